@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "apply/key_index.h"
+#include "base/clock.h"
+#include "delta/table.h"
+#include "record/observer.h"
+#include "staging/reader.h"
+
+namespace freshet::apply {
+
+/// One source table into one destination table.
+struct Flow {
+  record::FlowId id;
+  record::TableId table;
+  record::TableName source;  // for messages
+};
+
+/// How far a destination table has come: read from its Delta log (`txn`) and nowhere else.
+struct Positions {
+  record::Generation generation;
+  record::SegmentNumber snapshot;  // chunks of `generation` up to here are in the table
+  record::SegmentNumber changes;   // changes up to here are in the table
+};
+
+/// What one call of Apply did.
+struct Applied {
+  enum class State : uint8_t {
+    kCommitted,  // one commit; there may be more to do
+    kCurrent,    // everything up to `through` is in the table, or does not concern it
+    kWaiting     // current as far as can be: the snapshot is not complete, or not begun, in staging
+  } state = State::kCurrent;
+  int64_t version = -1;  // of the table, when committed
+  record::SegmentNumber through;
+  int64_t rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
+  UtcMicros committed_at = 0;  // the newest source commit now in the table
+};
+
+/// Staging → one Delta table, SCD type 1. Owned by pipeline/; one thread at a time; `capture/` is its other half and is never
+/// called. Everything it knows is read from the table's log and from staging: a crash anywhere is repaired by opening it again.
+///
+///   no table yet            → version 0: protocol, metadata with our mark, the three txns
+///   generation incomplete   → append its new chunks (adopted as they are), txn snapshot
+///   generation abandoned    → with the successor's first chunk, remove the old one's files, txn generation
+///   generation complete     → fold changes above its position, look keys up, deletion vectors + one new file, txn changes
+///   lost commit race        → read the winner, plan again with new look-ups
+class TableApplier {
+ public:
+  struct Context {
+    staging::StagingReader* staging = nullptr;
+    std::shared_ptr<store::FileStore> table;  // rooted at the table's folder
+    KeyIndex* index = nullptr;
+    Clock* clock = nullptr;
+    record::Observer* observer = nullptr;
+    std::string pipeline_mark;  // goes into the table's mark
+    bool created_before = false;  // the reader's record says the table existed: missing now is POSITION_LOST
+  };
+  static Result<std::unique_ptr<TableApplier>> Open(Flow flow, Context context);
+  virtual ~TableApplier() = default;
+
+  /// Errors: POSITION_LOST (a txn is missing, or the mark names another staging), TABLE_FOREIGN. All zero: no table yet.
+  virtual Result<Positions> Current() = 0;
+  /// Take the next step towards everything in staging up to `through`: at most one commit.
+  /// Errors: POSITION_LOST, TABLE_FOREIGN, COMMIT_ZOMBIE, VALUE_NOT_SENT, STAGING_EXPIRED, the class of a broken table, STORE_*.
+  virtual Result<Applied> Apply(record::SegmentNumber through, const std::stop_token& stop) = 0;
+};
+
+}  // namespace freshet::apply

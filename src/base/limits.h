@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+/// Every bound of the program, with its unit in its name and its reason beside it. Memory does not grow with table, row,
+/// transaction or table count: these are why.
+namespace freshet::limits {
+
+inline constexpr size_t kKiB = 1024;
+inline constexpr size_t kMiB = 1024 * kKiB;
+inline constexpr size_t kGiB = 1024 * kMiB;
+
+/// A cursor is the source's own text and goes into every manifest.
+inline constexpr size_t kCursorBytesMax = 64 * kKiB;
+/// One batch of changes: large enough to amortise a virtual call, small enough to hold several.
+inline constexpr size_t kBatchBytesMax = 8 * kMiB;
+inline constexpr int64_t kBatchRowsMax = 64 * 1024;
+/// How long a commit may wait for more to share its seal.
+inline constexpr std::chrono::milliseconds kCommitDelayMax{50};
+/// What one open segment holds in memory before a pack is written.
+inline constexpr size_t kPackBytesMax = 32 * kMiB;
+/// What one segment may hold in all its packs before it is sealed at the next commit.
+inline constexpr size_t kSegmentBytesMax = 64 * kMiB;
+/// A snapshot part, as encoded: it becomes a data file of the table as it is.
+inline constexpr size_t kSnapshotPartBytesMax = 64 * kMiB;
+/// Arrow bytes of one Parquet row group while it is collected.
+inline constexpr size_t kRowGroupBytesMax = 32 * kMiB;
+inline constexpr int64_t kRowGroupRowsMax = 256 * 1024;
+/// What a snapshot chunk covers at the source: work lost at a crash is at most this.
+inline constexpr size_t kChunkBytesMax = 128 * kMiB;
+inline constexpr int kSnapshotReadersMax = 2;
+/// Encoded parts waiting between the snapshot readers and the capture thread.
+inline constexpr size_t kSnapshotQueueBytesMax = 64 * kMiB;
+/// Received bytes waiting between a source's wire and the capture thread.
+inline constexpr size_t kWireQueueBytesMax = 32 * kMiB;
+/// Arrow bytes one fold keeps; above it the fold runs in several passes by key hash.
+inline constexpr size_t kFoldBytesMax = 128 * kMiB;
+/// Segments one apply takes together.
+inline constexpr int kApplySegmentsMax = 512;
+/// A manifest that is the first of its folder carries the whole checkpoint.
+inline constexpr int64_t kManifestsPerFolder = 1000;
+/// How often an idle source's position is made durable.
+inline constexpr std::chrono::seconds kIdlePositionInterval{10};
+/// How often a continuous gateway looks for new tables and wishes.
+inline constexpr std::chrono::seconds kDiscoverInterval{10};
+inline constexpr std::chrono::hours kStagingRetention{24 * 30};
+/// Commits between two checkpoints of a table.
+inline constexpr int64_t kCommitsPerCheckpoint = 50;
+/// How often a lost commit race is planned again before the flow reports it.
+inline constexpr int kCommitAttemptsMax = 16;
+
+static_assert(kBatchBytesMax <= kPackBytesMax, "a pack holds at least one batch");
+static_assert(kPackBytesMax <= kSegmentBytesMax, "a segment holds at least one pack");
+
+}  // namespace freshet::limits

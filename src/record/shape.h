@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <arrow/type.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "record/ids.h"
+
+namespace freshet::record {
+
+/// A table's name as the source spells it, nothing quoted.
+struct TableName {
+  std::string schema;
+  std::string table;
+  auto operator<=>(const TableName&) const = default;
+  std::string ToString() const { return schema + "." + table; }
+};
+
+/// Columns + key + version of a source table: what every batch of it points at. Immutable once shared.
+///
+/// Arrow types in use and what they become in Delta: bool BOOLEAN, int8/16/32/64 BYTE SHORT INTEGER LONG, float32/64 FLOAT
+/// DOUBLE, utf8 STRING, binary BINARY, date32 DATE, timestamp(us) TIMESTAMP_NTZ, timestamp(us, "UTC") TIMESTAMP,
+/// decimal128(p, s) DECIMAL(p, s), list<item: T> of those ARRAY. All fields are nullable.
+struct TableShape {
+  TableId id;
+  TableName name;
+  /// From 1, grows with each change of shape of this table in this staging; the gateway numbers them.
+  int32_t version = 0;
+  std::shared_ptr<arrow::Schema> schema;
+  /// Ordinals into `schema` of the key columns in key order; empty: no key, rows are identified by their whole content.
+  std::vector<int> key;
+  /// One a column, in the schema's order.
+  std::vector<ColumnId> ids;
+
+  bool keyless() const { return key.empty(); }
+  int width() const { return schema->num_fields(); }
+  /// Whether columns (ids, names, types) and key are the same; versions don't count.
+  bool SameColumns(const TableShape& other) const;
+};
+
+/// Check the rules above: supported types, ids positive and unique, key ordinals in range, no `__freshet_` name, names of
+/// distinct case. Errors: COLUMN_RESERVED, COLUMN_NAME_CONFLICT, INTERNAL.
+Status CheckShape(const TableShape& shape);
+
+/// Columns of this prefix are ours in staging.
+inline constexpr std::string_view kReservedPrefix = "__freshet_";
+
+}  // namespace freshet::record

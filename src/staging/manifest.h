@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "record/change.h"
+#include "record/ids.h"
+#include "record/sequence.h"
+#include "record/shape.h"
+
+namespace freshet::staging {
+
+using record::FlowId;
+using record::Generation;
+using record::SegmentNumber;
+using record::Sequence;
+using record::TableId;
+
+// What a manifest says, in the order it happened. Source of every field: docs/formats/staging.md.
+
+/// A table was found at the source, or has a new name.
+struct TableListed {
+  TableId table;
+  record::TableName name;
+};
+/// A table's shape from `at` on (all zero: from its first row); `shape.version` is new.
+struct ShapeNoted {
+  record::TableShape shape;
+  Sequence at;
+};
+/// Rows of one table and one shape in one of the segment's packs: an Arrow IPC stream of ChangeSchema's form, whose fields carry
+/// their column ids (`PARQUET:field_id`), in sequence order.
+struct ChangeRun {
+  TableId table;
+  int32_t shape_version = 0;
+  int32_t pack = 0;  // ordinal in Manifest::packs
+  int64_t offset = 0, length = 0;  // bytes in the pack
+  int64_t rows = 0, inserts = 0, updates = 0, deletes = 0;
+  Sequence first, last;
+  UtcMicros committed_first = 0, committed_last = 0;
+  bool has_missing = false;
+};
+/// All rows went at once (truncate), or the table is gone at the source (drop; its rows stay at the destination).
+struct TableEnded {
+  record::TableEnd::Kind kind = record::TableEnd::Kind::kTruncated;
+  TableId table;
+  Sequence at;
+  UtcMicros committed_at = 0;
+};
+/// The table's changes end here until it is read anew; every flow of it fails with this.
+struct TableBroken {
+  TableId table;
+  std::string error_class, message, remedy;
+};
+/// A flow's snapshot begins: everything at or below `position` is in it, `first_segment` is the first that can hold a later change.
+struct GenerationBegun {
+  FlowId flow;
+  TableId table;
+  Generation generation;
+  Sequence position;
+  UtcMicros taken_at = 0;
+  int32_t shape_version = 0;
+  SegmentNumber first_segment;
+  int64_t chunks = 0;
+  int64_t rows_estimated = -1;
+};
+/// A Parquet file with rows of one chunk: exactly the shape's columns, physical name = column name, field id = column id.
+struct SnapshotPart {
+  FlowId flow;
+  TableId table;
+  Generation generation;
+  int64_t chunk = 0;
+  std::string path;  // below the staging's root
+  int64_t rows = 0, bytes = 0;
+};
+/// Every part of the chunk is named before this, in this same manifest.
+struct ChunkDone {
+  FlowId flow;
+  TableId table;
+  Generation generation;
+  int64_t chunk = 0;
+  int64_t rows = 0;
+};
+struct GenerationEnded {
+  FlowId flow;
+  TableId table;
+  Generation generation;
+  int64_t rows = 0;
+  int64_t values_nulled = 0;
+};
+/// The generation will never end; `successor` takes its place (its files go when the successor's first chunk is applied).
+struct GenerationAbandoned {
+  FlowId flow;
+  TableId table;
+  Generation generation, successor;
+  std::string why;
+};
+
+using Entry = std::variant<TableListed, ShapeNoted, ChangeRun, TableEnded, TableBroken, GenerationBegun, SnapshotPart, ChunkDone, GenerationEnded,
+                           GenerationAbandoned>;
+
+/// Where a flow's newest generation stands.
+struct GenerationState {
+  GenerationBegun begun;
+  std::set<int64_t> chunks_done;
+  int64_t rows = 0;
+  bool ended = false;
+  bool operator==(const GenerationState&) const;
+};
+/// What is known of one table up to some segment.
+struct TableState {
+  record::TableName name;
+  std::optional<record::TableShape> shape;  // the newest
+  std::optional<TableBroken> broken;
+  bool dropped = false;
+  SegmentNumber last_segment;  // the last that touches it
+  std::map<FlowId, GenerationState> generations;
+};
+/// Cursor + progress of every table: all it takes to resume. The fold of every manifest's entries up to one of them.
+struct Checkpoint {
+  SegmentNumber through;
+  record::Cursor cursor;
+  UtcMicros committed_at = 0;  // newest source commit covered
+  std::map<TableId, TableState> tables;
+};
+
+/// One durable step of the staging: a segment exists when its manifest exists.
+struct Manifest {
+  SegmentNumber number;
+  std::string staging_id;
+  std::string writer_id;
+  UtcMicros sealed_at = 0;
+  record::Cursor cursor;       // safe to resume the source after this segment
+  UtcMicros committed_at = 0;  // newest source commit at or before the cursor; 0 none
+  std::vector<std::string> packs;  // paths below the staging's root
+  std::vector<Entry> entries;
+  /// The whole state *before* this segment's entries; in the first manifest of each folder.
+  std::optional<Checkpoint> checkpoint;
+};
+
+/// Apply a manifest to the state before it. REQUIRES: manifest.number == checkpoint.through + 1.
+void Advance(const Manifest& manifest, Checkpoint* checkpoint);
+
+/// The tables a manifest's entries touch.
+std::set<TableId> TablesOf(const Manifest& manifest);
+
+std::string ToJson(const Manifest& manifest);
+/// Errors: STAGING_CORRUPT.
+Result<Manifest> FromJson(std::string_view text);
+
+/// Return `segments/<folder>/<number>.json`, 12 digits each, folder = number / limits::kManifestsPerFolder.
+std::string ManifestPath(SegmentNumber number);
+
+}  // namespace freshet::staging
