@@ -113,7 +113,7 @@ struct GenerationState {
   std::set<int64_t> chunks_done;
   int64_t rows = 0;
   bool ended = false;
-  bool operator==(const GenerationState&) const;
+  std::optional<Generation> successor;  // abandoned, and this one takes its place
 };
 /// What is known of one table up to some segment.
 struct TableState {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "record/change.h"
 #include "staging/manifest.h"
 #include "store/file_store.h"
@@ -44,7 +48,23 @@ class StagingWriter {
   virtual Result<SegmentNumber> Seal(const record::Cursor& cursor, UtcMicros committed_at) = 0;
 
   /// Return a fresh path for a snapshot part; thread-safe.
-  virtual std::string PartPath(const TableId& table, Generation generation, int64_t chunk) = 0;
+  virtual std::string PartPath(const FlowId& flow, const TableId& table, Generation generation, int64_t chunk) = 0;
+
+  /// Remove the segments nobody needs any more, whole folders of manifests at a time, oldest first; never the folder with the
+  /// newest full checkpoint. Below `retention` a folder goes only when every registered reader's floor is past it; beyond
+  /// `age_max` or `bytes_max` (packs and parts together) it goes regardless.
+  /// Errors: as FileStore; what was removed stays removed.
+  struct ExpiryRules {
+    std::chrono::microseconds retention = limits::kStagingRetention;
+    std::chrono::microseconds age_max = std::chrono::microseconds::max();
+    int64_t bytes_max = std::numeric_limits<int64_t>::max();
+  };
+  struct Expired {
+    SegmentNumber through;  // the last segment that is gone; 0: none ever
+    int64_t segments = 0;   // removed by this call
+    bool forced = false;    // a hard limit was reached: a reader may have lost segments
+  };
+  virtual Result<Expired> Expire(const ExpiryRules& rules) = 0;
 };
 
 }  // namespace freshet::staging
