@@ -33,26 +33,32 @@ struct IndexEntry {
   RowAddress address;
 };
 
-/// (flow, key hash) → addresses: a cache that knows which Delta version it reflects. Losing or lagging it costs time, never
-/// rows. An address may be stale: it counts only if its file is live and the row not in its deletion vector.
-/// Keyed flows keep one address a key (the newest wins); keyless flows keep all. Thread-safe; one writer a flow.
+/// (flow, key hash) → addresses: a cache that knows which Delta version it reflects. Losing or
+/// lagging it costs time, never rows. An address may be stale: it counts only if its file is live
+/// and the row not in its deletion vector. Keyed flows keep one address a key (the newest wins);
+/// keyless flows keep all. Thread-safe; one writer a flow.
 class KeyIndex {
  public:
-  /// Open the RocksDB of a pipeline in a local directory; a damaged one is thrown away and made anew.
+  /// Open the RocksDB of a pipeline in a local directory; a damaged one is thrown away and made
+  /// anew.
   static Result<std::unique_ptr<KeyIndex>> Open(const std::string& directory);
   virtual ~KeyIndex() = default;
 
   /// The Delta version and key layout the flow's entries reflect; nothing: no entries.
   struct Mark {
     int64_t version = -1;
-    std::string layout;  // key columns and their types, generation and table id: another layout means rebuild
+    // key columns and their types, generation and table id: another layout means rebuild
+    std::string layout;
     bool operator==(const Mark&) const = default;
   };
   virtual Result<std::optional<Mark>> Version(const record::FlowId& flow) = 0;
   /// Add entries and move the mark in one atomic step. `entries` need not be sorted.
-  virtual Status Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries, const Mark& mark) = 0;
+  virtual Status Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries,
+                        const Mark& mark) = 0;
   /// Look up keys; the result has one list a key, in the order asked. Sorted input is fastest.
-  virtual Result<std::vector<std::vector<RowAddress>>> Find(const record::FlowId& flow, bool keyless, std::span<const KeyHash> keys) = 0;
+  virtual Result<std::vector<std::vector<RowAddress>>> Find(const record::FlowId& flow,
+                                                            bool keyless,
+                                                            std::span<const KeyHash> keys) = 0;
   /// Forget a flow.
   virtual Status Reset(const record::FlowId& flow) = 0;
 };

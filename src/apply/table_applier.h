@@ -40,13 +40,16 @@ struct Applied {
   UtcMicros committed_at = 0;  // the newest source commit now in the table
 };
 
-/// Staging → one Delta table, SCD type 1. Owned by pipeline/; one thread at a time; `capture/` is its other half and is never
-/// called. Everything it knows is read from the table's log and from staging: a crash anywhere is repaired by opening it again.
+/// Staging → one Delta table, SCD type 1. Owned by pipeline/; one thread at a time; `capture/` is
+/// its other half and is never called. Everything it knows is read from the table's log and from
+/// staging: a crash anywhere is repaired by opening it again.
 ///
 ///   no table yet            → version 0: protocol, metadata with our mark, the three txns
 ///   generation incomplete   → append its new chunks (adopted as they are), txn snapshot
-///   generation abandoned    → with the successor's first chunk, remove the old one's files, txn generation
-///   generation complete     → fold changes above its position, look keys up, deletion vectors + one new file, txn changes
+///   generation abandoned    → with the successor's first chunk, remove the old one's files, txn
+///                           generation
+///   generation complete     → fold changes above its position, look keys up, deletion vectors +
+///                           one new file, txn changes
 ///   lost commit race        → read the winner, plan again with new look-ups
 class TableApplier {
  public:
@@ -57,15 +60,18 @@ class TableApplier {
     Clock* clock = nullptr;
     record::Observer* observer = nullptr;
     std::string pipeline_mark;  // goes into the table's mark
-    bool created_before = false;  // the reader's record says the table existed: missing now is POSITION_LOST
+    // the reader's record says the table existed: missing now is POSITION_LOST
+    bool created_before = false;
   };
   static Result<std::unique_ptr<TableApplier>> Open(Flow flow, Context context);
   virtual ~TableApplier() = default;
 
-  /// Errors: POSITION_LOST (a txn is missing, or the mark names another staging), TABLE_FOREIGN. All zero: no table yet.
+  /// Errors: POSITION_LOST (a txn is missing, or the mark names another staging), TABLE_FOREIGN.
+  /// All zero: no table yet.
   virtual Result<Positions> Current() = 0;
   /// Take the next step towards everything in staging up to `through`: at most one commit.
-  /// Errors: POSITION_LOST, TABLE_FOREIGN, COMMIT_ZOMBIE, VALUE_NOT_SENT, STAGING_EXPIRED, the class of a broken table, STORE_*.
+  /// Errors: POSITION_LOST, TABLE_FOREIGN, COMMIT_ZOMBIE, VALUE_NOT_SENT, STAGING_EXPIRED, the
+  /// class of a broken table, STORE_*.
   virtual Result<Applied> Apply(record::SegmentNumber through, const std::stop_token& stop) = 0;
 };
 

@@ -13,17 +13,20 @@
 
 namespace freshet {
 
-/// A queue bounded in bytes between two stages; a full queue blocks the producer, which is the only back-pressure there is.
-/// One item always fits, however large. Thread-safe. `Close` ends it: what is queued can still be taken.
+/// A queue bounded in bytes between two stages; a full queue blocks the producer, which is the only
+/// back-pressure there is. One item always fits, however large. Thread-safe. `Close` ends it: what
+/// is queued can still be taken.
 template <typename T>
 class BoundedQueue {
  public:
   explicit BoundedQueue(size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  /// Wait for room, then add; false when the queue is closed or stop was requested, and the item is dropped.
+  /// Wait for room, then add; false when the queue is closed or stop was requested, and the item is
+  /// dropped.
   bool Push(T item, size_t bytes, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, stop, [&] { return closed_ || items_.empty() || bytes_ + bytes <= bytes_max_; });
+    changed_.wait(lock, stop,
+                  [&] { return closed_ || items_.empty() || bytes_ + bytes <= bytes_max_; });
     if (closed_ || stop.stop_requested()) return false;
     items_.emplace_back(std::move(item), bytes);
     bytes_ += bytes;

@@ -25,5 +25,7 @@ class StrongId {
 
 template <typename Tag, typename T>
 struct std::hash<freshet::StrongId<Tag, T>> {
-  size_t operator()(const freshet::StrongId<Tag, T>& id) const { return std::hash<T>{}(id.value()); }
+  size_t operator()(const freshet::StrongId<Tag, T>& id) const {
+    return std::hash<T>{}(id.value());
+  }
 };

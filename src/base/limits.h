@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-/// Every bound of the program, with its unit in its name and its reason beside it. Memory does not grow with table, row,
-/// transaction or table count: these are why.
+/// Every bound of the program, with its unit in its name and its reason beside it. Memory does not
+/// grow with table, row, transaction or table count: these are why.
 namespace freshet::limits {
 
 inline constexpr size_t kKiB = 1024;

@@ -7,8 +7,9 @@
 
 namespace freshet {
 
-/// Set up the process's log: lines on standard error, `name` in each. Levels: trace debug info warn error off.
-/// Everything logs through `spdlog::info(…)` and its like; events (record/observer.h) are what users read.
+/// Set up the process's log: lines on standard error, `name` in each. Levels: trace debug info warn
+/// error off. Everything logs through `spdlog::info(…)` and its like; events (record/observer.h)
+/// are what users read.
 void SetUpLog(std::string_view name, std::string_view level);
 
 }  // namespace freshet

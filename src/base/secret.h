@@ -6,8 +6,8 @@
 
 namespace freshet {
 
-/// A credential. Cannot be printed, compared, copied into a Status or serialised; `Reveal` is greppable and meant for the
-/// one call that hands it to a library.
+/// A credential. Cannot be printed, compared, copied into a Status or serialised; `Reveal` is
+/// greppable and meant for the one call that hands it to a library.
 class Secret {
  public:
   Secret() = default;

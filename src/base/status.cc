@@ -17,12 +17,15 @@ struct ClassInfo {
 };
 
 constexpr auto kClasses = std::to_array<ClassInfo>({
-#define ERROR_CLASS(name, code, retry, meaning, remedy) {#name, Code::code, Retry::retry, meaning, remedy},
+#define ERROR_CLASS(name, code, retry, meaning, remedy) \
+  {#name, Code::code, Retry::retry, meaning, remedy},
 #include "base/error_classes.def"
 #undef ERROR_CLASS
 });
 
-const ClassInfo& InfoOf(ErrorClass error_class) { return kClasses[static_cast<size_t>(error_class)]; }
+const ClassInfo& InfoOf(ErrorClass error_class) {
+  return kClasses[static_cast<size_t>(error_class)];
+}
 
 }  // namespace
 
@@ -39,7 +42,8 @@ std::optional<ErrorClass> ErrorClassOf(std::string_view name) {
 Status MakeError(ErrorClass error_class, std::string message) {
   const ClassInfo& info = InfoOf(error_class);
   Status status;
-  status.rep_ = std::make_shared<Status::Rep>(Status::Rep{info.code, error_class, info.retry, std::move(message), {}, {}});
+  status.rep_ = std::make_shared<Status::Rep>(
+      Status::Rep{info.code, error_class, info.retry, std::move(message), {}, {}});
   return status;
 }
 
@@ -85,7 +89,8 @@ std::string Status::ToString() const {
 }
 
 void AssertFailed(const char* expression, const char* file, int line, const std::string& detail) {
-  std::fprintf(stderr, "freshet: broken rule: %s at %s:%d %s\n", expression, file, line, detail.c_str());
+  std::fprintf(stderr, "freshet: broken rule: %s at %s:%d %s\n", expression, file, line,
+               detail.c_str());
   std::abort();
 }
 

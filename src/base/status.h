@@ -15,11 +15,26 @@ namespace freshet {
 
 /// What kind of failure, in gRPC's names: decides exit codes and HTTP status at the border.
 enum class Code : uint8_t {
-  kOk, kCancelled, kUnknown, kInvalidArgument, kDeadlineExceeded, kNotFound, kAlreadyExists, kPermissionDenied,
-  kResourceExhausted, kFailedPrecondition, kAborted, kUnimplemented, kInternal, kUnavailable, kDataLoss, kUnauthenticated
+  kOk,
+  kCancelled,
+  kUnknown,
+  kInvalidArgument,
+  kDeadlineExceeded,
+  kNotFound,
+  kAlreadyExists,
+  kPermissionDenied,
+  kResourceExhausted,
+  kFailedPrecondition,
+  kAborted,
+  kUnimplemented,
+  kInternal,
+  kUnavailable,
+  kDataLoss,
+  kUnauthenticated
 };
 
-/// Whether doing it again can help: never, after a wait, or only after the affected table was read anew.
+/// Whether doing it again can help: never, after a wait, or only after the affected table was read
+/// anew.
 enum class Retry : uint8_t { kNever, kBackoff, kAfterReset };
 
 /// The stable names that tests and users match on; `error_classes.def` is the list.
@@ -34,8 +49,8 @@ std::string_view RemedyOf(ErrorClass error_class);
 /// Return the class of that name, or nothing.
 std::optional<ErrorClass> ErrorClassOf(std::string_view name);
 
-/// The answer of something that can fail: OK, or code + class + message + context. OK is one null pointer.
-/// Immutable values; safe to copy across threads.
+/// The answer of something that can fail: OK, or code + class + message + context. OK is one null
+/// pointer. Immutable values; safe to copy across threads.
 class [[nodiscard]] Status {
  public:
   Status() = default;
@@ -82,7 +97,9 @@ template <typename... Args>
 Status Error(ErrorClass error_class, fmt::format_string<Args...> format, Args&&... args) {
   return MakeError(error_class, fmt::format(format, std::forward<Args>(args)...));
 }
-inline Status Error(ErrorClass error_class, std::string_view message) { return MakeError(error_class, std::string(message)); }
+inline Status Error(ErrorClass error_class, std::string_view message) {
+  return MakeError(error_class, std::string(message));
+}
 
 /// A value, or the Status that says why there is none.
 template <typename T>
@@ -90,10 +107,12 @@ class [[nodiscard]] Result {
  public:
   Result(T value) : rep_(std::in_place_index<1>, std::move(value)) {}  // NOLINT: implicit by design
   template <typename U>
-    requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::decay_t<U>, Status> && !std::is_same_v<std::decay_t<U>, T> &&
-             !std::is_same_v<std::decay_t<U>, Result<T>>)
-  Result(U&& value) : rep_(std::in_place_index<1>, std::forward<U>(value)) {}  // NOLINT: implicit by design
-  Result(Status status) : rep_(std::in_place_index<0>, std::move(status)) {}   // NOLINT: implicit by design
+    requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::decay_t<U>, Status> &&
+             !std::is_same_v<std::decay_t<U>, T> && !std::is_same_v<std::decay_t<U>, Result<T>>)
+  Result(U&& value)
+      : rep_(std::in_place_index<1>, std::forward<U>(value)) {}  // NOLINT: implicit by design
+  Result(Status status)
+      : rep_(std::in_place_index<0>, std::move(status)) {}  // NOLINT: implicit by design
 
   bool ok() const { return rep_.index() == 1; }
   Status status() const { return ok() ? Status::Ok() : std::get<0>(rep_); }
@@ -123,7 +142,8 @@ struct StatusTraits<Result<T>> {
 };
 
 /// Stop the process: one of our own rules is broken. Restart is the recovery path.
-[[noreturn]] void AssertFailed(const char* expression, const char* file, int line, const std::string& detail = {});
+[[noreturn]] void AssertFailed(const char* expression, const char* file, int line,
+                               const std::string& detail = {});
 
 }  // namespace freshet
 
@@ -131,27 +151,31 @@ struct StatusTraits<Result<T>> {
 #define FRESHET_CONCAT(a, b) FRESHET_CONCAT_(a, b)
 
 /// Return the error of a Status or Result (ours or Arrow's) if there is one.
-#define FRESHET_CHECK_OK(...)                                                                                   \
-  do {                                                                                                          \
-    auto&& freshet_status_ = (__VA_ARGS__);                                                                     \
-    if (!freshet_status_.ok()) {                                                                                \
-      return ::freshet::StatusTraits<std::decay_t<decltype(freshet_status_)>>::Take(freshet_status_);           \
-    }                                                                                                           \
+#define FRESHET_CHECK_OK(...)                                                        \
+  do {                                                                               \
+    auto&& freshet_status_ = (__VA_ARGS__);                                          \
+    if (!freshet_status_.ok()) {                                                     \
+      return ::freshet::StatusTraits<std::decay_t<decltype(freshet_status_)>>::Take( \
+          freshet_status_);                                                          \
+    }                                                                                \
   } while (false)
 
-/// `FRESHET_TRY(auto x, expr);` declare or assign x from a Result (ours or Arrow's), or return its error.
-#define FRESHET_TRY_(result, declaration, ...)                                                                  \
-  auto result = (__VA_ARGS__);                                                                                  \
-  if (!result.ok()) {                                                                                           \
-    return ::freshet::StatusTraits<std::decay_t<decltype(result)>>::Take(result);                               \
-  }                                                                                                             \
+/// `FRESHET_TRY(auto x, expr);` declare or assign x from a Result (ours or Arrow's), or return its
+/// error.
+#define FRESHET_TRY_(result, declaration, ...)                                    \
+  auto result = (__VA_ARGS__);                                                    \
+  if (!result.ok()) {                                                             \
+    return ::freshet::StatusTraits<std::decay_t<decltype(result)>>::Take(result); \
+  }                                                                               \
   declaration = ::freshet::StatusTraits<std::decay_t<decltype(result)>>::Value(std::move(result))
-#define FRESHET_TRY(declaration, ...) FRESHET_TRY_(FRESHET_CONCAT(freshet_result_, __COUNTER__), declaration, __VA_ARGS__)
+#define FRESHET_TRY(declaration, ...) \
+  FRESHET_TRY_(FRESHET_CONCAT(freshet_result_, __COUNTER__), declaration, __VA_ARGS__)
 
 /// Check our own rule, on in release too. Never for input.
-#define FRESHET_ASSERT(expression, ...)                                                                         \
-  do {                                                                                                          \
-    if (!(expression)) [[unlikely]] {                                                                           \
-      ::freshet::AssertFailed(#expression, __FILE__, __LINE__ __VA_OPT__(, fmt::format(__VA_ARGS__)));          \
-    }                                                                                                           \
+#define FRESHET_ASSERT(expression, ...)                                         \
+  do {                                                                          \
+    if (!(expression)) [[unlikely]] {                                           \
+      ::freshet::AssertFailed(#expression, __FILE__,                            \
+                              __LINE__ __VA_OPT__(, fmt::format(__VA_ARGS__))); \
+    }                                                                           \
   } while (false)

@@ -18,31 +18,36 @@ struct GatewayOptions {
   /// Which tables to follow, by name.
   std::function<bool(const record::TableName&)> selects;
   int snapshot_readers = 2;
-  /// Until `drain_requested` returns true: go on for ever. Then: finish the wished snapshots, take the source's position, capture
-  /// through it, seal, return.
+  /// Until `drain_requested` returns true: go on for ever. Then: finish the wished snapshots, take
+  /// the source's position, capture through it, seal, return.
   std::function<bool()> drain_requested;
 };
 
 /// How a gateway ended when it ended well.
 struct Captured {
-  record::SegmentNumber through;  // drained: everything committed at the source before the drain's fence is in segments up to here
+  // drained: everything committed at the source before the drain's fence is in segments up to here
+  record::SegmentNumber through;
 };
 
-/// The ingestion gateway: continuous capture of one source into one staging. Run is called once, by the capture thread; snapshot
-/// readers are its own threads. Under a fake clock and `snapshot_readers = 0` chunks are read inline, so simulation is
-/// single-threaded. A crash anywhere is repaired by running it again.
+/// The ingestion gateway: continuous capture of one source into one staging. Run is called once, by
+/// the capture thread; snapshot readers are its own threads. Under a fake clock and
+/// `snapshot_readers = 0` chunks are read inline, so simulation is single-threaded. A crash
+/// anywhere is repaired by running it again.
 ///
 ///   open staging, resume at its cursor; discover tables, watch them
 ///   loop: drain finished snapshot chunks → Append/Note; Next(deadline) → Append/Note
 ///         new wish or abandoned generation → BeginSnapshot, plan, hand chunks to the readers
-///         shape change, truncate or drop of a table in snapshot → abandon its generation, begin the successor
+///         shape change, truncate or drop of a table in snapshot → abandon its generation, begin
+///           the successor
 ///         at a Commit: if due, Seal, then Acknowledge (the only call site)
 ///         discover again every limits::kDiscoverInterval
 class Gateway {
  public:
-  Gateway(sources::Source* source, std::shared_ptr<store::FileStore> staging, Clock* clock, record::Observer* observer, GatewayOptions options);
+  Gateway(sources::Source* source, std::shared_ptr<store::FileStore> staging, Clock* clock,
+          record::Observer* observer, GatewayOptions options);
   ~Gateway();
-  /// Errors: the source's, the store's, STAGING_FENCED. CANCELLED after a stop, with everything captured sealed.
+  /// Errors: the source's, the store's, STAGING_FENCED. CANCELLED after a stop, with everything
+  /// captured sealed.
   Result<Captured> Run(const std::stop_token& stop);
 
  private:

@@ -82,13 +82,15 @@ struct CommitInfo {
   std::string operation;               // "CREATE TABLE", "WRITE", "MERGE" …
   std::string parameters_json = "{}";  // values are strings
   std::string metrics_json = "{}";
-  std::string txn_id;                  // names this very commit: how an unknown outcome is told
+  std::string txn_id;  // names this very commit: how an unknown outcome is told
   std::string engine;
 };
 
-using Action = std::variant<CommitInfo, Protocol, Metadata, AddFile, RemoveFile, Txn, DomainMetadata>;
+using Action =
+    std::variant<CommitInfo, Protocol, Metadata, AddFile, RemoveFile, Txn, DomainMetadata>;
 
-/// One JSON object, no newline. cdc, sidecar and checkpointMetadata lines are for readers of others' logs only.
+/// One JSON object, no newline. cdc, sidecar and checkpointMetadata lines are for readers of
+/// others' logs only.
 std::string ToJson(const Action& action);
 /// Nothing for actions that carry no state (cdc, unknown kinds). Errors: DELTA_CORRUPT.
 Result<std::optional<Action>> ActionFromJson(std::string_view line);

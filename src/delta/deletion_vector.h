@@ -33,12 +33,16 @@ class DeletionVector {
   /// Rows of `this` that are not in `other`, ascending.
   std::vector<uint64_t> Minus(const DeletionVector& other) const;
 
-  /// Read the vector a descriptor names. Errors: NOT_FOUND, DELTA_CORRUPT (size, magic, checksum or cardinality differs).
-  static Result<DeletionVector> Load(store::FileStore& table, const DeletionVectorDescriptor& descriptor);
+  /// Read the vector a descriptor names. Errors: NOT_FOUND, DELTA_CORRUPT (size, magic, checksum or
+  /// cardinality differs).
+  static Result<DeletionVector> Load(store::FileStore& table,
+                                     const DeletionVectorDescriptor& descriptor);
 
-  /// Write many vectors into one new file `deletion_vector_<uuid>.bin` at the table's root; descriptors in the same order.
-  /// Small ones (<= 256 bytes) are returned inline, and no file is made when all are.
-  static Result<std::vector<DeletionVectorDescriptor>> Write(store::FileStore& table, const std::vector<DeletionVector>& vectors);
+  /// Write many vectors into one new file `deletion_vector_<uuid>.bin` at the table's root;
+  /// descriptors in the same order. Small ones (<= 256 bytes) are returned inline, and no file is
+  /// made when all are.
+  static Result<std::vector<DeletionVectorDescriptor>> Write(
+      store::FileStore& table, const std::vector<DeletionVector>& vectors);
 
  private:
   struct Rep;

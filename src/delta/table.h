@@ -19,12 +19,14 @@ namespace freshet::delta {
 struct Column {
   std::string name;      // what readers see
   std::string physical;  // the name in data files; == name without column mapping
-  record::ColumnId id;   // delta.columnMapping.id, or our own `freshet.id` metadata; 0: foreign column
+  // delta.columnMapping.id, or our own `freshet.id` metadata; 0: foreign column
+  record::ColumnId id;
   std::shared_ptr<arrow::DataType> type;
   bool nullable = true;
 };
 
-/// Schema JSON <-> columns; metadata that we don't know on known fields is kept when the JSON is written again.
+/// Schema JSON <-> columns; metadata that we don't know on known fields is kept when the JSON is
+/// written again.
 /// Errors: DELTA_UNSUPPORTED (a type we don't write).
 Result<std::vector<Column>> ColumnsFromJson(std::string_view schema_json);
 std::string ColumnsToJson(const std::vector<Column>& columns, bool column_mapping);
@@ -36,34 +38,41 @@ struct Snapshot {
   int64_t version = -1;
   Protocol protocol;
   Metadata metadata;
-  std::map<std::string, AddFile> files;        // live, by path
+  std::map<std::string, AddFile> files;          // live, by path
   std::map<std::string, RemoveFile> tombstones;  // unexpired, by path + '#' + vector id
-  std::map<std::string, Txn> txns;             // by app id
+  std::map<std::string, Txn> txns;               // by app id
   std::map<std::string, DomainMetadata> domains;
-  std::vector<Column> columns;                 // of metadata.schema_json
-  int64_t checkpoint_version = -1;             // the newest checkpoint at or before `version` that was seen
+  std::vector<Column> columns;  // of metadata.schema_json
+  // the newest checkpoint at or before `version` that was seen
+  int64_t checkpoint_version = -1;
 
   bool column_mapping() const;
   bool deletion_vectors_enabled() const;
 };
 
-/// One Delta table: reads its log, commits to it. Thread-safe as FileStore is; commits of one table go through one thread.
+/// One Delta table: reads its log, commits to it. Thread-safe as FileStore is; commits of one table
+/// go through one thread.
 class Table {
  public:
   /// `store` is rooted at the table.
   explicit Table(std::shared_ptr<store::FileStore> store) : store_(std::move(store)) {}
 
-  /// Return the newest state; `known` (may be null) is advanced instead of read from scratch. Reads V1 and V2 checkpoints, commits
-  /// of any writer. Errors: NOT_FOUND (no table here), DELTA_CORRUPT (a gap or a torn line), DELTA_UNSUPPORTED (a reader feature).
-  Result<std::shared_ptr<const Snapshot>> Latest(const std::shared_ptr<const Snapshot>& known) const;
-  /// Return the state at exactly this version. Errors: as Latest; NOT_FOUND also when the log no longer reaches it.
+  /// Return the newest state; `known` (may be null) is advanced instead of read from scratch. Reads
+  /// V1 and V2 checkpoints, commits of any writer. Errors: NOT_FOUND (no table here), DELTA_CORRUPT
+  /// (a gap or a torn line), DELTA_UNSUPPORTED (a reader feature).
+  Result<std::shared_ptr<const Snapshot>> Latest(
+      const std::shared_ptr<const Snapshot>& known) const;
+  /// Return the state at exactly this version. Errors: as Latest; NOT_FOUND also when the log no
+  /// longer reaches it.
   Result<std::shared_ptr<const Snapshot>> At(int64_t version) const;
 
-  /// Commit `actions` as version base->version + 1 (base null: version 0). An unknown outcome is resolved here by reading the
-  /// version and comparing CommitInfo::txn_id; commit info is the first line.
-  /// Returns the state after the commit. Errors: DELTA_CONFLICT (another writer has that version: plan again from Latest),
-  /// DELTA_UNSUPPORTED (a writer feature), STORE_*.
-  Result<std::shared_ptr<const Snapshot>> Commit(const std::shared_ptr<const Snapshot>& base, CommitInfo info, std::vector<Action> actions);
+  /// Commit `actions` as version base->version + 1 (base null: version 0). An unknown outcome is
+  /// resolved here by reading the version and comparing CommitInfo::txn_id; commit info is the
+  /// first line.
+  /// Returns the state after the commit. Errors: DELTA_CONFLICT (another writer has that version:
+  /// plan again from Latest), DELTA_UNSUPPORTED (a writer feature), STORE_*.
+  Result<std::shared_ptr<const Snapshot>> Commit(const std::shared_ptr<const Snapshot>& base,
+                                                 CommitInfo info, std::vector<Action> actions);
 
   /// Write a checkpoint of this state and `_last_checkpoint`. Losing it costs time, never rows.
   Status Checkpoint(const Snapshot& snapshot) const;
@@ -80,7 +89,8 @@ struct NewTable {
   std::map<std::string, std::string> properties;
   bool column_mapping = false;
 };
-/// Protocol 3/7 with deletionVectors (+ timestampNtz, columnMapping as needed) and the metadata, profile `portable`.
+/// Protocol 3/7 with deletionVectors (+ timestampNtz, columnMapping as needed) and the metadata,
+/// profile `portable`.
 std::pair<Protocol, Metadata> Describe(const NewTable& table, int64_t now_ms);
 
 }  // namespace freshet::delta

@@ -17,12 +17,13 @@
 
 namespace freshet::parquet {
 
-/// A column's smallest or largest value, in its Arrow type's terms: bool; int64 (all integers, days, microseconds, unscaled
-/// decimals of up to 18 digits); double (float and double); string (UTF-8 or bytes whole; decimals beyond 18 digits as their
-/// unscaled integer's decimal digits).
+/// A column's smallest or largest value, in its Arrow type's terms: bool; int64 (all integers,
+/// days, microseconds, unscaled decimals of up to 18 digits); double (float and double); string
+/// (UTF-8 or bytes whole; decimals beyond 18 digits as their unscaled integer's decimal digits).
 using StatValue = std::variant<bool, int64_t, double, std::string>;
 
-/// Exact over the whole file, or absent: in doubt a bound is left out, because a wrong one silently skips rows.
+/// Exact over the whole file, or absent: in doubt a bound is left out, because a wrong one silently
+/// skips rows.
 struct ColumnStatistics {
   std::string name;
   std::shared_ptr<arrow::DataType> type;
@@ -40,12 +41,13 @@ struct EncodedFile {
   FileStatistics statistics;
 };
 
-/// Encodes rows to one Parquet file in memory: zstd-1 or what measurement chose, encodings chosen per column from its first row
-/// group, statistics and page index written. One thread at a time.
+/// Encodes rows to one Parquet file in memory: zstd-1 or what measurement chose, encodings chosen
+/// per column from its first row group, statistics and page index written. One thread at a time.
 class Encoder {
  public:
   /// `names` are the physical column names, one a field of `schema`; `ids` the Parquet field ids.
-  static Result<std::unique_ptr<Encoder>> Make(std::shared_ptr<arrow::Schema> schema, std::vector<std::string> names,
+  static Result<std::unique_ptr<Encoder>> Make(std::shared_ptr<arrow::Schema> schema,
+                                               std::vector<std::string> names,
                                                std::vector<record::ColumnId> ids);
   virtual ~Encoder() = default;
   /// REQUIRES: the batch has the schema's types.

@@ -8,7 +8,8 @@
 
 namespace freshet {
 
-/// Arrow's errors at our border: memory → STORE_FULL's kin is never guessed, so all are INTERNAL except I/O errors.
+/// Arrow's errors at our border: memory → STORE_FULL's kin is never guessed, so all are INTERNAL
+/// except I/O errors.
 inline Status FromArrow(const arrow::Status& status) {
   if (status.ok()) return Status::Ok();
   auto error_class = status.IsIOError() ? ErrorClass::STORE_UNAVAILABLE : ErrorClass::INTERNAL;

@@ -6,8 +6,11 @@ namespace freshet::record {
 std::shared_ptr<arrow::Schema> ChangeSchema(const arrow::Schema& columns) {
   arrow::FieldVector fields = columns.fields();
   fields.push_back(arrow::field(std::string(kOpColumn), arrow::int8(), /*nullable=*/false));
-  fields.push_back(arrow::field(std::string(kSequenceColumn), arrow::fixed_size_binary(24), /*nullable=*/false));
-  fields.push_back(arrow::field(std::string(kCommittedAtColumn), arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), /*nullable=*/false));
+  fields.push_back(
+      arrow::field(std::string(kSequenceColumn), arrow::fixed_size_binary(24), /*nullable=*/false));
+  fields.push_back(arrow::field(std::string(kCommittedAtColumn),
+                                arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
+                                /*nullable=*/false));
   fields.push_back(arrow::field(std::string(kMissingColumn), arrow::binary()));
   return arrow::schema(std::move(fields));
 }
@@ -25,7 +28,9 @@ ChangeView::ChangeView(std::shared_ptr<arrow::RecordBatch> rows) : rows_(std::mo
   missing_ = static_cast<const arrow::BinaryArray*>(rows_->column(first + 3).get());
 }
 
-Sequence ChangeView::sequence(int64_t row) const { return Sequence::FromBytes(sequence_->GetView(row)); }
+Sequence ChangeView::sequence(int64_t row) const {
+  return Sequence::FromBytes(sequence_->GetView(row));
+}
 
 bool ChangeView::missing(int64_t row, int column) const {
   if (missing_->IsNull(row)) return false;

@@ -17,22 +17,26 @@ namespace freshet::record {
 enum class Op : int8_t { kInsert = 0, kUpdate = 1, kDelete = 2 };
 
 /// The four columns that follow a shape's own in a batch of changes and in staged change runs.
-inline constexpr std::string_view kOpColumn = "__freshet_op";                     // int8
-inline constexpr std::string_view kSequenceColumn = "__freshet_sequence";         // fixed_size_binary(24)
-inline constexpr std::string_view kCommittedAtColumn = "__freshet_committed_at";  // timestamp(us, "UTC"): the source's commit
-inline constexpr std::string_view kMissingColumn = "__freshet_missing";           // binary, null = every column was sent
+inline constexpr std::string_view kOpColumn = "__freshet_op";              // int8
+inline constexpr std::string_view kSequenceColumn = "__freshet_sequence";  // fixed_size_binary(24)
+inline constexpr std::string_view kCommittedAtColumn =
+    "__freshet_committed_at";  // timestamp(us, "UTC"): the source's commit
+inline constexpr std::string_view kMissingColumn =
+    "__freshet_missing";  // binary, null = every column was sent
 
 /// Return the schema of a change batch of this shape: its columns, then the four above.
 std::shared_ptr<arrow::Schema> ChangeSchema(const arrow::Schema& columns);
 
-/// Changes of one table and one shape, in sequence order; may span many source transactions. Immutable.
+/// Changes of one table and one shape, in sequence order; may span many source transactions.
+/// Immutable.
 ///
-/// Shape of `rows`: ChangeSchema(shape). A delete holds its key columns (all columns for a keyless table), the rest null.
-/// An update of a keyless table is a delete of the whole old row, then an insert.
-/// A key change is two adjacent rows, delete of the old key then insert of the new, never split over batches.
-/// `missing` is a bitmap over the shape's columns (bit i of byte i / 8, least significant first): 1 = the source did not send
-/// it (unchanged TOAST); the column is null in the batch and its value is the row's former one. On an insert it means the
-/// former row of the delete just before it. Keyless tables never have missing columns.
+/// Shape of `rows`: ChangeSchema(shape). A delete holds its key columns (all columns for a keyless
+/// table), the rest null. An update of a keyless table is a delete of the whole old row, then an
+/// insert. A key change is two adjacent rows, delete of the old key then insert of the new, never
+/// split over batches. `missing` is a bitmap over the shape's columns (bit i of byte i / 8, least
+/// significant first): 1 = the source did not send it (unchanged TOAST); the column is null in the
+/// batch and its value is the row's former one. On an insert it means the former row of the delete
+/// just before it. Keyless tables never have missing columns.
 struct ChangeBatch {
   std::shared_ptr<const TableShape> shape;
   std::shared_ptr<arrow::RecordBatch> rows;
@@ -72,7 +76,8 @@ struct TableEnd {
   Sequence at;
   UtcMicros committed_at = 0;
 };
-/// A table's changes cannot be followed any further; the others go on. Lasts until the table is read anew.
+/// A table's changes cannot be followed any further; the others go on. Lasts until the table is
+/// read anew.
 struct TableFailed {
   TableId table;
   Status why;

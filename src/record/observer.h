@@ -9,7 +9,8 @@
 
 namespace freshet::record {
 
-/// One fact about the work: a name and named values, flat, so that it is one JSON line at the border.
+/// One fact about the work: a name and named values, flat, so that it is one JSON line at the
+/// border.
 struct Event {
   using Value = std::variant<bool, int64_t, double, std::string>;
   /// `snake_case`, from docs/events.md.

@@ -31,7 +31,8 @@ std::string Sequence::ToHex() const {
 
 Result<Sequence> Sequence::FromHex(std::string_view hex) {
   Sequence sequence;
-  if (hex.size() != 2 * sequence.bytes.size()) return Error(ErrorClass::STAGING_CORRUPT, "a sequence has 48 hex digits, not {}", hex.size());
+  if (hex.size() != 2 * sequence.bytes.size())
+    return Error(ErrorClass::STAGING_CORRUPT, "a sequence has 48 hex digits, not {}", hex.size());
   for (size_t i = 0; i < sequence.bytes.size(); ++i) {
     int high = DigitOf(hex[2 * i]);
     int low = DigitOf(hex[2 * i + 1]);

@@ -24,7 +24,8 @@ bool IsScalar(const arrow::DataType& type) {
       return true;
     case arrow::Type::TIMESTAMP: {
       const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
-      return timestamp.unit() == arrow::TimeUnit::MICRO && (timestamp.timezone().empty() || timestamp.timezone() == "UTC");
+      return timestamp.unit() == arrow::TimeUnit::MICRO &&
+             (timestamp.timezone().empty() || timestamp.timezone() == "UTC");
     }
     default:
       return false;
@@ -37,14 +38,16 @@ bool IsSupported(const arrow::DataType& type) {
 }
 
 std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
 }  // namespace
 
 bool TableShape::SameColumns(const TableShape& other) const {
-  return ids == other.ids && key == other.key && schema->Equals(*other.schema, /*check_metadata=*/false);
+  return ids == other.ids && key == other.key &&
+         schema->Equals(*other.schema, /*check_metadata=*/false);
 }
 
 Status CheckShape(const TableShape& shape) {
@@ -53,14 +56,18 @@ Status CheckShape(const TableShape& shape) {
   std::set<std::string> names;
   for (int i = 0; i < shape.width(); ++i) {
     const auto& field = *shape.schema->field(i);
-    FRESHET_ASSERT(IsSupported(*field.type()), "column {} has type {}", field.name(), field.type()->ToString());
+    FRESHET_ASSERT(IsSupported(*field.type()), "column {} has type {}", field.name(),
+                   field.type()->ToString());
     const ColumnId& id = shape.ids[static_cast<size_t>(i)];
-    FRESHET_ASSERT(id.value() > 0 && ids.insert(id).second, "column {} has id {}", field.name(), id.value());
+    FRESHET_ASSERT(id.value() > 0 && ids.insert(id).second, "column {} has id {}", field.name(),
+                   id.value());
     if (field.name().starts_with(kReservedPrefix)) {
-      return Error(ErrorClass::COLUMN_RESERVED, "the column name is reserved: {}", field.name()).With("table", shape.name.ToString());
+      return Error(ErrorClass::COLUMN_RESERVED, "the column name is reserved: {}", field.name())
+          .With("table", shape.name.ToString());
     }
     if (!names.insert(Lower(field.name())).second) {
-      return Error(ErrorClass::COLUMN_NAME_CONFLICT, "another column has this name in another case: {}", field.name())
+      return Error(ErrorClass::COLUMN_NAME_CONFLICT,
+                   "another column has this name in another case: {}", field.name())
           .With("table", shape.name.ToString());
     }
   }

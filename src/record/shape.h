@@ -20,18 +20,22 @@ struct TableName {
   std::string ToString() const { return schema + "." + table; }
 };
 
-/// Columns + key + version of a source table: what every batch of it points at. Immutable once shared.
+/// Columns + key + version of a source table: what every batch of it points at. Immutable once
+/// shared.
 ///
-/// Arrow types in use and what they become in Delta: bool BOOLEAN, int8/16/32/64 BYTE SHORT INTEGER LONG, float32/64 FLOAT
-/// DOUBLE, utf8 STRING, binary BINARY, date32 DATE, timestamp(us) TIMESTAMP_NTZ, timestamp(us, "UTC") TIMESTAMP,
-/// decimal128(p, s) DECIMAL(p, s), list<item: T> of those ARRAY. All fields are nullable.
+/// Arrow types in use and what they become in Delta: bool BOOLEAN, int8/16/32/64 BYTE SHORT INTEGER
+/// LONG, float32/64 FLOAT DOUBLE, utf8 STRING, binary BINARY, date32 DATE, timestamp(us)
+/// TIMESTAMP_NTZ, timestamp(us, "UTC") TIMESTAMP, decimal128(p, s) DECIMAL(p, s), list<item: T> of
+/// those ARRAY. All fields are nullable.
 struct TableShape {
   TableId id;
   TableName name;
-  /// From 1, grows with each change of shape of this table in this staging; the gateway numbers them.
+  /// From 1, grows with each change of shape of this table in this staging; the gateway numbers
+  /// them.
   int32_t version = 0;
   std::shared_ptr<arrow::Schema> schema;
-  /// Ordinals into `schema` of the key columns in key order; empty: no key, rows are identified by their whole content.
+  /// Ordinals into `schema` of the key columns in key order; empty: no key, rows are identified by
+  /// their whole content.
   std::vector<int> key;
   /// One a column, in the schema's order.
   std::vector<ColumnId> ids;
@@ -42,8 +46,9 @@ struct TableShape {
   bool SameColumns(const TableShape& other) const;
 };
 
-/// Check the rules above: supported types, ids positive and unique, key ordinals in range, no `__freshet_` name, names of
-/// distinct case. Errors: COLUMN_RESERVED, COLUMN_NAME_CONFLICT, INTERNAL.
+/// Check the rules above: supported types, ids positive and unique, key ordinals in range, no
+/// `__freshet_` name, names of distinct case. Errors: COLUMN_RESERVED, COLUMN_NAME_CONFLICT,
+/// INTERNAL.
 Status CheckShape(const TableShape& shape);
 
 /// Columns of this prefix are ours in staging.

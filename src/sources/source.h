@@ -18,13 +18,14 @@ namespace freshet::sources {
 
 /// What a source promises; fixed for its life.
 struct Traits {
-  std::string name;           // "postgres"
+  std::string name;             // "postgres"
   bool exact_snapshots = true;  // a snapshot is exactly one position
   /// The server and database behind the connection, for good: another identity is another source.
   std::string identity;
 };
 
-/// One thing that keeps a source or a table from being ingested, with its remedy (usually SQL) in the Status.
+/// One thing that keeps a source or a table from being ingested, with its remedy (usually SQL) in
+/// the Status.
 struct Finding {
   std::optional<record::TableName> table;  // none: the whole source
   Status problem;
@@ -35,7 +36,8 @@ struct Finding {
 struct TableListing {
   record::TableId id;
   record::TableName name;
-  /// Why it cannot be ingested (TABLE_NO_IDENTITY, TABLE_NOT_LOGGED, COLUMN_RESERVED …); OK: it can.
+  /// Why it cannot be ingested (TABLE_NO_IDENTITY, TABLE_NOT_LOGGED, COLUMN_RESERVED …); OK: it
+  /// can.
   Status problem;
   int64_t rows_estimated = -1;
   int64_t bytes_estimated = -1;
@@ -52,14 +54,16 @@ struct Chunk {
 class ChunkReader {
  public:
   virtual ~ChunkReader() = default;
-  /// Return the next batch, null at the end. The end is returned only after the table was found to be the same as when the
-  /// snapshot was taken. Errors: SNAPSHOT_STALE (it is not: the table's snapshot starts again), SOURCE_UNREACHABLE.
+  /// Return the next batch, null at the end. The end is returned only after the table was found to
+  /// be the same as when the snapshot was taken. Errors: SNAPSHOT_STALE (it is not: the table's
+  /// snapshot starts again), SOURCE_UNREACHABLE.
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
   /// Values that became NULL because Delta cannot hold them (infinity, NaN, out of range), so far.
   virtual int64_t values_nulled() const = 0;
 };
 
-/// What every table holds at one position. Thread-safe: shared by parallel readers. Ends when destroyed.
+/// What every table holds at one position. Thread-safe: shared by parallel readers. Ends when
+/// destroyed.
 class Snapshot {
  public:
   virtual ~Snapshot() = default;
@@ -67,25 +71,30 @@ class Snapshot {
   virtual record::Sequence Position() const = 0;
   /// When the snapshot was taken, by the source's clock.
   virtual UtcMicros TakenAt() const = 0;
-  /// The table's shape at this position; `version` is 0, the gateway numbers it. Errors: NOT_FOUND, and what CheckShape says.
+  /// The table's shape at this position; `version` is 0, the gateway numbers it. Errors: NOT_FOUND,
+  /// and what CheckShape says.
   virtual Result<record::TableShape> Describe(const record::TableId& table) = 0;
   /// Split the table. The chunks together hold every row once.
   virtual Result<std::vector<Chunk>> Plan(const record::TableShape& shape) = 0;
-  virtual Result<std::unique_ptr<ChunkReader>> Open(std::shared_ptr<const record::TableShape> shape, const Chunk& chunk) = 0;
+  virtual Result<std::unique_ptr<ChunkReader>> Open(std::shared_ptr<const record::TableShape> shape,
+                                                    const Chunk& chunk) = 0;
 };
 
-/// Changes from a cursor on. Next and Watch are called by one thread; Acknowledge too. The stream keeps its session alive by
-/// itself while nobody calls.
+/// Changes from a cursor on. Next and Watch are called by one thread; Acknowledge too. The stream
+/// keeps its session alive by itself while nobody calls.
 class ChangeStream {
  public:
   virtual ~ChangeStream() = default;
-  /// Return the next event, or Idle, or Nothing at the deadline. Commit comes at transaction ends only, may stand for many, and
-  /// closes every batch before it. Errors are the source's and final for this stream: open another from the last checkpoint.
+  /// Return the next event, or Idle, or Nothing at the deadline. Commit comes at transaction ends
+  /// only, may stand for many, and closes every batch before it. Errors are the source's and final
+  /// for this stream: open another from the last checkpoint.
   virtual Result<record::StreamEvent> Next(Deadline deadline) = 0;
-  /// Follow these tables from now on (PostgreSQL: adds them to the publication); tables not listed are no longer followed, their
-  /// changes skipped. When it returns OK, every later commit of these tables will be in the stream.
+  /// Follow these tables from now on (PostgreSQL: adds them to the publication); tables not listed
+  /// are no longer followed, their changes skipped. When it returns OK, every later commit of these
+  /// tables will be in the stream.
   virtual Status Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) = 0;
-  /// Tell the source that everything up to `durable` is staged. The one call site is in capture/, after Seal returned OK.
+  /// Tell the source that everything up to `durable` is staged. The one call site is in capture/,
+  /// after Seal returned OK.
   virtual Status Acknowledge(const record::Cursor& durable) = 0;
   /// Bytes the source still holds beyond what was returned, for the lag; -1 unknown.
   virtual int64_t BytesBehind() const = 0;
@@ -104,11 +113,12 @@ class Source {
   virtual Result<record::TableShape> Describe(const record::TableId& table) = 0;
   /// Errors: SOURCE_BLOCKED, SOURCE_NO_FREE_SLOT …
   virtual Result<std::unique_ptr<Snapshot>> BeginSnapshot() = 0;
-  /// Follow changes of `shapes` from exactly `from`; an empty cursor means from now on (and makes what it takes to: slot,
-  /// publication). Any snapshot begun after this returned is covered.
+  /// Follow changes of `shapes` from exactly `from`; an empty cursor means from now on (and makes
+  /// what it takes to: slot, publication). Any snapshot begun after this returned is covered.
   /// Errors: SLOT_LOST, SLOT_MOVED, SLOT_IN_USE, SOURCE_CHANGED: never a silent skip.
-  virtual Result<std::unique_ptr<ChangeStream>> OpenChanges(std::vector<std::shared_ptr<const record::TableShape>> shapes,
-                                                            const record::Cursor& from) = 0;
+  virtual Result<std::unique_ptr<ChangeStream>> OpenChanges(
+      std::vector<std::shared_ptr<const record::TableShape>> shapes,
+      const record::Cursor& from) = 0;
   /// Remove what OpenChanges made at the source (slot, publication); OK when it is gone already.
   virtual Status Forget() = 0;
 };

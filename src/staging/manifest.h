@@ -36,19 +36,21 @@ struct ShapeNoted {
   record::TableShape shape;
   Sequence at;
 };
-/// Rows of one table and one shape in one of the segment's packs: an Arrow IPC stream of ChangeSchema's form, whose fields carry
-/// their column ids (`PARQUET:field_id`), in sequence order.
+/// Rows of one table and one shape in one of the segment's packs: an Arrow IPC stream of
+/// ChangeSchema's form, whose fields carry their column ids (`PARQUET:field_id`), in sequence
+/// order.
 struct ChangeRun {
   TableId table;
   int32_t shape_version = 0;
-  int32_t pack = 0;  // ordinal in Manifest::packs
+  int32_t pack = 0;                // ordinal in Manifest::packs
   int64_t offset = 0, length = 0;  // bytes in the pack
   int64_t rows = 0, inserts = 0, updates = 0, deletes = 0;
   Sequence first, last;
   UtcMicros committed_first = 0, committed_last = 0;
   bool has_missing = false;
 };
-/// All rows went at once (truncate), or the table is gone at the source (drop; its rows stay at the destination).
+/// All rows went at once (truncate), or the table is gone at the source (drop; its rows stay at the
+/// destination).
 struct TableEnded {
   record::TableEnd::Kind kind = record::TableEnd::Kind::kTruncated;
   TableId table;
@@ -60,7 +62,8 @@ struct TableBroken {
   TableId table;
   std::string error_class, message, remedy;
 };
-/// A flow's snapshot begins: everything at or below `position` is in it, `first_segment` is the first that can hold a later change.
+/// A flow's snapshot begins: everything at or below `position` is in it, `first_segment` is the
+/// first that can hold a later change.
 struct GenerationBegun {
   FlowId flow;
   TableId table;
@@ -72,7 +75,8 @@ struct GenerationBegun {
   int64_t chunks = 0;
   int64_t rows_estimated = -1;
 };
-/// A Parquet file with rows of one chunk: exactly the shape's columns, physical name = column name, field id = column id.
+/// A Parquet file with rows of one chunk: exactly the shape's columns, physical name = column name,
+/// field id = column id.
 struct SnapshotPart {
   FlowId flow;
   TableId table;
@@ -96,7 +100,8 @@ struct GenerationEnded {
   int64_t rows = 0;
   int64_t values_nulled = 0;
 };
-/// The generation will never end; `successor` takes its place (its files go when the successor's first chunk is applied).
+/// The generation will never end; `successor` takes its place (its files go when the successor's
+/// first chunk is applied).
 struct GenerationAbandoned {
   FlowId flow;
   TableId table;
@@ -104,8 +109,9 @@ struct GenerationAbandoned {
   std::string why;
 };
 
-using Entry = std::variant<TableListed, ShapeNoted, ChangeRun, TableEnded, TableBroken, GenerationBegun, SnapshotPart, ChunkDone, GenerationEnded,
-                           GenerationAbandoned>;
+using Entry =
+    std::variant<TableListed, ShapeNoted, ChangeRun, TableEnded, TableBroken, GenerationBegun,
+                 SnapshotPart, ChunkDone, GenerationEnded, GenerationAbandoned>;
 
 /// Where a flow's newest generation stands.
 struct GenerationState {
@@ -124,7 +130,8 @@ struct TableState {
   SegmentNumber last_segment;  // the last that touches it
   std::map<FlowId, GenerationState> generations;
 };
-/// Cursor + progress of every table: all it takes to resume. The fold of every manifest's entries up to one of them.
+/// Cursor + progress of every table: all it takes to resume. The fold of every manifest's entries
+/// up to one of them.
 struct Checkpoint {
   SegmentNumber through;
   record::Cursor cursor;
@@ -138,8 +145,8 @@ struct Manifest {
   std::string staging_id;
   std::string writer_id;
   UtcMicros sealed_at = 0;
-  record::Cursor cursor;       // safe to resume the source after this segment
-  UtcMicros committed_at = 0;  // newest source commit at or before the cursor; 0 none
+  record::Cursor cursor;           // safe to resume the source after this segment
+  UtcMicros committed_at = 0;      // newest source commit at or before the cursor; 0 none
   std::vector<std::string> packs;  // paths below the staging's root
   std::vector<Entry> entries;
   /// The whole state *before* this segment's entries; in the first manifest of each folder.
@@ -156,7 +163,8 @@ std::string ToJson(const Manifest& manifest);
 /// Errors: STAGING_CORRUPT.
 Result<Manifest> FromJson(std::string_view text);
 
-/// Return `segments/<folder>/<number>.json`, 12 digits each, folder = number / limits::kManifestsPerFolder.
+/// Return `segments/<folder>/<number>.json`, 12 digits each, folder = number /
+/// limits::kManifestsPerFolder.
 std::string ManifestPath(SegmentNumber number);
 
 }  // namespace freshet::staging

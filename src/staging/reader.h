@@ -18,13 +18,17 @@ class StagingReader {
   virtual ~StagingReader() = default;
 
   virtual const std::string& staging_id() const = 0;
-  /// Return the manifests after `after` in order, at most `limit`; fewer when there are no more yet.
+  /// Return the manifests after `after` in order, at most `limit`; fewer when there are no more
+  /// yet.
   /// Errors: STAGING_EXPIRED (the one right after `after` is gone), STAGING_CORRUPT.
-  virtual Result<std::vector<std::shared_ptr<const Manifest>>> List(SegmentNumber after, int limit) = 0;
+  virtual Result<std::vector<std::shared_ptr<const Manifest>>> List(SegmentNumber after,
+                                                                    int limit) = 0;
   /// Return the state through the last manifest there is now (through = 0: none yet).
   virtual Result<Checkpoint> Latest() = 0;
-  /// Read a run's rows (ChangeSchema's form). Errors: STAGING_EXPIRED (the pack is gone: never "no rows"), STAGING_CORRUPT.
-  virtual Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Read(const Manifest& manifest, const ChangeRun& run) = 0;
+  /// Read a run's rows (ChangeSchema's form). Errors: STAGING_EXPIRED (the pack is gone: never "no
+  /// rows"), STAGING_CORRUPT.
+  virtual Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Read(const Manifest& manifest,
+                                                                        const ChangeRun& run) = 0;
   /// The store the parts and packs lie in, for adopting a part as it is.
   virtual const std::shared_ptr<store::FileStore>& store() const = 0;
 };

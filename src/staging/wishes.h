@@ -8,8 +8,9 @@
 
 namespace freshet::staging {
 
-/// A flow asks for its n-th snapshot of a table: the empty file `wishes/<table>/<flow>/<n>`. The gateway reads the table when
-/// the newest wish is above the flow's newest generation; the generation's number need not be the wish's but is at least it.
+/// A flow asks for its n-th snapshot of a table: the empty file `wishes/<table>/<flow>/<n>`. The
+/// gateway reads the table when the newest wish is above the flow's newest generation; the
+/// generation's number need not be the wish's but is at least it.
 struct Wish {
   FlowId flow;
   TableId table;
@@ -21,9 +22,9 @@ Status PutWish(store::FileStore& store, const Wish& wish);
 /// Return the newest wish of each flow and table.
 Result<std::vector<Wish>> ListWishes(store::FileStore& store);
 
-/// A pipeline that reads this staging: registered before its first read, it holds expiry back. `floor` is the last segment all
-/// of its flows are past; `flows_created` are the flows whose destination table exists (a table missing later is an error,
-/// never a fresh start).
+/// A pipeline that reads this staging: registered before its first read, it holds expiry back.
+/// `floor` is the last segment all of its flows are past; `flows_created` are the flows whose
+/// destination table exists (a table missing later is an error, never a fresh start).
 struct ReaderRecord {
   record::PipelineId pipeline;
   SegmentNumber floor;

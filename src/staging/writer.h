@@ -15,16 +15,20 @@
 
 namespace freshet::staging {
 
-/// Turns what a gateway captured into durable segments. Owned by capture/, used by its one thread; readers of snapshots put
-/// their part files themselves (PartPath + FileStore::Put) and hand the entry over.
+/// Turns what a gateway captured into durable segments. Owned by capture/, used by its one thread;
+/// readers of snapshots put their part files themselves (PartPath + FileStore::Put) and hand the
+/// entry over.
 ///
 ///   loop:  Append(batch) / Note(entry)   collects; full packs are put as they fill
-///          Seal(cursor)                  puts the last pack, then the manifest: now the segment exists
+///          Seal(cursor)                  puts the last pack, then the manifest: now the segment
+///                                        exists
 class StagingWriter {
  public:
-  /// Open the staging at the store's root, making it (with a random id) if absent; read its last state.
+  /// Open the staging at the store's root, making it (with a random id) if absent; read its last
+  /// state.
   /// Errors: STAGING_CORRUPT, STORE_UNAVAILABLE.
-  static Result<std::unique_ptr<StagingWriter>> Open(std::shared_ptr<store::FileStore> store, Clock* clock);
+  static Result<std::unique_ptr<StagingWriter>> Open(std::shared_ptr<store::FileStore> store,
+                                                     Clock* clock);
   virtual ~StagingWriter() = default;
 
   virtual const std::string& staging_id() const = 0;
@@ -37,13 +41,16 @@ class StagingWriter {
   virtual Status Append(const record::ChangeBatch& batch) = 0;
   /// Collect any entry but a ChangeRun; takes effect in `checkpoint()` at once.
   virtual void Note(Entry entry) = 0;
-  /// Whether there is anything to seal, and whether it should be sealed at the next commit (size or age).
+  /// Whether there is anything to seal, and whether it should be sealed at the next commit (size or
+  /// age).
   virtual bool dirty() const = 0;
   virtual bool SealDue() const = 0;
 
   /// Make the open segment durable; after OK every appended row survives a crash.
-  /// REQUIRES: no source transaction is open; `cursor` is the last Commit's (or the former one when nothing was committed since).
-  /// Errors: STAGING_FENCED (another gateway owns this number: stop), STORE_UNAVAILABLE, STORE_FULL (nothing is lost: open again).
+  /// REQUIRES: no source transaction is open; `cursor` is the last Commit's (or the former one when
+  /// nothing was committed since).
+  /// Errors: STAGING_FENCED (another gateway owns this number: stop), STORE_UNAVAILABLE, STORE_FULL
+  /// (nothing is lost: open again).
   /// Source: docs/formats/staging.md, "Manifest".
   virtual Result<SegmentNumber> Seal(const record::Cursor& cursor, UtcMicros committed_at) = 0;
 
