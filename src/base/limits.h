@@ -29,6 +29,12 @@ inline constexpr size_t kSnapshotPartBytesMax = 64 * kMiB;
 /// Arrow bytes of one Parquet row group while it is collected.
 inline constexpr size_t kRowGroupBytesMax = 32 * kMiB;
 inline constexpr int64_t kRowGroupRowsMax = 256 * 1024;
+/// A dictionary that would not fit in one page of this size is not worth starting.
+inline constexpr size_t kDictionaryBytesMax = 1 * kMiB;
+/// Values looked at to decide on a column's dictionary.
+inline constexpr int64_t kDictionarySampleRows = 16 * 1024;
+/// A smallest or largest value longer than this is not kept in a file's statistics.
+inline constexpr size_t kStatisticsBytesMax = 4 * kKiB;
 /// What a snapshot chunk covers at the source: work lost at a crash is at most this.
 inline constexpr size_t kChunkBytesMax = 128 * kMiB;
 inline constexpr int kSnapshotReadersMax = 2;
