@@ -17,7 +17,8 @@ class ValueHash {
   explicit ValueHash(const arrow::Array& array) : array_(array) {
     const auto& type = *array.type();
     strings_ = arrow::is_base_binary_like(type.id());
-    if (!strings_ && arrow::is_fixed_width(type) && type.bit_width() % 8 == 0) width_ = static_cast<size_t>(type.bit_width() / 8);
+    if (!strings_ && arrow::is_fixed_width(type) && type.bit_width() % 8 == 0)
+      width_ = static_cast<size_t>(type.bit_width() / 8);
   }
   bool supported() const { return strings_ || width_ > 0; }
   size_t operator()(int64_t row) const { return std::hash<std::string_view>{}(Bytes(row)); }
@@ -27,7 +28,9 @@ class ValueHash {
   std::string_view Bytes(int64_t row) const {
     if (strings_) return static_cast<const arrow::BinaryArray&>(array_).GetView(row);
     const auto& data = *array_.data();
-    return {reinterpret_cast<const char*>(data.buffers[1]->data()) + static_cast<size_t>(data.offset + row) * width_, width_};
+    return {reinterpret_cast<const char*>(data.buffers[1]->data()) +
+                static_cast<size_t>(data.offset + row) * width_,
+            width_};
   }
 
   const arrow::Array& array_;
@@ -73,8 +76,10 @@ Sample Take(const Chunks& chunks) {
 int64_t Distinct(const Sample& sample) {
   if (!sample.supported) return -1;
   if (sample.sampled == 0) return 0;
-  const double scale = std::sqrt(static_cast<double>(sample.rows) / static_cast<double>(sample.sampled));
-  return static_cast<int64_t>(scale * static_cast<double>(sample.once)) + sample.distinct - sample.once;
+  const double scale =
+      std::sqrt(static_cast<double>(sample.rows) / static_cast<double>(sample.sampled));
+  return static_cast<int64_t>(scale * static_cast<double>(sample.once)) + sample.distinct -
+         sample.once;
 }
 
 }  // namespace
@@ -88,7 +93,8 @@ bool DictionaryPays(const Chunks& chunks) {
   if (sample.sampled == 0) return true;
   // The estimator says sqrt(sampled / rows) of a column of unique values, 0.25 at the largest row group: a fifth is below that.
   if (distinct > sample.rows / 5) return false;
-  return distinct * (sample.bytes / sample.sampled) <= static_cast<int64_t>(limits::kDictionaryBytesMax);
+  return distinct * (sample.bytes / sample.sampled) <=
+         static_cast<int64_t>(limits::kDictionaryBytesMax);
 }
 
 }  // namespace freshet::parquet

@@ -31,14 +31,18 @@ bool AnyNan(const arrow::Array& array) {
 /// Collects a row group's batches as they are, then encodes them column by column.
 class ParquetEncoder final : public Encoder {
  public:
-  ParquetEncoder(std::shared_ptr<arrow::Schema> schema, std::shared_ptr<arrow::io::BufferOutputStream> sink)
-      : schema_(std::move(schema)), nan_(static_cast<size_t>(schema_->num_fields())), sink_(std::move(sink)) {}
+  ParquetEncoder(std::shared_ptr<arrow::Schema> schema,
+                 std::shared_ptr<arrow::io::BufferOutputStream> sink)
+      : schema_(std::move(schema)),
+        nan_(static_cast<size_t>(schema_->num_fields())),
+        sink_(std::move(sink)) {}
 
   Status Write(const Batch& batch) override {
     FRESHET_ASSERT(batch->num_columns() == schema_->num_fields());
     rows_ += batch->num_rows();
     for (int64_t from = 0; from < batch->num_rows();) {
-      const int64_t count = std::min(batch->num_rows() - from, limits::kRowGroupRowsMax - pending_rows_);
+      const int64_t count =
+          std::min(batch->num_rows() - from, limits::kRowGroupRowsMax - pending_rows_);
       FRESHET_CHECK_OK(Collect(batch->Slice(from, count)));
       from += count;
     }
@@ -46,7 +50,8 @@ class ParquetEncoder final : public Encoder {
   }
 
   int64_t bytes() const override {
-    const double ratio = raw_bytes_ > 0 ? static_cast<double>(written_) / static_cast<double>(raw_bytes_) : 0.5;
+    const double ratio =
+        raw_bytes_ > 0 ? static_cast<double>(written_) / static_cast<double>(raw_bytes_) : 0.5;
     return written_ + static_cast<int64_t>(ratio * static_cast<double>(pending_bytes_));
   }
   int64_t rows() const override { return rows_; }
@@ -58,14 +63,16 @@ class ParquetEncoder final : public Encoder {
     for (size_t column = 0; column < nan_.size(); ++column) {
       if (nan_[column]) nan_columns += fmt::format("{}{}", nan_columns.empty() ? "" : ",", column);
     }
-    FRESHET_CHECK_OK(writer_->AddKeyValueMetadata(arrow::key_value_metadata({kNanColumnsKey}, {nan_columns})));
+    FRESHET_CHECK_OK(
+        writer_->AddKeyValueMetadata(arrow::key_value_metadata({kNanColumnsKey}, {nan_columns})));
     FRESHET_CHECK_OK(writer_->Close());
     EncodedFile file;
     FRESHET_TRY(file.bytes, sink_->Finish());
     try {
       ::parquet::arrow::SchemaManifest manifest;
-      FRESHET_CHECK_OK(::parquet::arrow::SchemaManifest::Make(writer_->metadata()->schema(), nullptr,
-                                                              ::parquet::default_arrow_reader_properties(), &manifest));
+      FRESHET_CHECK_OK(::parquet::arrow::SchemaManifest::Make(
+          writer_->metadata()->schema(), nullptr, ::parquet::default_arrow_reader_properties(),
+          &manifest));
       file.statistics = StatisticsOf(*writer_->metadata(), manifest);
     } catch (const std::exception& error) {
       return Error(ErrorClass::INTERNAL, "cannot read the footer just written: {}", error.what());
@@ -77,15 +84,19 @@ class ParquetEncoder final : public Encoder {
   Status Collect(const Batch& batch) {
     for (int column = 0; column < batch->num_columns(); ++column) {
       const auto& values = *batch->column(column);
-      FRESHET_ASSERT(values.type()->Equals(*schema_->field(column)->type()), "column {}: {}", column, values.type()->ToString());
-      if (values.type_id() == arrow::Type::DOUBLE && AnyNan<arrow::DoubleArray>(values)) nan_[static_cast<size_t>(column)] = true;
-      if (values.type_id() == arrow::Type::FLOAT && AnyNan<arrow::FloatArray>(values)) nan_[static_cast<size_t>(column)] = true;
+      FRESHET_ASSERT(values.type()->Equals(*schema_->field(column)->type()), "column {}: {}",
+                     column, values.type()->ToString());
+      if (values.type_id() == arrow::Type::DOUBLE && AnyNan<arrow::DoubleArray>(values))
+        nan_[static_cast<size_t>(column)] = true;
+      if (values.type_id() == arrow::Type::FLOAT && AnyNan<arrow::FloatArray>(values))
+        nan_[static_cast<size_t>(column)] = true;
     }
     FRESHET_TRY(const int64_t bytes, arrow::util::ReferencedBufferSize(*batch));
     pending_.push_back(batch);
     pending_rows_ += batch->num_rows();
     pending_bytes_ += bytes;
-    const bool full = pending_rows_ >= limits::kRowGroupRowsMax || pending_bytes_ >= static_cast<int64_t>(limits::kRowGroupBytesMax);
+    const bool full = pending_rows_ >= limits::kRowGroupRowsMax ||
+                      pending_bytes_ >= static_cast<int64_t>(limits::kRowGroupBytesMax);
     return full ? WriteRowGroup() : Status::Ok();
   }
 
@@ -106,10 +117,12 @@ class ParquetEncoder final : public Encoder {
         ->enable_write_page_index();
     for (int column = 0; column < schema_->num_fields(); ++column) {
       // Nested leaves keep the writer's own choice: a dictionary until it outgrows its page.
-      if (schema_->field(column)->type()->num_fields() > 0 || DictionaryPays(PendingColumn(column))) continue;
+      if (schema_->field(column)->type()->num_fields() > 0 || DictionaryPays(PendingColumn(column)))
+        continue;
       properties.disable_dictionary(schema_->field(column)->name());
     }
-    FRESHET_TRY(writer_, ::parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(), sink_, properties.build()));
+    FRESHET_TRY(writer_, ::parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(),
+                                                            sink_, properties.build()));
     return Status::Ok();
   }
 
@@ -118,9 +131,11 @@ class ParquetEncoder final : public Encoder {
     if (writer_ == nullptr) FRESHET_CHECK_OK(OpenWriter());
     std::vector<std::shared_ptr<arrow::ChunkedArray>> columns;
     for (int column = 0; column < schema_->num_fields(); ++column) {
-      columns.push_back(std::make_shared<arrow::ChunkedArray>(PendingColumn(column), schema_->field(column)->type()));
+      columns.push_back(std::make_shared<arrow::ChunkedArray>(PendingColumn(column),
+                                                              schema_->field(column)->type()));
     }
-    FRESHET_CHECK_OK(writer_->WriteTable(*arrow::Table::Make(schema_, std::move(columns), pending_rows_), pending_rows_));
+    FRESHET_CHECK_OK(writer_->WriteTable(
+        *arrow::Table::Make(schema_, std::move(columns), pending_rows_), pending_rows_));
     FRESHET_TRY(written_, sink_->Tell());
     raw_bytes_ += pending_bytes_;
     pending_.clear();
@@ -139,14 +154,17 @@ class ParquetEncoder final : public Encoder {
 
 }  // namespace
 
-Result<std::unique_ptr<Encoder>> Encoder::Make(std::shared_ptr<arrow::Schema> schema, std::vector<std::string> names,
+Result<std::unique_ptr<Encoder>> Encoder::Make(std::shared_ptr<arrow::Schema> schema,
+                                               std::vector<std::string> names,
                                                std::vector<record::ColumnId> ids) {
-  FRESHET_ASSERT(names.size() == static_cast<size_t>(schema->num_fields()) && (ids.empty() || ids.size() == names.size()));
+  FRESHET_ASSERT(names.size() == static_cast<size_t>(schema->num_fields()) &&
+                 (ids.empty() || ids.size() == names.size()));
   arrow::FieldVector fields;
   for (size_t column = 0; column < names.size(); ++column) {
     auto field = arrow::field(names[column], schema->field(static_cast<int>(column))->type());
     if (!ids.empty() && ids[column].value() > 0) {
-      field = field->WithMetadata(arrow::key_value_metadata({"PARQUET:field_id"}, {std::to_string(ids[column].value())}));
+      field = field->WithMetadata(
+          arrow::key_value_metadata({"PARQUET:field_id"}, {std::to_string(ids[column].value())}));
     }
     fields.push_back(std::move(field));
   }

@@ -33,20 +33,24 @@ std::optional<int64_t> Integer(::parquet::Type::type physical, const std::string
 
 std::optional<Value> Decimal(::parquet::Type::type physical, const std::string& bytes) {
   if (auto integer = Integer(physical, bytes)) return arrow::Decimal128(*integer);
-  if (physical != ::parquet::Type::FIXED_LEN_BYTE_ARRAY && physical != ::parquet::Type::BYTE_ARRAY) return std::nullopt;
-  auto value = arrow::Decimal128::FromBigEndian(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int32_t>(bytes.size()));
+  if (physical != ::parquet::Type::FIXED_LEN_BYTE_ARRAY && physical != ::parquet::Type::BYTE_ARRAY)
+    return std::nullopt;
+  auto value = arrow::Decimal128::FromBigEndian(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                                static_cast<int32_t>(bytes.size()));
   if (!value.ok()) return std::nullopt;
   return *value;
 }
 
 /// Decode a plain-encoded bound. Source: Parquet format, "Statistics" (bounds of byte arrays have no length prefix).
-std::optional<Value> Decode(const arrow::DataType& type, ::parquet::Type::type physical, const std::string& bytes) {
+std::optional<Value> Decode(const arrow::DataType& type, ::parquet::Type::type physical,
+                            const std::string& bytes) {
   switch (type.id()) {
     case arrow::Type::BOOL:
       if (bytes.size() != 1) return std::nullopt;
       return bytes[0] != 0;
     case arrow::Type::TIMESTAMP:
-      if (static_cast<const arrow::TimestampType&>(type).unit() != arrow::TimeUnit::MICRO) return std::nullopt;
+      if (static_cast<const arrow::TimestampType&>(type).unit() != arrow::TimeUnit::MICRO)
+        return std::nullopt;
       [[fallthrough]];
     case arrow::Type::INT8:
     case arrow::Type::INT16:
@@ -73,7 +77,8 @@ std::optional<Value> Decode(const arrow::DataType& type, ::parquet::Type::type p
 
 StatValue Public(const Value& value, const arrow::DataType& type) {
   if (const auto* decimal = std::get_if<arrow::Decimal128>(&value)) {
-    if (static_cast<const arrow::Decimal128Type&>(type).precision() <= 18) return static_cast<int64_t>(decimal->low_bits());
+    if (static_cast<const arrow::Decimal128Type&>(type).precision() <= 18)
+      return static_cast<int64_t>(decimal->low_bits());
     return decimal->ToIntegerString();
   }
   return std::visit(
@@ -106,8 +111,12 @@ class Bound {
   std::optional<Value> value_;
 };
 
-bool IsFloating(const arrow::DataType& type) { return type.id() == arrow::Type::FLOAT || type.id() == arrow::Type::DOUBLE; }
-bool IsText(const arrow::DataType& type) { return type.id() == arrow::Type::STRING || type.id() == arrow::Type::BINARY; }
+bool IsFloating(const arrow::DataType& type) {
+  return type.id() == arrow::Type::FLOAT || type.id() == arrow::Type::DOUBLE;
+}
+bool IsText(const arrow::DataType& type) {
+  return type.id() == arrow::Type::STRING || type.id() == arrow::Type::BINARY;
+}
 
 struct Origin {
   bool ours = false;
@@ -132,9 +141,14 @@ Origin OriginOf(const ::parquet::FileMetaData& metadata) {
   return origin;
 }
 
-ColumnStatistics ColumnOf(const ::parquet::FileMetaData& metadata, const ::parquet::arrow::SchemaField& field, int ordinal,
+ColumnStatistics ColumnOf(const ::parquet::FileMetaData& metadata,
+                          const ::parquet::arrow::SchemaField& field, int ordinal,
                           const Origin& origin) {
-  ColumnStatistics column{.name = field.field->name(), .type = field.field->type(), .null_count = {}, .min = {}, .max = {}};
+  ColumnStatistics column{.name = field.field->name(),
+                          .type = field.field->type(),
+                          .null_count = {},
+                          .min = {},
+                          .max = {}};
   if (!field.is_leaf()) return column;
   const auto physical = metadata.schema()->Column(field.column_index)->physical_type();
   Bound min(false), max(true);
@@ -147,21 +161,25 @@ ColumnStatistics ColumnOf(const ::parquet::FileMetaData& metadata, const ::parqu
     if (nulls_known) nulls += statistics->null_count;
     if (nulls_known && statistics->null_count == chunk->num_values()) continue;
     auto usable = [&](bool has, const std::optional<bool>& exact, const std::string& bytes) {
-      return has && bytes.size() <= limits::kStatisticsBytesMax && (origin.ours || !IsText(*column.type) || exact.value_or(false));
+      return has && bytes.size() <= limits::kStatisticsBytesMax &&
+             (origin.ours || !IsText(*column.type) || exact.value_or(false));
     };
-    if (statistics == nullptr || !usable(statistics->has_min, statistics->is_min_value_exact, statistics->min())) {
+    if (statistics == nullptr ||
+        !usable(statistics->has_min, statistics->is_min_value_exact, statistics->min())) {
       min.Lose();
     } else {
       min.Add(Decode(*column.type, physical, statistics->min()));
     }
-    if (statistics == nullptr || !usable(statistics->has_max, statistics->is_max_value_exact, statistics->max())) {
+    if (statistics == nullptr ||
+        !usable(statistics->has_max, statistics->is_max_value_exact, statistics->max())) {
       max.Lose();
     } else {
       max.Add(Decode(*column.type, physical, statistics->max()));
     }
   }
   if (nulls_known) column.null_count = nulls;
-  if (IsFloating(*column.type) && (!origin.ours || origin.nan_columns.contains(ordinal))) return column;
+  if (IsFloating(*column.type) && (!origin.ours || origin.nan_columns.contains(ordinal)))
+    return column;
   column.min = min.Result(*column.type);
   column.max = max.Result(*column.type);
   return column;
@@ -169,12 +187,14 @@ ColumnStatistics ColumnOf(const ::parquet::FileMetaData& metadata, const ::parqu
 
 }  // namespace
 
-FileStatistics StatisticsOf(const ::parquet::FileMetaData& metadata, const ::parquet::arrow::SchemaManifest& manifest) {
+FileStatistics StatisticsOf(const ::parquet::FileMetaData& metadata,
+                            const ::parquet::arrow::SchemaManifest& manifest) {
   FileStatistics statistics;
   statistics.rows = metadata.num_rows();
   const Origin origin = OriginOf(metadata);
   int ordinal = 0;
-  for (const auto& field : manifest.schema_fields) statistics.columns.push_back(ColumnOf(metadata, field, ordinal++, origin));
+  for (const auto& field : manifest.schema_fields)
+    statistics.columns.push_back(ColumnOf(metadata, field, ordinal++, origin));
   return statistics;
 }
 

@@ -13,6 +13,7 @@ namespace freshet::parquet {
 inline constexpr char kNanColumnsKey[] = "freshet.nan";
 
 /// Return the exact statistics of a file as its footer has them, one entry a top-level column.
-FileStatistics StatisticsOf(const ::parquet::FileMetaData& metadata, const ::parquet::arrow::SchemaManifest& manifest);
+FileStatistics StatisticsOf(const ::parquet::FileMetaData& metadata,
+                            const ::parquet::arrow::SchemaManifest& manifest);
 
 }  // namespace freshet::parquet

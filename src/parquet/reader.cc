@@ -26,9 +26,13 @@ void Leaves(const ::parquet::arrow::SchemaField& field, std::vector<int>* leaves
 
 class ParquetReader final : public Reader {
  public:
-  ParquetReader(std::shared_ptr<StoreFile> file, std::string path, std::unique_ptr<::parquet::arrow::FileReader> reader,
+  ParquetReader(std::shared_ptr<StoreFile> file, std::string path,
+                std::unique_ptr<::parquet::arrow::FileReader> reader,
                 std::shared_ptr<arrow::Schema> schema)
-      : file_(std::move(file)), path_(std::move(path)), reader_(std::move(reader)), schema_(std::move(schema)) {
+      : file_(std::move(file)),
+        path_(std::move(path)),
+        reader_(std::move(reader)),
+        schema_(std::move(schema)) {
     metadata_ = reader_->parquet_reader()->metadata();
     first_rows_.push_back(0);
     for (int group = 0; group < metadata_->num_row_groups(); ++group) {
@@ -70,12 +74,14 @@ class ParquetReader final : public Reader {
       const auto above = std::upper_bound(first_rows_.begin(), first_rows_.end(), rows[next]);
       const int group = static_cast<int>(above - first_rows_.begin()) - 1;
       arrow::Int64Builder ordinals;
-      for (; next < rows.size() && rows[next] < *above; ++next) FRESHET_CHECK_OK(ordinals.Append(rows[next] - *(above - 1)));
+      for (; next < rows.size() && rows[next] < *above; ++next)
+        FRESHET_CHECK_OK(ordinals.Append(rows[next] - *(above - 1)));
       FRESHET_TRY(auto indices, ordinals.Finish());
       FRESHET_TRY(auto batch, Read(group, columns));
       for (size_t column = 0; column < columns.size(); ++column) {
-        FRESHET_TRY(auto taken, arrow::compute::Take(*batch->column(static_cast<int>(column)), *indices,
-                                                     arrow::compute::TakeOptions::NoBoundsCheck()));
+        FRESHET_TRY(auto taken,
+                    arrow::compute::Take(*batch->column(static_cast<int>(column)), *indices,
+                                         arrow::compute::TakeOptions::NoBoundsCheck()));
         parts[column].push_back(std::move(taken));
       }
     }
@@ -88,16 +94,19 @@ class ParquetReader final : public Reader {
       FRESHET_TRY(auto whole, arrow::Concatenate(parts[column]));
       arrays.push_back(std::move(whole));
     }
-    return arrow::RecordBatch::Make(arrow::schema(columns), static_cast<int64_t>(rows.size()), std::move(arrays));
+    return arrow::RecordBatch::Make(arrow::schema(columns), static_cast<int64_t>(rows.size()),
+                                    std::move(arrays));
   }
 
  private:
   Status Corrupt(std::string_view why) const {
     if (!file_->failure().ok()) return file_->failure();
-    return Error(ErrorClass::DATA_CORRUPT, "not a readable Parquet file: {}", why).With("file", path_);
+    return Error(ErrorClass::DATA_CORRUPT, "not a readable Parquet file: {}", why)
+        .With("file", path_);
   }
 
-  Result<std::shared_ptr<arrow::Table>> ReadTable(int row_group, const arrow::FieldVector& columns) {
+  Result<std::shared_ptr<arrow::Table>> ReadTable(int row_group,
+                                                  const arrow::FieldVector& columns) {
     std::vector<int> leaves;
     for (const auto& wanted : columns) {
       for (const auto& field : reader_->manifest().schema_fields) {
@@ -115,7 +124,8 @@ class ParquetReader final : public Reader {
   }
 
   /// Return one column whole, of the type asked for.
-  Result<std::shared_ptr<arrow::Array>> Column(const arrow::Table& table, const arrow::Field& wanted, int64_t count) {
+  Result<std::shared_ptr<arrow::Array>> Column(const arrow::Table& table,
+                                               const arrow::Field& wanted, int64_t count) {
     const auto places = table.schema()->GetAllFieldIndices(wanted.name());
     if (places.empty()) {
       FRESHET_TRY(auto nulls, arrow::MakeArrayOfNull(wanted.type(), count));
@@ -147,12 +157,14 @@ class ParquetReader final : public Reader {
 
 }  // namespace
 
-Result<std::unique_ptr<Reader>> Reader::Open(std::shared_ptr<store::FileStore> store, const std::string& path) {
+Result<std::unique_ptr<Reader>> Reader::Open(std::shared_ptr<store::FileStore> store,
+                                             const std::string& path) {
   FRESHET_TRY(const auto info, store->Stat(path));
   auto file = std::make_shared<StoreFile>(std::move(store), path, info.bytes);
   auto corrupt = [&](std::string_view why) -> Status {
     if (!file->failure().ok()) return file->failure();
-    return Error(ErrorClass::DATA_CORRUPT, "not a readable Parquet file: {}", why).With("file", path);
+    return Error(ErrorClass::DATA_CORRUPT, "not a readable Parquet file: {}", why)
+        .With("file", path);
   };
   ::parquet::ArrowReaderProperties properties;
   // Each column chunk is one read in this thread; other engines' INT96 times come as microseconds.

@@ -12,7 +12,9 @@ namespace {
 class StringBuffer final : public arrow::Buffer {
  public:
   explicit StringBuffer(std::shared_ptr<const std::string> bytes)
-      : arrow::Buffer(reinterpret_cast<const uint8_t*>(bytes->data()), static_cast<int64_t>(bytes->size())), bytes_(std::move(bytes)) {}
+      : arrow::Buffer(reinterpret_cast<const uint8_t*>(bytes->data()),
+                      static_cast<int64_t>(bytes->size())),
+        bytes_(std::move(bytes)) {}
 
  private:
   std::shared_ptr<const std::string> bytes_;
