@@ -156,6 +156,11 @@ struct Manifest {
 /// Apply a manifest to the state before it. REQUIRES: manifest.number == checkpoint.through + 1.
 void Advance(const Manifest& manifest, Checkpoint* checkpoint);
 
+/// Apply one entry of the segment `number` to the state.
+void AdvanceBy(const Entry& entry, SegmentNumber number, Checkpoint* checkpoint);
+
+/// The table an entry is about.
+const TableId& TableOf(const Entry& entry);
 /// The tables a manifest's entries touch.
 std::set<TableId> TablesOf(const Manifest& manifest);
 

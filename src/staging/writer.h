@@ -55,7 +55,8 @@ class StagingWriter {
   virtual Result<SegmentNumber> Seal(const record::Cursor& cursor, UtcMicros committed_at) = 0;
 
   /// Return a fresh path for a snapshot part; thread-safe.
-  virtual std::string PartPath(const FlowId& flow, const TableId& table, Generation generation, int64_t chunk) = 0;
+  virtual std::string PartPath(const FlowId& flow, const TableId& table, Generation generation,
+                               int64_t chunk) = 0;
 
   /// Remove the segments nobody needs any more, whole folders of manifests at a time, oldest first; never the folder with the
   /// newest full checkpoint. Below `retention` a folder goes only when every registered reader's floor is past it; beyond

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "fakes/fake_clock.h"
+#include "fakes/rows.h"
+#include "staging/reader.h"
+#include "staging/wishes.h"
+#include "staging/writer.h"
+#include "store/memory_store.h"
+
+namespace freshet::staging {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int64_t kFolder = limits::kManifestsPerFolder;
+
+StagingWriter::ExpiryRules Rules(
+    std::chrono::microseconds retention,
+    std::chrono::microseconds age_max = std::chrono::microseconds::max(),
+    int64_t bytes_max = std::numeric_limits<int64_t>::max()) {
+  return {.retention = retention, .age_max = age_max, .bytes_max = bytes_max};
+}
+
+/// A staging of two whole folders of segments and a bit of a third, each segment with a pack; the first also has a part.
+class ExpiryTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    writer_ = std::move(StagingWriter::Open(store_, &clock_)).value();
+    auto shape = fakes::MakeShape("1", "public", "t", {{"id", arrow::int64()}});
+    shape.version = 1;
+    auto shared = std::make_shared<record::TableShape>(shape);
+    part_ = writer_->PartPath(FlowId("f"), TableId("1"), Generation(1), 0);
+    ASSERT_TRUE(store_->Put(part_, "part", store::If::kAbsent).ok());
+    writer_->Note(SnapshotPart{.flow = FlowId("f"),
+                               .table = TableId("1"),
+                               .generation = Generation(1),
+                               .chunk = 0,
+                               .path = part_,
+                               .rows = 1,
+                               .bytes = 4});
+    for (int64_t i = 1; i <= 2 * kFolder + 3; ++i) {
+      auto rows =
+          fakes::MakeChanges(shape, {{.op = record::Op::kInsert,
+                                      .row = {i},
+                                      .sequence = Sequence::Of(1, static_cast<uint64_t>(i), 1),
+                                      .committed_at = i}});
+      ASSERT_TRUE(writer_->Append({.shape = shared, .rows = rows}).ok());
+      ASSERT_TRUE(writer_->Seal({std::to_string(i)}, i).ok());
+    }
+    clock_.Advance(24h * 31);
+  }
+  void PutFloor(int64_t floor) {
+    ASSERT_TRUE(PutReader(*store_, {.pipeline = record::PipelineId("p"),
+                                    .floor = SegmentNumber(floor),
+                                    .flows_created = {}})
+                    .ok());
+  }
+  size_t Count(std::string_view folder) {
+    return store_->List(folder, "", 1'000'000, true).value().size();
+  }
+  StagingWriter::Expired Expire(
+      const StagingWriter::ExpiryRules& rules = Rules(limits::kStagingRetention)) {
+    auto expired = writer_->Expire(rules);
+    EXPECT_TRUE(expired.ok()) << expired.status().ToString();
+    return *expired;
+  }
+
+  fakes::FakeClock clock_;
+  std::shared_ptr<store::FileStore> store_ = store::MakeMemoryStore(&clock_);
+  std::unique_ptr<StagingWriter> writer_;
+  std::string part_;
+};
+
+TEST_F(ExpiryTest, NothingGoesThatAReaderStillNeeds) {
+  PutFloor(kFolder - 2);
+  auto expired = Expire();
+  EXPECT_EQ(expired.segments, 0);
+  EXPECT_EQ(expired.through, SegmentNumber(0));
+  EXPECT_EQ(Count("segments"), static_cast<size_t>(2 * kFolder + 3));
+}
+
+TEST_F(ExpiryTest, WholeFoldersGoOnceReadersArePast) {
+  PutFloor(kFolder + 7);
+  auto expired = Expire();
+  EXPECT_EQ(expired.segments, kFolder - 1);
+  EXPECT_EQ(expired.through, SegmentNumber(kFolder - 1));
+  EXPECT_FALSE(expired.forced);
+  EXPECT_EQ(Count("segments"), static_cast<size_t>(kFolder + 4));
+  EXPECT_EQ(Count("packs"), static_cast<size_t>(kFolder + 4));
+  EXPECT_TRUE(store_->Stat(part_).status().Is(ErrorClass::NOT_FOUND));
+
+  auto reader = std::move(StagingReader::Open(store_)).value();
+  EXPECT_TRUE(reader->List(SegmentNumber(0), 10).status().Is(ErrorClass::STAGING_EXPIRED));
+  auto rest = reader->List(SegmentNumber(kFolder - 1), 1);
+  ASSERT_TRUE(rest.ok());
+  ASSERT_TRUE(rest->front()->checkpoint.has_value());
+  EXPECT_EQ(rest->front()->checkpoint->through, SegmentNumber(kFolder - 1));
+}
+
+TEST_F(ExpiryTest, YoungSegmentsStay) {
+  PutFloor(3 * kFolder);
+  EXPECT_EQ(Expire(Rules(24h * 32)).segments, 0);
+}
+
+TEST_F(ExpiryTest, TheNewestFullCheckpointAlwaysStays) {
+  PutFloor(3 * kFolder);
+  EXPECT_EQ(Expire().through, SegmentNumber(2 * kFolder - 1));
+  auto again = Expire();
+  EXPECT_EQ(again.segments, 0);
+  EXPECT_EQ(again.through, SegmentNumber(2 * kFolder - 1));
+  auto reopened = std::move(StagingWriter::Open(store_, &clock_)).value();
+  EXPECT_EQ(reopened->checkpoint().cursor.text, std::to_string(2 * kFolder + 3));
+}
+
+TEST_F(ExpiryTest, TheHardLimitByAgeGoesPastFloors) {
+  PutFloor(5);
+  auto expired = Expire(Rules(limits::kStagingRetention, 24h * 30));
+  EXPECT_EQ(expired.through, SegmentNumber(2 * kFolder - 1));
+  EXPECT_TRUE(expired.forced);
+}
+
+TEST_F(ExpiryTest, TheHardLimitByBytesStopsWhenBelow) {
+  PutFloor(5);
+  int64_t bytes = 0;
+  auto packs = store_->List("packs", "", 1'000'000, true);
+  for (const auto& file : *packs) bytes += file.bytes;
+  auto expired =
+      Expire(Rules(limits::kStagingRetention, std::chrono::microseconds::max(), bytes * 3 / 4));
+  EXPECT_EQ(expired.through, SegmentNumber(kFolder - 1));
+  EXPECT_TRUE(expired.forced);
+}
+
+TEST_F(ExpiryTest, WithoutReadersOnlyTimeCounts) { EXPECT_EQ(Expire().segments, 2 * kFolder - 1); }
+
+}  // namespace
+}  // namespace freshet::staging

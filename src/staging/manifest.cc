@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "staging/manifest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "staging/layout.h"
+
+namespace freshet::staging {
+namespace {
+
+/// Applies one entry to the state of its table.
+struct EntryFold {
+  SegmentNumber number;
+  Checkpoint* checkpoint;
+
+  TableState& Touch(const TableId& table) {
+    TableState& state = checkpoint->tables[table];
+    state.last_segment = number;
+    return state;
+  }
+  void operator()(const TableListed& entry) { Touch(entry.table).name = entry.name; }
+  void operator()(const ShapeNoted& entry) { Touch(entry.shape.id).shape = entry.shape; }
+  void operator()(const ChangeRun& entry) { Touch(entry.table); }
+  void operator()(const TableEnded& entry) {
+    TableState& state = Touch(entry.table);
+    if (entry.kind == record::TableEnd::Kind::kDropped) state.dropped = true;
+  }
+  void operator()(const TableBroken& entry) { Touch(entry.table).broken = entry; }
+  void operator()(const GenerationBegun& entry) {
+    TableState& state = Touch(entry.table);
+    state.broken.reset();
+    state.generations[entry.flow] = GenerationState{
+        .begun = entry, .chunks_done = {}, .rows = 0, .ended = false, .successor = {}};
+  }
+  void operator()(const SnapshotPart& entry) { Touch(entry.table); }
+  void operator()(const ChunkDone& entry) {
+    if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation)) {
+      generation->chunks_done.insert(entry.chunk);
+      generation->rows += entry.rows;
+    }
+  }
+  void operator()(const GenerationEnded& entry) {
+    if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation))
+      generation->ended = true;
+  }
+  void operator()(const GenerationAbandoned& entry) {
+    if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation))
+      generation->successor = entry.successor;
+  }
+
+  GenerationState* Find(const TableId& table, const FlowId& flow, Generation generation) {
+    TableState& state = Touch(table);
+    auto found = state.generations.find(flow);
+    bool newest = found != state.generations.end() && found->second.begun.generation == generation;
+    return newest ? &found->second : nullptr;
+  }
+};
+
+const TableId& TableOf(const ShapeNoted& entry) { return entry.shape.id; }
+template <typename T>
+const TableId& TableOf(const T& entry) {
+  return entry.table;
+}
+
+}  // namespace
+
+void AdvanceBy(const Entry& entry, SegmentNumber number, Checkpoint* checkpoint) {
+  std::visit(EntryFold{number, checkpoint}, entry);
+}
+
+void Advance(const Manifest& manifest, Checkpoint* checkpoint) {
+  FRESHET_ASSERT(manifest.number.value() == checkpoint->through.value() + 1, "segment {} after {}",
+                 manifest.number.value(), checkpoint->through.value());
+  for (const Entry& entry : manifest.entries) AdvanceBy(entry, manifest.number, checkpoint);
+  checkpoint->through = manifest.number;
+  checkpoint->cursor = manifest.cursor;
+  checkpoint->committed_at = std::max(checkpoint->committed_at, manifest.committed_at);
+}
+
+const TableId& TableOf(const Entry& entry) {
+  return std::visit([](const auto& each) -> const TableId& { return TableOf(each); }, entry);
+}
+
+std::set<TableId> TablesOf(const Manifest& manifest) {
+  std::set<TableId> tables;
+  for (const Entry& entry : manifest.entries) tables.insert(TableOf(entry));
+  return tables;
+}
+
+std::string ManifestPath(SegmentNumber number) {
+  return fmt::format("{}/{:012}.json", FolderPath(kSegmentsFolder, FolderOf(number)),
+                     number.value());
+}
+
+}  // namespace freshet::staging

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "staging/manifest.h"
+
+#include <gtest/gtest.h>
+
+#include "fakes/rows.h"
+
+namespace freshet::staging {
+namespace {
+
+record::TableShape EveryType() {
+  auto shape =
+      fakes::MakeShape("16384", "Odd Schema", "t\"ä",
+                       {{"id", arrow::int64()},
+                        {"b", arrow::boolean()},
+                        {"i8", arrow::int8()},
+                        {"i16", arrow::int16()},
+                        {"i32", arrow::int32()},
+                        {"f", arrow::float32()},
+                        {"d", arrow::float64()},
+                        {"s", arrow::utf8()},
+                        {"y", arrow::binary()},
+                        {"day", arrow::date32()},
+                        {"ntz", arrow::timestamp(arrow::TimeUnit::MICRO)},
+                        {"tz", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")},
+                        {"n", arrow::decimal128(38, 9)},
+                        {"list", arrow::list(arrow::field("item", arrow::decimal128(5, 2)))}});
+  shape.version = 3;
+  return shape;
+}
+
+const FlowId kFlow("p-16384");
+const TableId kTable("16384");
+
+GenerationBegun Begun(int64_t generation, int64_t chunks) {
+  return {.flow = kFlow,
+          .table = kTable,
+          .generation = Generation(generation),
+          .position = Sequence::Of(1, 500, 0),
+          .taken_at = 77,
+          .shape_version = 3,
+          .first_segment = SegmentNumber(2),
+          .chunks = chunks,
+          .rows_estimated = 12};
+}
+
+ChunkDone Done(int64_t generation, int64_t chunk, int64_t rows) {
+  return {.flow = kFlow,
+          .table = kTable,
+          .generation = Generation(generation),
+          .chunk = chunk,
+          .rows = rows};
+}
+
+/// A manifest with one entry of every kind.
+Manifest EveryEntry() {
+  Manifest manifest{.number = SegmentNumber(1),
+                    .staging_id = "s",
+                    .writer_id = "w",
+                    .sealed_at = 1,
+                    .cursor = {"0/16B3748"},
+                    .committed_at = 55,
+                    .packs = {"packs/a"},
+                    .entries = {},
+                    .checkpoint = {}};
+  manifest.entries.push_back(
+      TableListed{.table = kTable, .name = {.schema = "Odd Schema", .table = "t\"ä"}});
+  manifest.entries.push_back(ShapeNoted{.shape = EveryType(), .at = Sequence::Of(1, 2, 3)});
+  manifest.entries.push_back(ChangeRun{.table = kTable,
+                                       .shape_version = 3,
+                                       .pack = 0,
+                                       .offset = 8,
+                                       .length = 9,
+                                       .rows = 6,
+                                       .inserts = 1,
+                                       .updates = 2,
+                                       .deletes = 3,
+                                       .first = Sequence::Of(1, 9, 1),
+                                       .last = Sequence::Of(1, 9, 6),
+                                       .committed_first = 50,
+                                       .committed_last = 55,
+                                       .has_missing = true});
+  manifest.entries.push_back(TableEnded{.kind = record::TableEnd::Kind::kTruncated,
+                                        .table = kTable,
+                                        .at = Sequence::Of(1, 10, 1),
+                                        .committed_at = 56});
+  manifest.entries.push_back(Begun(4, 3));
+  manifest.entries.push_back(SnapshotPart{.flow = kFlow,
+                                          .table = kTable,
+                                          .generation = Generation(4),
+                                          .chunk = 1,
+                                          .path = "parts/x",
+                                          .rows = 5,
+                                          .bytes = 99});
+  manifest.entries.push_back(Done(4, 1, 5));
+  manifest.entries.push_back(GenerationEnded{
+      .flow = kFlow, .table = kTable, .generation = Generation(4), .rows = 5, .values_nulled = 2});
+  manifest.entries.push_back(GenerationAbandoned{.flow = kFlow,
+                                                 .table = kTable,
+                                                 .generation = Generation(4),
+                                                 .successor = Generation(5),
+                                                 .why = "truncated"});
+  manifest.entries.push_back(TableBroken{
+      .table = kTable, .error_class = "KEY_CHANGED", .message = "it did", .remedy = "undo it"});
+  manifest.entries.push_back(TableEnded{
+      .kind = record::TableEnd::Kind::kDropped, .table = kTable, .at = {}, .committed_at = 0});
+  return manifest;
+}
+
+TEST(Manifest, ComesBackFromJsonAsItWas) {
+  Manifest manifest = EveryEntry();
+  Checkpoint state;
+  Advance(manifest, &state);
+  Manifest next = EveryEntry();
+  next.number = SegmentNumber(2);
+  next.checkpoint = state;
+
+  auto read = FromJson(ToJson(next));
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(ToJson(*read), ToJson(next));
+  ASSERT_TRUE(read->checkpoint.has_value());
+  const TableState& table = read->checkpoint->tables.at(kTable);
+  ASSERT_TRUE(table.shape.has_value());
+  EXPECT_TRUE(table.shape->SameColumns(EveryType()));
+  EXPECT_EQ(table.shape->version, 3);
+  EXPECT_EQ(table.shape->name, EveryType().name);
+  EXPECT_EQ(table.generations.at(kFlow).chunks_done, (std::set<int64_t>{1}));
+  EXPECT_EQ(table.generations.at(kFlow).successor, Generation(5));
+  EXPECT_EQ(table.broken->error_class, "KEY_CHANGED");
+  const auto& run = std::get<ChangeRun>(read->entries[2]);
+  EXPECT_EQ(run.last, Sequence::Of(1, 9, 6));
+  EXPECT_TRUE(run.has_missing);
+  EXPECT_EQ(std::get<TableEnded>(read->entries[3]).kind, record::TableEnd::Kind::kTruncated);
+}
+
+TEST(Manifest, RefusesWhatItCannotRead) {
+  std::string good = ToJson(EveryEntry());
+  EXPECT_TRUE(FromJson("").status().Is(ErrorClass::STAGING_CORRUPT));
+  EXPECT_TRUE(FromJson(good.substr(0, good.size() / 2)).status().Is(ErrorClass::STAGING_CORRUPT));
+  auto replaced = [&](std::string_view from, std::string_view to) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    return FromJson(text).status();
+  };
+  EXPECT_TRUE(replaced("\"format\":1", "\"format\":2").Is(ErrorClass::STAGING_CORRUPT));
+  EXPECT_TRUE(replaced("change_run", "change_ran").Is(ErrorClass::STAGING_CORRUPT));
+  EXPECT_TRUE(replaced("\"pack\":0", "\"pack\":1").Is(ErrorClass::STAGING_CORRUPT));
+  EXPECT_TRUE(replaced("decimal(38,9)", "decimal(39,9)").Is(ErrorClass::STAGING_CORRUPT));
+  EXPECT_TRUE(replaced("\"key\":[0]", "\"key\":[99]").Is(ErrorClass::STAGING_CORRUPT));
+}
+
+TEST(Advance, KeepsTheNewestGenerationAndItsChunks) {
+  Checkpoint state;
+  Manifest manifest;
+  manifest.number = SegmentNumber(1);
+  manifest.entries = {Begun(1, 3), Done(1, 0, 10), Done(1, 2, 7)};
+  Advance(manifest, &state);
+  const GenerationState& first = state.tables.at(kTable).generations.at(kFlow);
+  EXPECT_EQ(first.chunks_done, (std::set<int64_t>{0, 2}));
+  EXPECT_EQ(first.rows, 17);
+  EXPECT_FALSE(first.ended);
+
+  manifest.number = SegmentNumber(2);
+  manifest.entries = {GenerationAbandoned{.flow = kFlow,
+                                          .table = kTable,
+                                          .generation = Generation(1),
+                                          .successor = Generation(2),
+                                          .why = "stale"},
+                      Begun(2, 1), Done(1, 1, 100), Done(2, 0, 3)};
+  Advance(manifest, &state);
+  const GenerationState& second = state.tables.at(kTable).generations.at(kFlow);
+  EXPECT_EQ(second.begun.generation, Generation(2));
+  EXPECT_EQ(second.rows, 3) << "a chunk of an older generation does not count";
+  EXPECT_FALSE(second.successor.has_value());
+  EXPECT_EQ(state.tables.at(kTable).last_segment, SegmentNumber(2));
+  EXPECT_EQ(state.through, SegmentNumber(2));
+}
+
+TEST(Advance, ABrokenTableIsWholeAgainWhenItIsReadAnew) {
+  Checkpoint state;
+  Manifest manifest;
+  manifest.number = SegmentNumber(1);
+  manifest.entries = {
+      TableBroken{.table = kTable, .error_class = "KEY_CHANGED", .message = "", .remedy = ""}};
+  Advance(manifest, &state);
+  EXPECT_TRUE(state.tables.at(kTable).broken.has_value());
+  manifest.number = SegmentNumber(2);
+  manifest.entries = {Begun(2, 1)};
+  Advance(manifest, &state);
+  EXPECT_FALSE(state.tables.at(kTable).broken.has_value());
+}
+
+TEST(ManifestPath, LiesInTheFolderOfItsThousand) {
+  EXPECT_EQ(ManifestPath(SegmentNumber(1)), "segments/000000000000/000000000001.json");
+  EXPECT_EQ(ManifestPath(SegmentNumber(999)), "segments/000000000000/000000000999.json");
+  EXPECT_EQ(ManifestPath(SegmentNumber(1000)), "segments/000000000001/000000001000.json");
+}
+
+}  // namespace
+}  // namespace freshet::staging

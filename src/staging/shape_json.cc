@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "staging/shape_json.h"
+
+#include <arrow/type.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+namespace freshet::staging {
+namespace {
+
+using nlohmann::json;
+
+struct NamedType {
+  std::string_view name;
+  std::shared_ptr<arrow::DataType> type;
+};
+
+const std::vector<NamedType>& NamedTypes() {
+  static const std::vector<NamedType> types = {
+      {"bool", arrow::boolean()},
+      {"int8", arrow::int8()},
+      {"int16", arrow::int16()},
+      {"int32", arrow::int32()},
+      {"int64", arrow::int64()},
+      {"float", arrow::float32()},
+      {"double", arrow::float64()},
+      {"string", arrow::utf8()},
+      {"binary", arrow::binary()},
+      {"date", arrow::date32()},
+      {"timestamp", arrow::timestamp(arrow::TimeUnit::MICRO)},
+      {"timestamp_utc", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")},
+  };
+  return types;
+}
+
+std::string TypeName(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::LIST)
+    return fmt::format("list<{}>",
+                       TypeName(*static_cast<const arrow::ListType&>(type).value_type()));
+  if (type.id() == arrow::Type::DECIMAL128) {
+    const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);
+    return fmt::format("decimal({},{})", decimal.precision(), decimal.scale());
+  }
+  for (const NamedType& named : NamedTypes()) {
+    if (named.type->Equals(type)) return std::string(named.name);
+  }
+  AssertFailed("a shape's type is one of record/shape.h", __FILE__, __LINE__, type.ToString());
+}
+
+/// Take the text between `prefix` and `suffix`; false when it is not of that form.
+bool Between(std::string_view text, std::string_view prefix, std::string_view suffix,
+             std::string_view* inner) {
+  if (text.size() < prefix.size() + suffix.size() || !text.starts_with(prefix) ||
+      !text.ends_with(suffix))
+    return false;
+  *inner = text.substr(prefix.size(), text.size() - prefix.size() - suffix.size());
+  return true;
+}
+
+Result<std::shared_ptr<arrow::DataType>> TypeOf(std::string_view name) {
+  std::string_view inner;
+  if (Between(name, "list<", ">", &inner)) {
+    FRESHET_TRY(std::shared_ptr<arrow::DataType> item, TypeOf(inner));
+    return arrow::list(arrow::field("item", item));
+  }
+  if (Between(name, "decimal(", ")", &inner)) {
+    int precision = 0;
+    int scale = 0;
+    const char* end = inner.data() + inner.size();
+    auto [comma, first_error] = std::from_chars(inner.data(), end, precision);
+    if (first_error == std::errc() && comma != end && *comma == ',') {
+      auto [last, second_error] = std::from_chars(comma + 1, end, scale);
+      if (second_error == std::errc() && last == end && precision >= 1 && precision <= 38)
+        return arrow::decimal128(precision, scale);
+    }
+  }
+  for (const NamedType& named : NamedTypes()) {
+    if (named.name == name) return named.type;
+  }
+  return Error(ErrorClass::STAGING_CORRUPT, "a shape has an unknown type: {}", name);
+}
+
+}  // namespace
+
+json ShapeToJson(const record::TableShape& shape) {
+  json columns = json::array();
+  for (int i = 0; i < shape.width(); ++i) {
+    const arrow::Field& field = *shape.schema->field(i);
+    columns.push_back({{"id", shape.ids[static_cast<size_t>(i)].value()},
+                       {"name", field.name()},
+                       {"type", TypeName(*field.type())}});
+  }
+  return {{"table", shape.id.value()}, {"schema", shape.name.schema},   {"name", shape.name.table},
+          {"version", shape.version},  {"columns", std::move(columns)}, {"key", shape.key}};
+}
+
+Result<record::TableShape> ShapeFromJson(const json& in) {
+  record::TableShape shape;
+  shape.id = record::TableId(in.at("table").get<std::string>());
+  shape.name = {.schema = in.at("schema").get<std::string>(),
+                .table = in.at("name").get<std::string>()};
+  shape.version = in.at("version").get<int32_t>();
+  arrow::FieldVector fields;
+  for (const json& column : in.at("columns")) {
+    FRESHET_TRY(std::shared_ptr<arrow::DataType> type,
+                TypeOf(column.at("type").get<std::string>()));
+    fields.push_back(arrow::field(column.at("name").get<std::string>(), std::move(type)));
+    shape.ids.emplace_back(column.at("id").get<int32_t>());
+  }
+  shape.schema = arrow::schema(std::move(fields));
+  for (int ordinal : in.at("key").get<std::vector<int>>()) {
+    if (ordinal < 0 || ordinal >= shape.width())
+      return Error(ErrorClass::STAGING_CORRUPT, "a shape's key names no column: {}", ordinal);
+    shape.key.push_back(ordinal);
+  }
+  return shape;
+}
+
+}  // namespace freshet::staging
