@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A throwaway PostgreSQL of its own (tools/postgres-real.sh) and databases on it."""
+import itertools
+import pathlib
+import shutil
+import subprocess
+
+import psycopg
+import psycopg.conninfo
+from psycopg import sql
+
+from freshet_command import ROOT, wait_until
+
+SCRIPT = ROOT / "tools" / "postgres-real.sh"
+
+
+class Server:
+    """One server in a directory; `settings` are `name=value` for its configuration and stay through restarts."""
+
+    def __init__(self, directory, *settings):
+        self.directory = pathlib.Path(directory)
+        self.settings = list(settings)
+        self._numbers = itertools.count(1)
+        self.host, self.user, self.port = "127.0.0.1", "postgres", None
+
+    def _script(self, command, *settings, timeout=90):
+        options = [word for setting in settings for word in ("-c", setting)]
+        done = subprocess.run([str(SCRIPT), command, str(self.directory), *options], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=timeout)
+        assert done.returncode == 0, f"{SCRIPT.name} {command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def start(self):
+        self.port = psycopg.conninfo.conninfo_to_dict(self._script("start", *self.settings).strip())["port"]
+        return self
+
+    def stop(self):
+        self._script("stop")
+
+    def kill(self):
+        """SIGKILL everything: what a power cut leaves behind."""
+        self._script("kill")
+
+    def restart(self):
+        self._script("restart")
+
+    def ensure_running(self):
+        try:
+            self.connect("postgres").close()
+        except psycopg.OperationalError:
+            self.start()
+
+    def destroy(self):
+        try:
+            self.kill()
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def connect(self, name, **keywords):
+        return psycopg.connect(host=self.host, port=self.port, user=self.user, dbname=name, autocommit=True, connect_timeout=10,
+                               **keywords)
+
+    def url(self, name, user=None, host=None):
+        return f"postgresql://{user or self.user}@{host or self.host}:{self.port}/{name}"
+
+    def create_database(self, name=None):
+        return Database(self, name or f"test_{next(self._numbers)}")
+
+
+class Database:
+    """One database and one autocommit connection to it, opened again after a restart."""
+
+    def __init__(self, server, name):
+        self.server, self.name = server, name
+        self.url = server.url(name)
+        with server.connect("postgres") as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        self._connection = None
+
+    @property
+    def connection(self):
+        if self._connection is not None:
+            try:
+                self._connection.execute("SELECT 1")
+            except psycopg.OperationalError:
+                self._connection.close()
+                self._connection = None
+        if self._connection is None:
+            self._connection = self.server.connect(self.name)
+        return self._connection
+
+    def execute(self, query, parameters=None):
+        return self.connection.execute(query, parameters)
+
+    def rows(self, query, parameters=None):
+        return self.execute(query, parameters).fetchall()
+
+    def value(self, query, parameters=None):
+        return self.execute(query, parameters).fetchone()[0]
+
+    def another(self):
+        """A second connection."""
+        return self.server.connect(self.name)
+
+    def slots(self):
+        return self.rows("SELECT slot_name, active, temporary FROM pg_replication_slots WHERE database = %s", (self.name,))
+
+    def drop(self):
+        if self._connection is not None:
+            self._connection.close()
+        with self.server.connect("postgres") as admin:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self.name,))
+            for (slot,) in admin.execute("SELECT slot_name FROM pg_replication_slots WHERE database = %s", (self.name,)).fetchall():
+                wait_until(lambda: not admin.execute("SELECT active FROM pg_replication_slots WHERE slot_name = %s",
+                                                     (slot,)).fetchone()[0], 10, f"the release of slot {slot}")
+                admin.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.name)))

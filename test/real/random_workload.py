@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A random workload against a real server while freshet runs and is killed; at the end the tables are equal by content.
+
+    SEED=17 python random_workload.py             one round, replayed by its seed (the statements are the same; how they
+                                                  interleave with freshet and the kills is not)
+    ROUNDS=20 SEED=100 python random_workload.py  rounds 100 … 119; LENGTH=… scales a round
+"""
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+import psycopg
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from contents import assert_equal, data_versions  # noqa: E402
+from freshet_command import Freshet, wait_until  # noqa: E402
+from postgres_server import Server  # noqa: E402
+
+SCHEMA = """
+CREATE TABLE keyed (id bigint PRIMARY KEY, n int, amount numeric(14,3), note text, at timestamptz, doc jsonb, big text);
+ALTER TABLE keyed ALTER COLUMN big SET STORAGE EXTERNAL;
+CREATE TABLE pairs (k text, i int, v double precision, tags text[], PRIMARY KEY (i, k));
+CREATE TABLE bag (a int, b text, big text);
+ALTER TABLE bag REPLICA IDENTITY FULL; ALTER TABLE bag ALTER COLUMN big SET STORAGE EXTERNAL;
+CREATE TABLE whole (id int PRIMARY KEY, v text, big text);
+ALTER TABLE whole REPLICA IDENTITY FULL; ALTER TABLE whole ALTER COLUMN big SET STORAGE EXTERNAL;
+CREATE TABLE indexed (id int PRIMARY KEY, code int NOT NULL, v text, big text);
+CREATE UNIQUE INDEX indexed_code ON indexed (code); ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_code;
+ALTER TABLE indexed ALTER COLUMN big SET STORAGE EXTERNAL;
+CREATE TABLE parts (region int, id int, v text, big text, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
+CREATE TABLE parts_0 PARTITION OF parts FOR VALUES IN (0); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
+CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN (2);
+CREATE TABLE grows (id int PRIMARY KEY, v text);
+CREATE TABLE brief (id int PRIMARY KEY, v text);
+INSERT INTO keyed SELECT i, i % 100, i * 1.125, 'note ' || i, timestamptz '2024-01-01Z' + i * interval '1 ms', '{"a": 1}', NULL
+  FROM generate_series(1, ROWS) i;
+INSERT INTO pairs SELECT 'k' || i % 50, i, i / 3.0, ARRAY['t' || i % 7, NULL] FROM generate_series(1, ROWS / 4) i;
+INSERT INTO bag SELECT i % 40, 'b' || i % 5, NULL FROM generate_series(1, ROWS / 4) i;
+INSERT INTO whole SELECT i, 'v', CASE WHEN i % 10 = 0 THEN repeat('w', 5000) END FROM generate_series(1, 2000) i;
+INSERT INTO indexed SELECT i, i, 'v', CASE WHEN i % 10 = 0 THEN repeat('x', 5000) END FROM generate_series(1, 2000) i;
+INSERT INTO parts SELECT i % 3, i, 'v', CASE WHEN i % 20 = 0 THEN repeat('p', 4000) END FROM generate_series(1, 3000) i;
+INSERT INTO grows SELECT i, 'v' FROM generate_series(1, 1000) i;
+INSERT INTO brief SELECT i, 'v' FROM generate_series(1, 500) i;
+"""
+
+
+class Workload:
+    """Random transactions: the same seed gives the same statements."""
+
+    def __init__(self, seed, large_rows):
+        self.random = random.Random(f"workload {seed}")
+        self.large_rows = large_rows
+        self.new_id = 10_000_000
+        self.columns_added = self.tables_made = 0
+        self.statements_by_name = {
+            "insert": 12, "update": 14, "delete": 8, "key": 6, "toast": 8, "bag": 10, "whole": 6, "index_key": 5, "part_move": 6,
+            "pairs": 6, "chain": 4, "swap": 3, "truncate": 2, "add_column": 1, "new_table": 1, "grows": 5, "large": 1}
+
+    def statements(self):
+        """The SQL of one random act: one or more statements that belong together."""
+        name = self.random.choices(list(self.statements_by_name), list(self.statements_by_name.values()))[0]
+        made = getattr(self, "_" + name)()
+        return [made] if isinstance(made, str) else made
+
+    def _id(self, count=1):
+        self.new_id += count
+        return self.new_id - count + 1
+
+    def _low(self, top=3000):
+        return self.random.randint(1, top)
+
+    def _some(self):
+        """A selection of a few rows by id."""
+        if self.random.random() < 0.3:
+            return f"id > 10000000 AND id % {self.random.randint(2, 9)} = 0"
+        low = self._low()
+        return f"id BETWEEN {low} AND {low + self.random.choice([0, 3, 40])}"
+
+    def _big(self):
+        return f"repeat('{self.random.choice('abcdef')}', {self.random.choice([3000, 9000, 30000])})"
+
+    def _insert(self):
+        count = self.random.choice([1, 1, 5, 200])
+        first = self._id(count)
+        big = self._big() if count < 10 else "NULL"
+        return (f"INSERT INTO keyed SELECT i, i % 100, i / 8.0, 'new', timestamptz '2024-06-01Z' + i * interval '1 us', '[{first}]', {big} "
+                f"FROM generate_series({first}, {first + count - 1}) i")
+
+    def _update(self):
+        return f"UPDATE keyed SET n = n + 1, note = note || '.', amount = -amount WHERE {self._some()}"
+
+    def _delete(self):
+        return f"DELETE FROM keyed WHERE {self._some()}"
+
+    def _key(self):
+        low, first = self._low(), self._id(5)
+        return f"UPDATE keyed SET id = id - {low} + {first} WHERE id BETWEEN {low} AND {low + 4}"
+
+    def _toast(self):
+        some = self._some()
+        return [f"UPDATE keyed SET big = {self._big()} WHERE {some}", f"UPDATE keyed SET n = n + 7 WHERE {some}"][self.random.randint(0, 1):]
+
+    def _chain(self):
+        """One row through several keys in one transaction; its large value is never sent again."""
+        first, a = self._id(3), self._low()
+        return [f"UPDATE keyed SET id = {first} WHERE id = {a}", f"UPDATE keyed SET id = {first + 1}, n = 0 WHERE id = {first}",
+                f"UPDATE keyed SET id = {a} WHERE id = {first + 1}", f"UPDATE keyed SET n = n + 1 WHERE id = {a}"]
+
+    def _swap(self):
+        a, b, hole = self._low(), self._low(), self._id()
+        return [f"UPDATE keyed SET id = {hole} WHERE id = {a}", f"UPDATE keyed SET id = {a} WHERE id = {b}",
+                f"UPDATE keyed SET id = {b} WHERE id = {hole}"]
+
+    def _bag(self):
+        limit = self.random.choice([1, 3, 20])
+        some = f"ctid IN (SELECT ctid FROM bag WHERE a = {self.random.randint(0, 39)} ORDER BY ctid LIMIT {limit})"
+        return self.random.choice([
+            f"INSERT INTO bag SELECT {self.random.randint(0, 39)}, 'b1', {self.random.choice(['NULL', self._big()])} FROM generate_series(1, {limit})",
+            f"UPDATE bag SET b = b || 'u' WHERE {some}", f"UPDATE bag SET a = (a + 1) % 40 WHERE {some}", f"DELETE FROM bag WHERE {some}",
+            f"UPDATE bag SET big = {self._big()} WHERE {some}"])
+
+    def _whole(self):
+        low = self._low(2000)
+        return self.random.choice([
+            f"UPDATE whole SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 10}", f"DELETE FROM whole WHERE id = {low}",
+            f"UPDATE whole SET id = {self._id()} WHERE id = {low}", f"INSERT INTO whole VALUES ({self._id()}, 'n', {self._big()})"])
+
+    def _index_key(self):
+        low = self._low(2000)
+        return self.random.choice([
+            f"UPDATE indexed SET code = {self._id()} WHERE id = {low}", f"UPDATE indexed SET id = {self._id()} WHERE id = {low}",
+            f"UPDATE indexed SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 10}", f"DELETE FROM indexed WHERE code = {low}"])
+
+    def _part_move(self):
+        low = self._low()
+        return self.random.choice([
+            f"UPDATE parts SET region = (region + 1) % 3 WHERE id BETWEEN {low} AND {low + 5}",
+            f"UPDATE parts SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 20}", f"DELETE FROM parts WHERE id = {low}",
+            f"INSERT INTO parts VALUES ({self.random.randint(0, 2)}, {self._id()}, 'new', {self._big()})",
+            f"UPDATE parts SET id = {self._id()}, region = (region + 1) % 3 WHERE id = {low}"])
+
+    def _pairs(self):
+        low = self._low()
+        return self.random.choice([
+            f"UPDATE pairs SET v = v * 2, tags = tags || ARRAY['more'] WHERE i BETWEEN {low} AND {low + 30}",
+            f"UPDATE pairs SET k = k || '''' WHERE i = {low}", f"DELETE FROM pairs WHERE i BETWEEN {low} AND {low + 3}",
+            f"INSERT INTO pairs VALUES ('new', {self._id()}, 'NaN', '{{}}')"])
+
+    def _truncate(self):
+        table = self.random.choice(["brief", "brief", "bag", "parts_1", "grows"])
+        count = self.random.randint(0, 30)
+        return [f"TRUNCATE {table}"] + ([f"INSERT INTO brief SELECT i, 'after' FROM generate_series({self._id(count)}, {self.new_id}) i"]
+                                        if table == "brief" and count else [])
+
+    def _add_column(self):
+        self.columns_added += 1
+        name = f"c{self.columns_added}"
+        return [f"ALTER TABLE grows ADD COLUMN {name} {self.random.choice(['int', 'text', 'timestamp', 'numeric(9,2)'])}",
+                f"INSERT INTO grows (id, v) SELECT i, '{name}' FROM generate_series({self._id(20)}, {self.new_id}) i"]
+
+    def _grows(self):
+        low = self._low(1000)
+        return self.random.choice([
+            f"UPDATE grows SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 5}", f"DELETE FROM grows WHERE id = {low}",
+            f"INSERT INTO grows (id, v) VALUES ({self._id()}, 'n')"])
+
+    def _new_table(self):
+        self.tables_made += 1
+        name = f"made_{self.tables_made}"
+        return [f"CREATE TABLE {name} (id int PRIMARY KEY, v text)", f"INSERT INTO {name} SELECT i, 'made' FROM generate_series(1, 300) i",
+                f"UPDATE {name} SET v = 'changed' WHERE id % 3 = 0"]
+
+    def _large(self):
+        first = self._id(self.large_rows)
+        return [f"INSERT INTO keyed SELECT i, 0, 0, md5(i::text), now(), NULL, repeat('L', 600) FROM generate_series({first}, {self.new_id}) i",
+                f"UPDATE keyed SET n = -1 WHERE id >= {first} AND id % 2 = 0", f"DELETE FROM keyed WHERE id >= {first} AND id % 3 = 0"]
+
+    def transaction(self, connection):
+        """Run one transaction: acts, some of them under savepoints that are rolled back; some roll back as a whole."""
+        chance = self.random.random
+        plan = []
+        for _ in range(self.random.choice([1, 1, 2, 5])):
+            plan.append((self.statements(), chance() < 0.2, chance() < 0.5))
+        undone = chance() < 0.1
+        with connection.transaction(force_rollback=undone):
+            for statements, guarded, kept in plan:
+                # A clash of keys or a lock not given is part of the game: only this act is undone.
+                with contextlib.suppress(psycopg.errors.IntegrityError, psycopg.errors.LockNotAvailable), connection.transaction(
+                        force_rollback=guarded and not kept):
+                    for statement in statements:
+                        connection.execute(statement)
+
+
+class Writer(threading.Thread):
+    """Runs the workload until told to stop, through restarts of the server."""
+
+    def __init__(self, database, workload, pause):
+        super().__init__(daemon=True)
+        self.database, self.workload, self.pause = database, workload, pause
+        self.stopping = threading.Event()
+        self.transactions = 0
+        self.failure = None
+
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                with self.database.another() as connection:
+                    connection.execute("SET lock_timeout = '2s'; SET synchronous_commit = off")
+                    while not self.stopping.wait(self.pause):
+                        self.workload.transaction(connection)
+                        self.transactions += 1
+            except psycopg.OperationalError:
+                self.stopping.wait(0.1)
+            except Exception as failure:
+                self.failure = failure
+                return
+
+    def stop(self):
+        self.stopping.set()
+        self.join(60)
+        assert not self.is_alive(), "the writer does not end"
+        if self.failure:
+            raise self.failure
+
+
+class Chaos:
+    """Kills workers, the whole command, and the server, at random moments of a run."""
+
+    def __init__(self, seed, server):
+        self.random = random.Random(f"chaos {seed}")
+        self.server = server
+        self.told = {"workers": 0, "commands": 0, "servers": 0}
+
+    def disturb(self, run, quiet_max):
+        """Return once the run ended; whether its exit code is still its own."""
+        while True:
+            with contextlib.suppress(AssertionError):
+                wait_until(lambda: run.code is not None, self.random.uniform(0.05, quiet_max), interval=0.01)
+            if run.code is not None:
+                return True
+            act = self.random.choices(["worker", "command", "server", "terminate", "nothing"], [6, 1, 1, 1, 2])[0]
+            workers = run.workers()
+            if act == "worker" and workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.random.choice(workers), signal.SIGKILL)
+                    self.told["workers"] += 1
+            elif act == "command":
+                run.kill()
+                self.told["commands"] += 1
+                wait_until(lambda: not run.leftovers(), 10, "the end of a killed command's workers")
+                return False
+            elif act == "terminate":
+                run.process.terminate()
+                run.wait(60)
+                return False
+            elif act == "server":
+                self.told["servers"] += 1
+                if self.random.random() < 0.5:
+                    self.server.kill()
+                    self.server.start()
+                else:
+                    self.server.restart()
+
+
+def play(seed, server, length=1.0, rows=40_000, say=print):
+    """One round; raises AssertionError with what differs."""
+    began = time.monotonic()
+    choose = random.Random(f"round {seed}")
+    database = server.create_database(f"random_{seed}")
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-random-", dir="/tmp"))
+    freshet = Freshet(database.url, directory / "lake")
+    database.execute(SCHEMA.replace("ROWS", str(rows)))
+    workload = Workload(seed, large_rows=choose.choice([2_000, 20_000] if length < 1 else [5_000, 60_000, 170_000]))
+    writer = Writer(database, workload, pause=choose.choice([0.002, 0.01, 0.03]))
+    chaos = Chaos(seed, server)
+    runs = 0
+    try:
+        writer.start()
+        end = time.monotonic() + 25 * length
+        while time.monotonic() < end:
+            options = ["--retry-for", "60s"] + (["--continuous"] if choose.random() < 0.3 else [])
+            run = freshet.start(*options)
+            runs += 1
+            timer = threading.Timer(max(1, min(end - time.monotonic(), 12 * length)) if "--continuous" in options else 150, run.process.terminate)
+            timer.start()
+            own = chaos.disturb(run, quiet_max=choose.choice([0.3, 1.0, 3.0]))
+            timer.cancel()
+            assert not own or run.code in (0, 130), run.describe()
+            assert "POSITION_LOST" not in run.error_classes(), run.describe()
+        writer.stop()
+        last = freshet.ingest("--retry-for", "60s", timeout=200)
+        tables = [f"public.{name}" for (name,) in database.rows(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition")]
+        try:
+            assert_equal(database.connection, freshet.destination, *tables)
+        except AssertionError as difference:
+            raise AssertionError(f"seed {seed}: {difference}\nlast run: {last.describe()}") from None
+        before = data_versions(freshet.destination)
+        freshet.ingest()
+        assert data_versions(freshet.destination) == before, f"seed {seed}: one more run committed data"
+        say(f"seed {seed}: equal after {writer.transactions} transactions, {runs} runs, killed {chaos.told}, {len(tables)} tables, "
+            f"{time.monotonic() - began:.0f} s")
+    except BaseException:
+        say(f"seed {seed}: FAILED; destination kept in {directory}; replay with SEED={seed}")
+        directory = None
+        raise
+    finally:
+        writer.stopping.set()
+        freshet.close()
+        server.ensure_running()
+        writer.join(30)
+        database.drop()
+        if directory:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def main():
+    first = int(os.environ.get("SEED", random.SystemRandom().randint(1, 1_000_000)))
+    rounds = int(os.environ.get("ROUNDS", 1))
+    length = float(os.environ.get("LENGTH", 1))
+    server = Server(tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp")).start()
+    failed = []
+    try:
+        for seed in range(first, first + rounds):
+            try:
+                play(seed, server, length, say=lambda line: print(line, flush=True))
+            except AssertionError as failure:
+                failed.append(seed)
+                print(str(failure)[:12000], flush=True)
+    finally:
+        server.destroy()
+    print(f"{rounds - len(failed)} of {rounds} rounds equal" + (f"; failed seeds {failed}" if failed else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kill -9 and restarts: nothing lost, nothing twice, the next run starts at once."""
+import os
+import signal
+import time
+
+import pytest
+from contents import assert_equal, data_versions
+from freshet_command import wait_until
+
+TABLE = """CREATE TABLE t (id int PRIMARY KEY, v text, big text); ALTER TABLE t ALTER COLUMN big SET STORAGE EXTERNAL;
+INSERT INTO t SELECT i, md5(i::text), repeat('x', 300) FROM generate_series(1, {rows}) i;
+CREATE TABLE bag (v text); ALTER TABLE bag REPLICA IDENTITY FULL; INSERT INTO bag SELECT 'x' FROM generate_series(1, 1000)"""
+CHANGES = "UPDATE t SET v = v || 'u' WHERE id % 3 = 0; DELETE FROM t WHERE id % 7 = 0; INSERT INTO bag SELECT 'y' FROM generate_series(1, 500)"
+
+
+def settled(database, freshet):
+    freshet.ingest()
+    assert_equal(database.connection, freshet.destination, "public.t", "public.bag")
+    before = data_versions(freshet.destination)
+    freshet.ingest()
+    assert data_versions(freshet.destination) == before
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.4, 0.9, 1.6])
+def test_command_killed(database, freshet, delay):
+    """The workers die with the command; the next run takes over its own slot."""
+    database.execute(TABLE.format(rows=60_000))
+    run = freshet.start()
+    time.sleep(delay)
+    run.kill()
+    wait_until(lambda: not run.leftovers(), 5, "the end of the workers of a killed command")
+    database.execute(CHANGES)
+    run = freshet.start()
+    time.sleep(delay)
+    run.kill()
+    settled(database, freshet)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_workers_killed_within_a_run(database, freshet, which):
+    """A worker's crash is not the run's: it is started again and the run ends well."""
+    database.execute(TABLE.format(rows=100_000))
+    run = freshet.start()
+    killed = 0
+    for _ in range(4):
+        time.sleep(0.35)
+        workers = sorted(run.workers())
+        if len(workers) > which:
+            os.kill(workers[which], signal.SIGKILL)
+            killed += 1
+    run.wait(120)
+    assert run.code == 0, f"{killed} workers killed: {run.describe()}"
+    database.execute(CHANGES)
+    settled(database, freshet)
+
+
+@pytest.mark.parametrize("how", ["restart", "kill"])
+def test_server_restarts_within_a_run(database, freshet, server, how):
+    database.execute(TABLE.format(rows=100_000))
+    run = freshet.start("--continuous", "--retry-for", "60s")
+    time.sleep(0.7)
+    getattr(server, how)()
+    server.ensure_running()
+    database.execute(CHANGES)
+    wait_until(lambda: all(database.rows("SELECT active FROM pg_replication_slots WHERE database = %s AND NOT temporary", (database.name,))),
+               60, "the stream's return")
+    time.sleep(1)
+    getattr(server, how)()
+    server.ensure_running()
+    time.sleep(1)
+    assert run.code is None, run.describe()
+    assert run.stop().code == 130, run.describe()
+    settled(database, freshet)
+
+
+def test_server_away_for_longer_than_retries(database, freshet, server):
+    database.execute(TABLE.format(rows=1000))
+    freshet.ingest()
+    server.stop()
+    began = time.monotonic()
+    run = freshet.ingest("--retry-for", "3s", expect=3, timeout=60)
+    assert time.monotonic() - began < 30 and "SOURCE_UNREACHABLE" in run.error_classes()
+    server.start()
+    database.execute(CHANGES)
+    settled(database, freshet)
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_cleanly(database, freshet, which):
+    database.execute(TABLE.format(rows=150_000))
+    run = freshet.start()
+    wait_until(lambda: len(run.workers()) > 0, 10, "a worker")
+    time.sleep(0.5)
+    run.process.send_signal(which)
+    run.wait(30)
+    assert run.code in (130, 0), run.describe()
+    wait_until(lambda: not run.leftovers(), 5, "the end of the workers")
+    settled(database, freshet)
+
+
+def test_nothing_is_leaked_over_many_kills(database, freshet):
+    """Staging and temporary files of killed runs are swept; slots and sessions too."""
+    database.execute(TABLE.format(rows=30_000))
+    for round_ in range(6):
+        run = freshet.start()
+        time.sleep(0.15 + round_ * 0.15)
+        run.kill()
+        wait_until(lambda: not run.leftovers(), 5, "the end of the workers")
+    settled(database, freshet)
+    stray = [str(p) for p in freshet.destination.rglob("*") if p.is_file() and (".tmp" in p.name or p.name.endswith("~"))]
+    assert stray == []
+    assert len(database.slots()) == 1, database.slots()

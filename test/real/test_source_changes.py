@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens at the source between runs: slots lost, tables re-created, keys changed. Never a silent re-read."""
+import tempfile
+
+import pytest
+from contents import assert_equal, data_versions
+from postgres_server import Server
+
+TWO = """CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' FROM generate_series(1, 100) i;
+CREATE TABLE fine (id int PRIMARY KEY, v text); INSERT INTO fine SELECT i, 'v' FROM generate_series(1, 100) i"""
+
+
+def only_t_fails(database, freshet, *classes):
+    """That table fails with its class; the other is current; a later run says the same and still follows the other."""
+    for value in ("one", "two"):
+        database.execute("UPDATE fine SET v = %s WHERE id < 10", (value,))
+        run = freshet.ingest(expect=5)
+        assert run.error_classes() & set(classes), run.describe()
+        assert_equal(database.connection, freshet.destination, "public.fine")
+
+
+def test_slot_dropped(database, freshet):
+    database.execute(TWO)
+    freshet.ingest()
+    slot = database.slots()[0][0]
+    database.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+    database.execute("DELETE FROM t WHERE id = 1")
+    before = data_versions(freshet.destination)
+    for _ in range(2):
+        run = freshet.ingest(expect=3)
+        assert "SLOT_LOST" in run.error_classes(), run.describe()
+    assert data_versions(freshet.destination) == before and database.slots() == []
+
+
+def test_slot_moved_forward(database, freshet):
+    database.execute(TWO)
+    freshet.ingest()
+    slot = database.slots()[0][0]
+    database.execute("UPDATE t SET v = 'lost' WHERE id < 50")
+    database.execute("SELECT pg_replication_slot_advance(%s, pg_current_wal_lsn())", (slot,))
+    before = data_versions(freshet.destination)
+    run = freshet.ingest(expect=3)
+    assert "SLOT_MOVED" in run.error_classes(), run.describe()
+    assert data_versions(freshet.destination) == before
+
+
+def test_slot_invalidated_by_the_server(freshet):
+    own = Server(tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp"), "max_slot_wal_keep_size=1MB", "max_wal_size=32MB", "min_wal_size=32MB").start()
+    try:
+        database = own.create_database("lost")
+        database.execute(TWO)
+        freshet.ingest(url=database.url)
+        for _ in range(4):
+            database.execute("INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1000, 21000) i; DELETE FROM t WHERE id >= 1000")
+            database.execute("SELECT pg_switch_wal()")
+            database.execute("CHECKPOINT")
+        assert database.value("SELECT wal_status FROM pg_replication_slots") == "lost"
+        run = freshet.ingest(url=database.url, expect=3)
+        assert "SLOT_LOST" in run.error_classes(), run.describe()
+    finally:
+        own.destroy()
+
+
+def test_table_dropped_and_created_again(database, freshet):
+    database.execute(TWO)
+    freshet.ingest()
+    database.execute("DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'another life')")
+    only_t_fails(database, freshet, "TABLE_RECREATED")
+
+
+def test_table_dropped(database, freshet):
+    """Its rows stay at the destination, the run goes on."""
+    database.execute(TWO)
+    freshet.ingest()
+    database.execute("DROP TABLE t; UPDATE fine SET v = 'w'")
+    run = freshet.ingest(expect=None)
+    assert run.code in (0, 5), run.describe()
+    assert_equal(database.connection, freshet.destination, "public.fine")
+    assert data_versions(freshet.destination)["public/t"]
+
+
+def test_table_renamed(database, freshet):
+    database.execute(TWO)
+    freshet.ingest()
+    database.execute("ALTER TABLE t RENAME TO moved; UPDATE moved SET v = 'w' WHERE id = 1")
+    only_t_fails(database, freshet, "TABLE_RENAMED")
+
+
+@pytest.mark.parametrize("change", [
+    "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t ADD PRIMARY KEY (v, id)",
+    "ALTER TABLE t REPLICA IDENTITY USING INDEX t_other",
+    "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t REPLICA IDENTITY FULL"])
+def test_key_changed(database, freshet, change):
+    database.execute(TWO.replace("v text)", "v text NOT NULL)") + "; CREATE UNIQUE INDEX t_other ON t (v, id)")
+    freshet.ingest()
+    database.execute(change + "; UPDATE t SET v = 'changed' WHERE id < 10")
+    only_t_fails(database, freshet, "KEY_CHANGED")
+
+
+@pytest.mark.parametrize("change", [
+    "ALTER TABLE t DROP COLUMN v", "ALTER TABLE t RENAME COLUMN v TO w", "ALTER TABLE t ALTER COLUMN v TYPE int USING 1",
+    "ALTER TABLE t ADD COLUMN w int DEFAULT 7", "ALTER TABLE t ALTER COLUMN id TYPE bigint"])
+def test_shape_changes_not_followed_yet(database, freshet, change):
+    database.execute(TWO)
+    freshet.ingest()
+    database.execute(change)
+    database.execute("INSERT INTO t (id) VALUES (1000)")
+    only_t_fails(database, freshet, "SHAPE_CHANGE_UNSUPPORTED")
+
+
+def test_tables_without_identity_are_left_out_and_never_published(database, freshet):
+    """Publishing them would break the user's own statements."""
+    database.execute(TWO + """; CREATE TABLE nokey (v text); INSERT INTO nokey VALUES ('a');
+      CREATE TABLE nothing (id int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING; INSERT INTO nothing VALUES (1);
+      CREATE TABLE later (id int PRIMARY KEY DEFERRABLE, v text); INSERT INTO later VALUES (1, 'a');
+      CREATE VIEW seen AS SELECT * FROM t; CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)""")
+    run = freshet.ingest(expect=5)
+    told = run.stdout + run.stderr
+    assert {"TABLE_NO_IDENTITY", "TABLE_NOT_LOGGED"} <= run.error_classes(), run.describe()
+    for name in ("nokey", "nothing", "later", "seen", "fleeting"):
+        assert f"public.{name}" in told, f"{name}: {run.describe()}"
+    published = {name for (name,) in database.rows("SELECT tablename FROM pg_publication_tables")}
+    assert published == {"t", "fine"}
+    database.execute("UPDATE nokey SET v = 'b'; DELETE FROM nothing; UPDATE later SET v = 'b'; INSERT INTO fleeting VALUES (1); UPDATE fleeting SET id = 2")
+    assert_equal(database.connection, freshet.destination, "public.t", "public.fine")
+    freshet.ingest("--exclude", "public.nokey", "--exclude", "public.nothing", "--exclude", "public.later", "--exclude", "public.seen",
+                   "--exclude", "public.fleeting")
+
+
+def test_identity_taken_away_later(database, freshet):
+    """The user drops the key of a published table: their updates fail until we take it out, so we must take it out."""
+    database.execute(TWO)
+    freshet.ingest()
+    database.execute("ALTER TABLE t DROP CONSTRAINT t_pkey")
+    run = freshet.ingest(expect=5)
+    assert run.error_classes() & {"KEY_CHANGED", "TABLE_NO_IDENTITY"}, run.describe()
+    database.execute("UPDATE t SET v = 'works again'")
+
+
+def test_a_new_table_without_identity_beside_others(database, freshet):
+    database.execute(TWO)
+    freshet.ingest()
+    database.execute("CREATE TABLE nokey (v text); INSERT INTO nokey VALUES ('a'); UPDATE fine SET v = 'x'")
+    run = freshet.ingest(expect=5)
+    assert "TABLE_NO_IDENTITY" in run.error_classes()
+    database.execute("UPDATE nokey SET v = 'b'; ALTER TABLE nokey REPLICA IDENTITY FULL")
+    freshet.ingest()
+    assert_equal(database.connection, freshet.destination, "public.t", "public.fine", "public.nokey")
+
+
+def test_destination_table_removed_by_hand(database, freshet):
+    """Its position is gone with it: an error, never a fresh start in silence."""
+    import shutil
+    database.execute(TWO)
+    freshet.ingest()
+    shutil.rmtree(freshet.destination / "public" / "t")
+    run = freshet.ingest(expect=None)
+    assert run.code in (4, 5) and "POSITION_LOST" in run.error_classes(), run.describe()
+
+
+def test_staging_removed_by_hand(database, freshet):
+    import shutil
+    database.execute(TWO)
+    freshet.ingest()
+    shutil.rmtree(freshet.destination / "_freshet" / "staging")
+    before = data_versions(freshet.destination)
+    run = freshet.ingest(expect=None)
+    assert run.code in (3, 4, 5) and run.error_classes() & {"POSITION_LOST", "SLOT_MOVED", "SLOT_LOST", "STAGING_CORRUPT"}, run.describe()
+    assert data_versions(freshet.destination) == before
+
+
+def test_foreign_maintenance_between_runs(database, freshet):
+    """delta-rs compacts, deletes checkpoints' worth of nothing, and vacuums: the next run goes on from there."""
+    from deltalake import DeltaTable
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    for i in range(4):
+        database.execute("INSERT INTO t SELECT i, 'v' FROM generate_series(%s::int, %s::int) i", (i * 100, i * 100 + 99))
+        freshet.ingest()
+    table = DeltaTable(str(freshet.destination / "public" / "t"))
+    try:
+        table.optimize.compact()
+    except Exception as refusal:
+        pytest.skip(f"delta-rs does not compact this table: {refusal}")
+    database.execute("UPDATE t SET v = 'w' WHERE id % 3 = 0; DELETE FROM t WHERE id % 10 = 0")
+    freshet.ingest()
+    assert_equal(database.connection, freshet.destination, "public.t")
