@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random workloads with kills and restarts, the short form. `make real` runs the long one."""
+"""Random workloads with kills and restarts: two short rounds in every check, ROUNDS (20) long ones in `make real`."""
 import os
 
 import pytest
 from random_workload import play
 
+FIRST = int(os.environ.get("SEED", 1))
 
-@pytest.mark.parametrize("seed", [int(os.environ["SEED"])] if "SEED" in os.environ else [1, 2])
+
+@pytest.mark.parametrize("seed", [FIRST] if "SEED" in os.environ else [1, 2])
 def test_random_workload(server, seed):
     play(seed, server, length=0.5, rows=8_000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(FIRST + 100, FIRST + 100 + int(os.environ.get("ROUNDS", 20))))
+def test_long_random_workload(server, seed):
+    play(seed, server)
