@@ -84,8 +84,12 @@ def encode_name(name):
 
 
 def scan(connection, reader, path):
-    """Register the Delta table as the view `destination` of a DuckDB connection."""
+    """Register the Delta table (`parquet`: a folder of plain files) as the view `destination` of a DuckDB connection."""
     connection.execute("DROP VIEW IF EXISTS destination")
+    if reader == "parquet":
+        files = str(path).replace("'", "''")
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW destination AS SELECT * FROM read_parquet('{files}/*.parquet')")
+        return
     if reader == "duckdb":
         literal = str(path).replace("'", "''")
         connection.execute(f"CREATE OR REPLACE TEMP VIEW destination AS SELECT * FROM delta_scan('{literal}')")
