@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every type of src/sources/postgres/TYPES.md with its edge values: snapshot path = change path = source, in two readers."""
+import re
+
+import pytest
+from contents import assert_equal, delta_types, duckdb_connection, quote, scan, table_path
+from freshet_command import ROOT
+
+PREPARE = """
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'it''s "fine", ü');
+CREATE TYPE point3 AS (x int, y text);
+CREATE DOMAIN amount AS numeric(12,3);
+CREATE DOMAIN small_amount AS amount CHECK (value < 1000000);
+CREATE DOMAIN word AS varchar(40);
+"""
+TEXTS = ["", " ", "x", "NULL", "\\N", "null", "{}", "line\nbreak\r\n\ttab", "quo\"te 'single' back\\slash", "ünïcode 表 🎉", "\u0001\u007f", "%s,;", "x" * 5000]
+TIMESTAMPS = ["2024-02-29 12:34:56.123456", "1970-01-01 00:00:00", "1969-12-31 23:59:59.999999", "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999",
+              "1582-10-04 00:00:00", "1582-10-15 00:00:00", "1900-01-01 00:00:00.000001", "2038-01-19 03:14:08", "infinity", "-infinity"]
+DATES = ["2024-02-29", "1970-01-01", "1969-12-31", "0001-01-01", "9999-12-31", "1582-10-04", "infinity", "-infinity"]
+# SQL type → (Delta type, edge values as PostgreSQL reads them)
+TYPES = {
+    "boolean": ("boolean", ["true", "false"]),
+    "smallint": ("short", ["0", "-1", "32767", "-32768"]),
+    "integer": ("integer", ["0", "-1", "2147483647", "-2147483648"]),
+    "bigint": ("long", ["0", "-1", "9223372036854775807", "-9223372036854775808", "9007199254740993"]),
+    "oid": (None, ["0", "4294967295"]),
+    "real": ("float", ["0", "-0", "1.1", "3.4028235e38", "1e-45", "NaN", "Infinity", "-Infinity", "16777217"]),
+    "double precision": ("double", ["0", "-0", "0.1", "1.7976931348623157e308", "5e-324", "NaN", "Infinity", "-Infinity", "1e22", "-123456.789"]),
+    "numeric(5,2)": ("decimal(5,2)", ["0", "999.99", "-999.99", "0.01", "NaN"]),
+    "numeric(18,0)": ("decimal(18,0)", ["0", "999999999999999999", "-999999999999999999", "10000", "NaN"]),
+    "numeric(20,4)": ("decimal(20,4)", ["0", "9999999999999999.9999", "-0.0001", "10000.0001", "1e8"]),
+    "numeric(38,0)": ("decimal(38,0)", ["9" * 38, "-" + "9" * 38, "1", "1" + "0" * 37]),
+    "numeric(38,38)": ("decimal(38,38)", ["0." + "9" * 38, "-0." + "0" * 37 + "1", "0"]),
+    "numeric(38,10)": ("decimal(38,10)", ["9" * 28 + "." + "9" * 10, "-1.5", "0.0000000001", "NaN"]),
+    "numeric": ("string", ["0", "1.50", "123456789012345678901234567890123456789012345.678901234567890", "NaN", "Infinity", "-Infinity", "1e-30"]),
+    "numeric(50,3)": ("string", ["9" * 47 + ".123", "-1", "NaN"]),
+    "text": ("string", TEXTS),
+    "varchar(6000)": ("string", TEXTS),
+    "char(5)": ("string", ["", "ab", "abcde", "ü"]),
+    '"char"': ("string", ["a", ""]),
+    "name": ("string", ["", "some name"]),
+    "bytea": ("binary", ["", "\\x00", "\\xdeadbeef00ff", "\\x" + "5c" * 3000]),
+    "date": ("date", DATES),
+    "time": ("string", ["00:00:00", "23:59:59.999999", "24:00:00", "12:34:56.7"]),
+    "timetz": ("string", ["00:00:00+00", "23:59:59.999999-08", "12:00:00+05:30"]),
+    "timestamp": ("timestamp_ntz", TIMESTAMPS),
+    "timestamptz": ("timestamp", [t if "inf" in t else t + "+00" for t in TIMESTAMPS] + ["2024-03-31 02:30:00+02", "2024-01-01 00:00:00-12:34"]),
+    "timestamp(0)": ("timestamp_ntz", ["2024-02-29 12:34:56.6"]),
+    "interval": ("string", ["1 day", "-1 year 2 mons 3 days 04:05:06.789", "0"]),
+    "uuid": ("string", ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]),
+    "json": ("string", ['{"a":  1, "a": 2}', "null", '"\\u00fc"', "[1, 2.50, 1e400]", "{}"]),
+    "jsonb": ("string", ['{"b": 1, "a": [null, true]}', "null", "12345678901234567890.123", '"ü"']),
+    "mood": ("string", ["sad", "ok", "it's \"fine\", ü"]),
+    "amount": ("decimal(12,3)", ["1.5", "-999999999.999", "NaN"]),
+    "small_amount": ("decimal(12,3)", ["1.5", "-999999999.999"]),
+    "word": ("string", ["", "a domain"]),
+    "money": ("string", ["1.50", "-92233720368547758.08"]),
+    "inet": ("string", ["10.0.0.1", "::1/64"]),
+    "cidr": ("string", ["10.0.0.0/8"]),
+    "macaddr": ("string", ["08:00:2b:01:02:03"]),
+    "bit(5)": ("string", ["10101"]),
+    "varbit": ("string", ["", "1", "101010101"]),
+    "point": ("string", ["(1.5,-2)", "(NaN,Infinity)"]),
+    "box": ("string", ["(1,1),(0,0)"]),
+    "int4range": ("string", ["[1,5)", "empty", "(,)"]),
+    "tsvector": ("string", ["a:1 b:2"]),
+    "xml": ("string", ["<a>b</a>"]),
+    "pg_lsn": ("string", ["16/B374D848"]),
+    "point3": ("string", ["(1,a)", "(,\"b c\")"]),
+    "boolean[]": ("array<boolean>", ["{}", "{t,f,NULL}"]),
+    "smallint[]": ("array<short>", ["{}", "{1,NULL,-32768}"]),
+    "integer[]": ("array<integer>", ["{}", "{1,NULL,-3}", "{NULL}"]),
+    "bigint[]": ("array<long>", ["{}", "{9223372036854775807,NULL}"]),
+    "real[]": ("array<float>", ["{}", "{1.1,NULL,NaN,-Infinity}"]),
+    "double precision[]": ("array<double>", ["{}", "{0.1,NULL,1e308,NaN}"]),
+    "numeric(10,2)[]": ("array<decimal(10,2)>", ["{}", "{1.25,NULL,-99999999.99}"]),
+    "text[]": ("array<string>", ["{}", '{"",NULL,"NULL","a b","q\\"uote","back\\\\slash","com,ma","{brace}",ü}']),
+    "varchar(10)[]": ("array<string>", ["{}", "{a,NULL}"]),
+    "bytea[]": ("array<binary>", ["{}", '{"\\\\x00ff",NULL,"\\\\x"}']),
+    "date[]": ("array<date>", ["{}", "{2024-02-29,NULL,0001-01-01}"]),
+    "time[]": ("array<string>", ["{}", "{24:00:00,NULL}"]),
+    "timestamp[]": ("array<timestamp_ntz>", ["{}", '{"2024-02-29 12:34:56.123456",NULL}']),
+    "timestamptz[]": ("array<timestamp>", ["{}", '{"2024-02-29 12:34:56.123456+02",NULL}']),
+    "uuid[]": ("array<string>", ["{}", "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11,NULL}"]),
+    "jsonb[]": ("array<string>", ["{}", '{"{\\"a\\": 1}",NULL}']),
+    "mood[]": ("array<string>", ["{}", "{sad,NULL,ok}"]),
+    "amount[]": ("array<decimal(12,3)>", ["{}", "{1.5,NULL}"]),
+}
+ROWS = max(len(values) for _, values in TYPES.values()) + 1
+
+
+def create(database, table, types):
+    listed = ", ".join(f"{quote(name)} {name}" for name in types)
+    database.execute(f"CREATE TABLE {table} (id int PRIMARY KEY, touched int, {listed})")
+
+
+def fill(database, table, types, first=1):
+    """Row by row: the last row holds NULLs only."""
+    names = ", ".join(["id", "touched"] + [quote(name) for name in types])
+    marks = ", ".join(["%s", "0"] + [f"%s::{name}" for name in types])
+    for i in range(ROWS):
+        values = [values[i] if i < len(values) else None for _, values in types.values()]
+        database.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", [first + i, *values])
+
+
+def rows_without_id(path, reader):
+    connection = duckdb_connection()
+    scan(connection, reader, path)
+    return connection.execute("SELECT * EXCLUDE (id, touched) FROM destination ORDER BY id").fetchall()
+
+
+def test_every_type_on_both_paths(database, freshet):
+    database.execute(PREPARE)
+    for table in ("by_snapshot", "by_changes", "by_update"):
+        create(database, table, TYPES)
+    fill(database, "by_snapshot", TYPES)
+    fill(database, "by_update", TYPES)
+    freshet.ingest()
+    fill(database, "by_changes", TYPES)
+    database.execute("UPDATE by_update SET touched = 1")
+    run = freshet.ingest()
+    tables = ["public.by_snapshot", "public.by_changes", "public.by_update"]
+    assert_equal(database.connection, freshet.destination, *tables)
+    paths = [table_path(freshet.destination, "public", t) for t in ("by_snapshot", "by_changes", "by_update")]
+    found = delta_types(paths[0])
+    assert found == delta_types(paths[1]) == delta_types(paths[2])
+    wrong = {name: (found[name], kind) for name, (kind, _) in TYPES.items() if kind and found[name] != kind}
+    assert not wrong, f"found, expected: {wrong}"
+    for reader in ("duckdb", "delta-rs"):
+        by_path = [[repr(row) for row in rows_without_id(path, reader)] for path in paths]
+        assert by_path[0] == by_path[1] == by_path[2]
+    assert run.code == 0
+
+
+def test_types_page_is_this_table():
+    """Every type that TYPES.md names is in TYPES above, with the Delta type it says."""
+    page = (ROOT / "src/sources/postgres/TYPES.md").read_text()
+    known = {re.sub(r"\(.*?\)", "", name).strip('"') for name in TYPES}
+    listed = set()
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("|") and len(cells) >= 2 and "`" in cells[0]:
+            listed |= {re.sub(r"\(.*?\)", "", name).strip('"') for name in re.findall(r"`([^`]+)`", cells[0])}
+    assert listed, "TYPES.md names no type"
+    missing = {name for name in listed if name not in known}
+    assert not missing, f"TYPES.md names types that have no edge values here: {missing}"
+
+
+@pytest.mark.parametrize("kind, values", [
+    ("timestamptz", ["infinity", "-infinity"]), ("timestamp", ["infinity"]), ("date", ["infinity", "-infinity"]), ("numeric(9,2)", ["NaN"])])
+def test_values_that_become_null_are_counted(database, freshet, kind, values):
+    database.execute(f"CREATE TABLE odd (id int PRIMARY KEY, v {kind})")
+    for i, value in enumerate(values):
+        database.execute("INSERT INTO odd VALUES (%s, %s)", (i, value))
+    run = freshet.ingest()
+    counted = [event["values_nulled"] for event in run.events() if event.get("values_nulled")]
+    assert counted and max(counted) == len(values), run.describe()
+    assert_equal(database.connection, freshet.destination, "public.odd")
+    database.execute("INSERT INTO odd SELECT id + 100, v FROM odd")
+    run = freshet.ingest()
+    counted = [event["values_nulled"] for event in run.events() if event.get("values_nulled")]
+    assert counted and max(counted) == len(values), run.describe()
+    assert_equal(database.connection, freshet.destination, "public.odd")
+
+
+def test_generated_columns_are_not_sent(database, freshet):
+    database.execute("CREATE TABLE g (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED, serial int GENERATED BY DEFAULT AS IDENTITY); "
+                     "INSERT INTO g (id, a) SELECT i, i FROM generate_series(1, 10) i")
+    freshet.ingest()
+    database.execute("UPDATE g SET a = 7 WHERE id < 4")
+    freshet.ingest()
+    assert_equal(database.connection, freshet.destination, "public.g")
