@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL to Delta on one machine with its source: how close to the server's own speed?
 
-Snapshot beside two parallel binary COPYs to /dev/null; changes beside pg_recvlogical to /dev/null over the same log. Prints
-a table for bench/results.md. Usage: bench/postgres_road.py [--rows 2000000] [--changes 500000]
+Snapshot beside two parallel binary COPYs to /dev/null; changes beside pg_recvlogical to /dev/null over the same log. Contents
+are compared after both. Prints a table for bench/results.md. Usage: bench/postgres_road.py [--rows 2000000] [--changes 500000]
 """
 
 import argparse
@@ -20,6 +20,9 @@ import psycopg
 from process_tree import Usage, run
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP / "test/real"))
+from contents import assert_equal  # noqa: E402
+
 PG_BIN = pathlib.Path(os.environ.get("PG_BIN", "/usr/lib/postgresql/15/bin"))
 
 # 17 columns of the usual kinds, about 225 bytes a row in the table.
@@ -110,6 +113,13 @@ def change(connection: psycopg.Connection, rows: int, changes: int) -> None:
                 connection.execute("DELETE FROM public.orders WHERE id > %s AND id <= %s", (rows + first - 1000, rows + first))
 
 
+def machine() -> str:
+    lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown processor")
+    memory = int(pathlib.Path("/proc/meminfo").read_text(encoding="ascii").split()[1]) / (1 << 20)
+    return f"{model}, {memory:.0f} GiB"
+
+
 def report(title: str, count: int, bound_name: str, bound: float, usage: Usage) -> None:
     ours, theirs = count / usage.wall, count / bound
     print(f"| {title} | {count:,} | {ours:,.0f}/s | {bound_name} {theirs:,.0f}/s | {100 * ours / theirs:.0f} % | "
@@ -121,6 +131,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--changes", type=int, default=500_000)
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     work = pathlib.Path(tempfile.mkdtemp(prefix="freshet-bench-"))
     try:
         uri = server("start", work / "server", "-c", "max_wal_size=8GB", "-c", "shared_buffers=512MB")
@@ -135,6 +146,7 @@ def main() -> None:
             copies = sorted(two_copies(uri, blocks) for _ in range(3))[1]
             first = ingest(uri, work / "delta")
             size = bytes_below(work / "delta")
+            assert_equal(connection, work / "delta", "public.orders", readers=["duckdb"])
 
             connection.execute("CREATE PUBLICATION bench FOR TABLE public.orders")
             slots = ["bench1", "bench2", "bench3"]
@@ -144,10 +156,12 @@ def main() -> None:
             until = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()[0]
             received = sorted(receive(uri, slot, until) for slot in slots)[1]
             second = ingest(uri, work / "delta")
+            assert_equal(connection, work / "delta", "public.orders", readers=["duckdb"])
 
         today = datetime.date.today().isoformat()
-        print(f"\n{today}, {os.cpu_count()} cores shared with PostgreSQL {version}, {row_bytes} B a row, 17 columns; "
-              f"bounds are medians of three; output {size / 1e6:.0f} MB after the snapshot.\n")
+        revision = subprocess.run(["git", "-C", str(TOP), "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+        print(f"\n{today}, revision {revision}, {machine()}, load before {load:.1f}; {os.cpu_count()} cores shared with PostgreSQL {version}, {row_bytes} B a row, 17 columns; "
+              f"bounds are medians of three, ours one run; contents equal by DuckDB; output {size / 1e6:.0f} MB after the snapshot.\n")
         print("| what | rows | ours | bound | ours / bound | engine CPU s per 1 M | peak RSS of the tree |")
         print("|---|---|---|---|---|---|---|")
         report("snapshot", options.rows, "two COPYs", copies, first)
