@@ -21,7 +21,7 @@ test: setup  ## build with ASan and UBSan; unit, case and simulation tests
 	@ctest --test-dir build/dev --output-on-failure -j $(JOBS) -L 'unit|case|sim'
 
 check: setup ## everything CI runs: format, linter, all tests, real servers, ThreadSanitizer
-	@$(PYTHON) tools/check
+	@$(PYTHON) tools/check.py
 
 tidy: setup  ## the repository's own linter
 	@$(PYTHON) tools/tidy.py

@@ -29,9 +29,20 @@ function(freshet_module name)
     add_executable(${target}_test ${tests})
     target_link_libraries(${target}_test PRIVATE freshet_${target} ${M_TEST_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
     freshet_precompile(${target}_test ${name})
-    add_test(NAME ${target} COMMAND ${target}_test)
-    set_tests_properties(${target} PROPERTIES TIMEOUT 120 LABELS unit)
+    freshet_test(${target} ${target}_test unit 120)
   endif()
+endfunction()
+
+# freshet_test(NAME PROGRAM LABEL SECONDS [arguments…]): a suite of the check, killed and failed beyond its seconds. The
+# thread sanitizer's suites stand in the same summary under a name of their own.
+function(freshet_test name program label seconds)
+  if(FRESHET_SANITIZE MATCHES "thread")
+    set(name tsan.${name})
+  else()
+    set(name ${label}.${name})
+  endif()
+  add_test(NAME ${name} COMMAND ${program} ${ARGN})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${seconds} LABELS ${label})
 endfunction()
 
 # One precompiled header for everything that includes Arrow, made once and reused; base is too small to need one.

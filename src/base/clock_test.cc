@@ -6,16 +6,12 @@
 #include <chrono>
 #include <thread>
 
-#include "base/fake_clock.h"
-
 namespace freshet {
 namespace {
 
-using std::chrono::milliseconds;
-
 TEST(SystemClock, WaitsUntilTheDeadline) {
   SystemClock clock;
-  Deadline deadline = clock.Now() + milliseconds(5);
+  Deadline deadline = clock.Now() + std::chrono::milliseconds(5);
   clock.WaitUntil(deadline, {});
   EXPECT_GE(clock.Now(), deadline);
 }
@@ -41,26 +37,6 @@ TEST(SystemClock, WallTimeIsMicrosecondsSince1970) {
   UtcMicros now = SystemClock().WallNow();
   EXPECT_GT(now, 1'700'000'000'000'000);  // 2023
   EXPECT_LT(now, 7'000'000'000'000'000);  // 2191: neither seconds nor nanoseconds
-}
-
-TEST(FakeClock, TimePassesOnlyWhenSomeoneWaits) {
-  FakeClock clock(1'000);
-  MonotonicTime start = clock.Now();
-  EXPECT_EQ(clock.Now(), start);
-  clock.WaitUntil(start + milliseconds(3), {});
-  EXPECT_EQ(clock.Now(), start + milliseconds(3));
-  EXPECT_EQ(clock.WallNow(), 4'000);
-  clock.WaitUntil(start, {});
-  EXPECT_EQ(clock.Now(), start + milliseconds(3)) << "never backwards";
-}
-
-TEST(FakeClock, AStoppedWaitLetsNoTimePass) {
-  FakeClock clock;
-  MonotonicTime start = clock.Now();
-  std::stop_source stop;
-  stop.request_stop();
-  clock.WaitUntil(start + milliseconds(3), stop.get_token());
-  EXPECT_EQ(clock.Now(), start);
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ class FileStoreTest : public testing::TestWithParam<std::string> {
     auto bytes = store_->Get(path, 0, -1);
     return bytes.ok() ? **bytes : bytes.status().ToString();
   }
-  std::vector<std::string> Paths(std::string_view folder, std::string_view after = "", int limit = 1000, bool recursive = false) {
+  std::vector<std::string> Paths(std::string_view folder, std::string_view after = "",
+                                 int limit = 1000, bool recursive = false) {
     auto listed = store_->List(folder, after, limit, recursive);
     EXPECT_TRUE(listed.ok());
     std::vector<std::string> paths;
@@ -114,10 +115,12 @@ TEST_P(FileStoreTest, OfManyPutsIfAbsentOneWins) {
 }
 
 TEST_P(FileStoreTest, ListsInByteOrder) {
-  for (const char* path : {"t/b", "t/a/2", "t/a/1", "t/a-x", "t/a.x", "t/c/d/e", "t-u", "u/v"}) ASSERT_TRUE(PutText(path, "1").ok());
+  for (const char* path : {"t/b", "t/a/2", "t/a/1", "t/a-x", "t/a.x", "t/c/d/e", "t-u", "u/v"})
+    ASSERT_TRUE(PutText(path, "1").ok());
   EXPECT_EQ(Paths("t"), (Words{"t/a-x", "t/a.x", "t/a/", "t/b", "t/c/"}));
   EXPECT_EQ(Paths(""), (Words{"t-u", "t/", "u/"}));
-  EXPECT_EQ(Paths("t", "", 1000, true), (Words{"t/a-x", "t/a.x", "t/a/1", "t/a/2", "t/b", "t/c/d/e"}));
+  EXPECT_EQ(Paths("t", "", 1000, true),
+            (Words{"t/a-x", "t/a.x", "t/a/1", "t/a/2", "t/b", "t/c/d/e"}));
   EXPECT_EQ(Paths("t", "t/a/1", 2, true), (Words{"t/a/2", "t/b"}));
   EXPECT_EQ(Paths("t", "t/a/", 10), (Words{"t/b", "t/c/"}));
   EXPECT_EQ(Paths("t", "t/a.x", 10), (Words{"t/a/", "t/b", "t/c/"}));
@@ -158,10 +161,12 @@ TEST_P(FileStoreTest, BelowSharesTheWholeStore) {
 
 TEST_P(FileStoreTest, RefusesPathsThatLeaveTheRoot) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  for (const char* path : {"", "/a", "a//b", "../a", "a/./b", "a/"}) EXPECT_DEATH((void)store_->Stat(path), "") << path;
+  for (const char* path : {"", "/a", "a//b", "../a", "a/./b", "a/"})
+    EXPECT_DEATH((void)store_->Stat(path), "") << path;
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, FileStoreTest, testing::Values("local", "memory", "local_below", "memory_below"),
+INSTANTIATE_TEST_SUITE_P(Stores, FileStoreTest,
+                         testing::Values("local", "memory", "local_below", "memory_below"),
                          [](const auto& instance) { return instance.param; });
 
 }  // namespace

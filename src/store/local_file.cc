@@ -57,7 +57,8 @@ Status MakeFolders(const std::string& path) {
   size_t slash = path.find_last_of('/');
   std::string parent = slash == path.npos ? "." : path.substr(0, std::max<size_t>(slash, 1));
   FRESHET_CHECK_OK(MakeFolders(parent));
-  if (mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) return FromErrno(errno, "cannot make the folder", path);
+  if (mkdir(path.c_str(), 0777) != 0 && errno != EEXIST)
+    return FromErrno(errno, "cannot make the folder", path);
   return SyncFolder(parent);
 }
 

@@ -27,10 +27,12 @@ class OpenFile {
   int descriptor_ = -1;
 };
 
-/// What an errno means at our border: NOT_FOUND, ALREADY_EXISTS, STORE_FULL, STORE_READ_ONLY, else STORE_UNAVAILABLE.
+/// What an errno means at our border: NOT_FOUND, ALREADY_EXISTS, STORE_FULL, STORE_READ_ONLY, else
+/// STORE_UNAVAILABLE.
 Status FromErrno(int error, std::string_view what, std::string_view path);
 
-/// Make a folder's entries durable. Source: fsync(2): the file's own fsync does not cover its entry in the folder.
+/// Make a folder's entries durable. Source: fsync(2): the file's own fsync does not cover its entry
+/// in the folder.
 Status SyncFolder(const std::string& path);
 /// Make a folder and those above it that are missing, each durable in its parent.
 Status MakeFolders(const std::string& path);

@@ -20,8 +20,9 @@
 namespace freshet::store {
 namespace {
 
-/// Where a store's unfinished files lie: `ROOT/.tmp-<random>/`, locked while its owner lives, so that another process can tell a
-/// dead one's leavings without trusting process ids (a container's are used again at once).
+/// Where a store's unfinished files lie: `ROOT/.tmp-<random>/`, locked while its owner lives, so
+/// that another process can tell a dead one's leavings without trusting process ids (a container's
+/// are used again at once).
 class Workshop {
  public:
   static Result<std::unique_ptr<Workshop>> Open(const std::string& root) {
@@ -30,7 +31,8 @@ class Workshop {
     while (true) {
       auto shop = std::make_unique<Workshop>();
       shop->path_ = fmt::format("{}/{}{}", root, kOwnPrefix, RandomHex(8));
-      if (mkdir(shop->path_.c_str(), 0777) != 0) return NoEntry(FromErrno(errno, "cannot write to the folder", root));
+      if (mkdir(shop->path_.c_str(), 0777) != 0)
+        return NoEntry(FromErrno(errno, "cannot write to the folder", root));
       shop->folder_ = OpenFile(open(shop->path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (!shop->folder_.ok() && errno == ENOENT) continue;
       if (!shop->folder_.ok()) return FromErrno(errno, "cannot open the folder", shop->path_);
@@ -105,14 +107,18 @@ Result<std::vector<std::string>> NamesIn(const std::string& path) {
   return names;
 }
 
-UtcMicros ModifiedAt(const struct stat& status) { return status.st_mtim.tv_sec * 1'000'000 + status.st_mtim.tv_nsec / 1000; }
+UtcMicros ModifiedAt(const struct stat& status) {
+  return status.st_mtim.tv_sec * 1'000'000 + status.st_mtim.tv_nsec / 1000;
+}
 
-/// A name is visible from its link or rename on, and durable once its folder is synced, which is before Put returns. Another
-/// process that sees it in between and builds on it syncs its own work later; journalling file systems (ext4, XFS) make
-/// metadata durable in order, so what it saw is then durable too.
+/// A name is visible from its link or rename on, and durable once its folder is synced, which is
+/// before Put returns. Another process that sees it in between and builds on it syncs its own work
+/// later; journalling file systems (ext4, XFS) make metadata durable in order, so what it saw is
+/// then durable too.
 class LocalStore final : public FileStore {
  public:
-  LocalStore(std::string root, std::unique_ptr<Workshop> workshop) : root_(std::move(root)), workshop_(std::move(workshop)) {}
+  LocalStore(std::string root, std::unique_ptr<Workshop> workshop)
+      : root_(std::move(root)), workshop_(std::move(workshop)) {}
 
   /// Find out whether links work here, before anything depends on it.
   Status Probe() {
@@ -124,7 +130,8 @@ class LocalStore final : public FileStore {
         .WithRemedy("Choose a directory on a file system with hard links (ext4, XFS, Btrfs).");
   }
 
-  Status Put(std::string_view path, std::span<const std::string_view> pieces, If condition) override {
+  Status Put(std::string_view path, std::span<const std::string_view> pieces,
+             If condition) override {
     CheckPath(path);
     Unfinished file(workshop_->NextName());
     FRESHET_CHECK_OK(WriteFile(file.path, pieces));
@@ -134,7 +141,8 @@ class LocalStore final : public FileStore {
     return SyncEntry(folder);
   }
 
-  Result<std::shared_ptr<const std::string>> Get(std::string_view path, int64_t offset, int64_t length) override {
+  Result<std::shared_ptr<const std::string>> Get(std::string_view path, int64_t offset,
+                                                 int64_t length) override {
     CheckPath(path);
     FRESHET_ASSERT(offset >= 0);
     std::string full = Full(path);
@@ -144,10 +152,12 @@ class LocalStore final : public FileStore {
     if (fstat(file.get(), &status) != 0) return ReadError(errno, "cannot look at", full);
     if (!S_ISREG(status.st_mode)) return Error(ErrorClass::NOT_FOUND, "not a file: {}", full);
     int64_t rest = std::max<int64_t>(0, status.st_size - offset);
-    auto bytes = std::make_shared<std::string>(static_cast<size_t>(length < 0 ? rest : std::min(rest, length)), '\0');
+    auto bytes = std::make_shared<std::string>(
+        static_cast<size_t>(length < 0 ? rest : std::min(rest, length)), '\0');
     size_t done = 0;
     while (done < bytes->size()) {
-      ssize_t got = pread(file.get(), bytes->data() + done, bytes->size() - done, offset + static_cast<int64_t>(done));
+      ssize_t got = pread(file.get(), bytes->data() + done, bytes->size() - done,
+                          offset + static_cast<int64_t>(done));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return ReadError(errno, "cannot read", full);
       if (got == 0) break;
@@ -163,10 +173,12 @@ class LocalStore final : public FileStore {
     struct stat status;
     if (stat(full.c_str(), &status) != 0) return ReadError(errno, "cannot look at", full);
     if (!S_ISREG(status.st_mode)) return Error(ErrorClass::NOT_FOUND, "not a file: {}", full);
-    return FileInfo{.path = std::string(path), .bytes = status.st_size, .modified_at = ModifiedAt(status)};
+    return FileInfo{
+        .path = std::string(path), .bytes = status.st_size, .modified_at = ModifiedAt(status)};
   }
 
-  Result<std::vector<FileInfo>> List(std::string_view folder, std::string_view after, int limit, bool recursive) override {
+  Result<std::vector<FileInfo>> List(std::string_view folder, std::string_view after, int limit,
+                                     bool recursive) override {
     CheckFolder(folder);
     std::vector<FileInfo> found;
     std::string prefix = folder.empty() ? std::string() : std::string(folder) + '/';
@@ -181,8 +193,10 @@ class LocalStore final : public FileStore {
     FRESHET_CHECK_OK(HaveFolder(folder));
     std::string full_from = Full(from), full_to = Full(to);
     if (link(full_from.c_str(), full_to.c_str()) == 0) return SyncEntry(folder);
-    // Another device, too many links, or a file of another user (fs.protected_hardlinks): copy the bytes.
-    if (errno != EXDEV && errno != EMLINK && errno != EPERM) return LinkError(errno, folder, full_to);
+    // Another device, too many links, or a file of another user (fs.protected_hardlinks): copy the
+    // bytes.
+    if (errno != EXDEV && errno != EMLINK && errno != EPERM)
+      return LinkError(errno, folder, full_to);
     FRESHET_TRY(auto bytes, Get(from, 0, -1));
     return FileStore::Put(to, *bytes, If::kAbsent);
   }
@@ -228,13 +242,15 @@ class LocalStore final : public FileStore {
     return NotThere(LinkError(errno, std::string(FolderOf(path)), full));
   }
 
-  /// Who lost the race may build on the winner's object, so the winner's entry is made durable first.
+  /// Who lost the race may build on the winner's object, so the winner's entry is made durable
+  /// first.
   Status LinkError(int error, const std::string& folder, const std::string& full) {
     if (error == EEXIST) FRESHET_CHECK_OK(SyncEntry(folder));
     return FromErrno(error, "cannot link", full);
   }
 
-  /// Make the folder and sync each step of it once in this store's life: a folder that is there may be another's, unsynced yet.
+  /// Make the folder and sync each step of it once in this store's life: a folder that is there may
+  /// be another's, unsynced yet.
   Status HaveFolder(const std::string& folder) {
     if (folder.empty()) return Status::Ok();
     std::string full = Full(folder);
@@ -246,7 +262,8 @@ class LocalStore final : public FileStore {
     if (durable && access(full.c_str(), F_OK) == 0) return Status::Ok();
     std::string parent(FolderOf(folder));
     FRESHET_CHECK_OK(HaveFolder(parent));
-    if (mkdir(full.c_str(), 0777) != 0 && errno != EEXIST) return NotThere(FromErrno(errno, "cannot make the folder", full));
+    if (mkdir(full.c_str(), 0777) != 0 && errno != EEXIST)
+      return NotThere(FromErrno(errno, "cannot make the folder", full));
     FRESHET_CHECK_OK(SyncFolder(parent.empty() ? root_ : Full(parent)));
     std::lock_guard lock(mutex_);
     durable_folders_.insert(folder);
@@ -258,7 +275,8 @@ class LocalStore final : public FileStore {
     return NotThere(SyncFolder(folder.empty() ? root_ : Full(folder))).OutcomeUnknown();
   }
 
-  Status ListInto(const std::string& prefix, std::string_view after, int limit, bool recursive, std::vector<FileInfo>* found) {
+  Status ListInto(const std::string& prefix, std::string_view after, int limit, bool recursive,
+                  std::vector<FileInfo>* found) {
     FRESHET_TRY(auto names, NamesIn(root_ + '/' + prefix));
     for (std::string& name : names) {
       if (std::ssize(*found) >= limit) break;
@@ -276,7 +294,8 @@ class LocalStore final : public FileStore {
       }
       struct stat status;
       if (stat(Full(path).c_str(), &status) != 0) continue;  // removed meanwhile
-      found->push_back({.path = std::move(path), .bytes = status.st_size, .modified_at = ModifiedAt(status)});
+      found->push_back(
+          {.path = std::move(path), .bytes = status.st_size, .modified_at = ModifiedAt(status)});
     }
     return Status::Ok();
   }

@@ -29,7 +29,8 @@ class LocalStoreTest : public testing::Test {
   }
   int64_t OwnFolders() {
     int64_t count = 0;
-    for (const auto& entry : fs::directory_iterator(root_)) count += entry.path().filename().string().starts_with(".tmp-") ? 1 : 0;
+    for (const auto& entry : fs::directory_iterator(root_))
+      count += entry.path().filename().string().starts_with(".tmp-") ? 1 : 0;
     return count;
   }
   fs::path root_;
@@ -64,7 +65,8 @@ TEST_F(LocalStoreTest, AKilledProcessLeavesWholeObjectsOnly) {
   if (child == 0) {
     auto store = OpenLocalStore(root_.string());
     std::string bytes(1 << 20, 'x');
-    for (int i = 0; store.ok(); ++i) (void)(*store)->Put(fmt::format("p/{}", i), bytes, If::kAbsent);
+    for (int i = 0; store.ok(); ++i)
+      (void)(*store)->Put(fmt::format("p/{}", i), bytes, If::kAbsent);
     _exit(1);
   }
   while (before->List("p", "", 10, false)->size() < 3) usleep(1000);

@@ -14,14 +14,16 @@ class MemoryStore final : public FileStore {
  public:
   explicit MemoryStore(Clock* clock) : clock_(clock) {}
 
-  Status Put(std::string_view path, std::span<const std::string_view> pieces, If condition) override {
+  Status Put(std::string_view path, std::span<const std::string_view> pieces,
+             If condition) override {
     CheckPath(path);
     auto bytes = std::make_shared<std::string>();
     for (std::string_view piece : pieces) bytes->append(piece);
     return Place(path, std::move(bytes), condition);
   }
 
-  Result<std::shared_ptr<const std::string>> Get(std::string_view path, int64_t offset, int64_t length) override {
+  Result<std::shared_ptr<const std::string>> Get(std::string_view path, int64_t offset,
+                                                 int64_t length) override {
     CheckPath(path);
     FRESHET_ASSERT(offset >= 0);
     std::lock_guard lock(mutex_);
@@ -42,14 +44,18 @@ class MemoryStore final : public FileStore {
     return InfoOf(found->first, found->second);
   }
 
-  Result<std::vector<FileInfo>> List(std::string_view folder, std::string_view after, int limit, bool recursive) override {
+  Result<std::vector<FileInfo>> List(std::string_view folder, std::string_view after, int limit,
+                                     bool recursive) override {
     CheckFolder(folder);
     std::string prefix = folder.empty() ? "" : fmt::format("{}/", folder);
     std::vector<FileInfo> found;
     std::lock_guard lock(mutex_);
-    for (auto it = objects_.lower_bound(prefix); it != objects_.end() && it->first.starts_with(prefix); ++it) {
+    for (auto it = objects_.lower_bound(prefix);
+         it != objects_.end() && it->first.starts_with(prefix); ++it) {
       if (std::ssize(found) >= limit) break;
-      if (it->first.starts_with(kOwnPrefix) || it->first.find(fmt::format("/{}", kOwnPrefix)) != std::string::npos) continue;
+      if (it->first.starts_with(kOwnPrefix) ||
+          it->first.find(fmt::format("/{}", kOwnPrefix)) != std::string::npos)
+        continue;
       FileInfo info = InfoOf(it->first, it->second);
       size_t slash = info.path.find('/', prefix.size());
       if (!recursive && slash != std::string::npos) info = {.path = info.path.substr(0, slash + 1)};
@@ -79,7 +85,9 @@ class MemoryStore final : public FileStore {
     UtcMicros modified_at = 0;
   };
 
-  static Status NotFound(std::string_view path) { return Error(ErrorClass::NOT_FOUND, "no such object: {}", path); }
+  static Status NotFound(std::string_view path) {
+    return Error(ErrorClass::NOT_FOUND, "no such object: {}", path);
+  }
   static FileInfo InfoOf(const std::string& path, const Object& object) {
     return {.path = path, .bytes = std::ssize(*object.bytes), .modified_at = object.modified_at};
   }
@@ -106,6 +114,8 @@ class MemoryStore final : public FileStore {
 
 }  // namespace
 
-std::shared_ptr<FileStore> MakeMemoryStore(Clock* clock) { return std::make_shared<MemoryStore>(clock); }
+std::shared_ptr<FileStore> MakeMemoryStore(Clock* clock) {
+  return std::make_shared<MemoryStore>(clock);
+}
 
 }  // namespace freshet::store

@@ -8,8 +8,8 @@
 
 namespace freshet::store {
 
-/// Return an empty store in memory, for tests and simulation: every promise of FileStore is kept, and nothing survives it.
-/// `clock` (may be null: all times are zero) dates the objects.
+/// Return an empty store in memory, for tests and simulation: every promise of FileStore is kept,
+/// and nothing survives it. `clock` (may be null: all times are zero) dates the objects.
 std::shared_ptr<FileStore> MakeMemoryStore(Clock* clock = nullptr);
 
 }  // namespace freshet::store

@@ -12,7 +12,8 @@ void CheckPath(std::string_view path) {
   while (begin <= path.size()) {
     size_t end = std::min(path.find('/', begin), path.size());
     std::string_view part = path.substr(begin, end - begin);
-    FRESHET_ASSERT(!part.empty() && part != "." && part != ".." && part.find('\0') == part.npos, "{}", path);
+    FRESHET_ASSERT(!part.empty() && part != "." && part != ".." && part.find('\0') == part.npos,
+                   "{}", path);
     begin = end + 1;
   }
 }

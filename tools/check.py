@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What `make check` and CI run, each step within a budget that is enforced: what exceeds it is killed and failed.
+
+  lint      formatting, the repository's linter, the generated pages      (seconds, first: fails early)
+  build     dev (ASan + UBSan) everything; release bin/freshet; tsan the threaded modules
+  tests     one ctest run over all of them: units, cases and simulation of dev and tsan, then the fast part of
+            the tests on real servers and readers; a suite is one ctest test with a time-out of its own
+
+The last lines are ctest's summary.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build/check"
+PYTHON = str(ROOT / ".deps/python/bin/python")
+JOBS = os.environ.get("JOBS", str(os.cpu_count()))
+
+BUILDS = [  # preset, targets, minutes
+    ("release", ["freshet"], 10),
+    ("dev", [], 18),
+    ("tsan", [], 10),
+]
+TESTS_MINUTES = 25
+REAL_MINUTES = 4  # a file of test/real, unless it has its own budget here
+REAL_MINUTES_OF = {"test_random": 8, "test_crash": 6, "test_bad_input": 6}
+REAL_ALONE = {"test_continuous"}  # measures how fresh the tables are
+
+
+def run_within(command, minutes, log):
+    """Run a command with its output in a log; kill its process group beyond the budget. Return how it ended."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            return "ok" if process.wait(minutes * 60) == 0 else "failed"
+        except subprocess.TimeoutExpired:
+            return f"killed: it exceeded its {minutes} minutes"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def step(name, command, minutes):
+    log = LOGS / f"{name.replace(' ', '_')}.log"
+    started = time.monotonic()
+    end = run_within(command, minutes, log)
+    print(f"check: {name:<16} {time.monotonic() - started:6.0f} s  {end}", flush=True)
+    if end != "ok":
+        lines = log.read_text(errors="replace").splitlines()
+        telling = [line for line in lines if "error:" in line or "FAILED" in line][:20]
+        print("\n".join([*telling, "…", *lines[-40:]]))
+        print(f"check: {name} {end}; all of its output: {log.relative_to(ROOT)}")
+        sys.exit(1)
+
+
+def lint_tests():
+    yield "format", ["tools/fmt", "--check"], 1
+    yield "tidy", [PYTHON, "tools/tidy.py"], 1
+    yield "errors_page", [PYTHON, "tools/errors_doc.py", "--check"], 1
+    yield "tools", [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tools"], 2
+
+
+def real_tests():
+    for path in sorted((ROOT / "test/real").glob("test_*.py")):
+        yield (path.stem, [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not long",
+                           str(path.relative_to(ROOT))], REAL_MINUTES_OF.get(path.stem, REAL_MINUTES))
+
+
+def write_ctest(folder, label, tests):
+    """Register commands as ctest tests, each with its budget."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for name, command, minutes in tests:
+        words = " ".join(f"[==[{word}]==]" for word in command)
+        # pytest says 5 when a file's tests are all of the long kind.
+        skip = " SKIP_RETURN_CODE 5" if "pytest" in command else ""
+        alone = " RUN_SERIAL TRUE" if name in REAL_ALONE else ""
+        lines.append(f"add_test({label}.{name.removeprefix('test_')} {words})\n"
+                     f"set_tests_properties({label}.{name.removeprefix('test_')} PROPERTIES LABELS {label}"
+                     f" TIMEOUT {minutes * 60} WORKING_DIRECTORY [==[{ROOT}]==]{skip}{alone})\n")
+    (folder / "CTestTestfile.cmake").write_text("".join(lines))
+
+
+def ctest(folder, *options):
+    return ["ctest", "--test-dir", str(folder), "--output-on-failure", "--no-label-summary", "-j", JOBS, *options]
+
+
+def main():
+    LOGS.mkdir(parents=True, exist_ok=True)
+    write_ctest(LOGS / "lint", "lint", lint_tests())
+    write_ctest(LOGS / "real", "real", real_tests())
+    folders = [ROOT / "build/dev", ROOT / "build/tsan", LOGS / "lint", LOGS / "real"]
+    (LOGS / "CTestTestfile.cmake").write_text("".join(f"subdirs([==[{folder}]==])\n" for folder in folders))
+    started = time.monotonic()
+    step("lint", ctest(LOGS / "lint"), 3)
+    for preset, targets, minutes in BUILDS:
+        step(f"build {preset}", ["tools/build", preset, *targets], minutes)
+    print(f"check: built after {time.monotonic() - started:.0f} s; now every test", flush=True)
+    process = subprocess.Popen(ctest(LOGS), cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        code = process.wait(TESTS_MINUTES * 60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        print(f"check: killed: the tests exceeded their {TESTS_MINUTES} minutes")
+        code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
