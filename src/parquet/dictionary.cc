@@ -46,17 +46,26 @@ struct Sample {
   bool supported = true;
 };
 
+/// Return 1 … 2 * stride - 1, on average the stride.
+int64_t Step(int64_t stride, uint64_t* noise) {
+  *noise ^= *noise << 13;
+  *noise ^= *noise >> 7;
+  *noise ^= *noise << 17;
+  return 1 + static_cast<int64_t>(*noise % static_cast<uint64_t>(2 * stride - 1));
+}
+
 Sample Take(const Chunks& chunks) {
   Sample sample;
   int64_t total = 0;
   for (const auto& chunk : chunks) total += chunk->length();
   const int64_t stride = std::max<int64_t>(1, total / limits::kDictionarySampleRows);
+  uint64_t noise = 1;  // steps of uneven length (a xorshift), else a periodic column shows a few of its values only
   std::unordered_map<size_t, bool> seen;  // hash → more than once
   for (const auto& chunk : chunks) {
     const ValueHash hash(*chunk);
     if (!hash.supported()) return {.supported = false};
     sample.rows += chunk->length() - chunk->null_count();
-    for (int64_t row = 0; row < chunk->length(); row += stride) {
+    for (int64_t row = 0; row < chunk->length(); row += Step(stride, &noise)) {
       if (chunk->IsNull(row)) continue;
       ++sample.sampled;
       sample.bytes += static_cast<int64_t>(hash.bytes(row));
