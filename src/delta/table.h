@@ -23,6 +23,8 @@ struct Column {
   record::ColumnId id;
   std::shared_ptr<arrow::DataType> type;
   bool nullable = true;
+  /// Field metadata that is none of ours, as a JSON object; kept when the schema is written again. Empty: none.
+  std::string other_metadata_json = {};
 };
 
 /// Schema JSON <-> columns; metadata that we don't know on known fields is kept when the JSON is

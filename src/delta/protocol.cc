@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Source: Delta protocol, "Table Features" and "Valid Feature Names in Table Features".
+#include "delta/protocol.h"
+
+#include "base/random.h"
+
+namespace freshet::delta {
+namespace {
+
+constexpr char kMappingMode[] = "delta.columnMapping.mode";
+constexpr char kMaxColumnId[] = "delta.columnMapping.maxColumnId";
+constexpr char kVectors[] = "delta.enableDeletionVectors";
+
+const std::set<std::string>& ReaderFeatures() {
+  static const std::set<std::string> kNames = {
+      "columnMapping",       "deletionVectors", "timestampNtz",        "v2Checkpoint",
+      "vacuumProtocolCheck", "typeWidening",    "typeWidening-preview"};
+  return kNames;
+}
+
+/// What a writer may find listed. Those whose duties we don't fulfil are refused when the table uses them: see RefuseInUse.
+const std::set<std::string>& WriterFeatures() {
+  static const std::set<std::string> kNames = {
+      "appendOnly",           "invariants",         "checkConstraints", "generatedColumns",
+      "identityColumns",      "changeDataFeed",     "columnMapping",    "deletionVectors",
+      "timestampNtz",         "v2Checkpoint",       "domainMetadata",   "typeWidening",
+      "typeWidening-preview", "vacuumProtocolCheck"};
+  return kNames;
+}
+
+std::string Property(const Metadata& metadata, const char* name) {
+  auto found = metadata.configuration.find(name);
+  return found == metadata.configuration.end() ? std::string() : found->second;
+}
+
+Status Unsupported(std::string_view what) {
+  return Error(ErrorClass::DELTA_UNSUPPORTED, "the table uses what Freshet does not write: {}",
+               what);
+}
+
+/// Refuse what a listed (or, in protocols before 7, implied) feature asks of every writer, once the table really uses it.
+Status RefuseInUse(const Metadata& metadata) {
+  for (const auto& [name, value] : metadata.configuration) {
+    if (name.starts_with("delta.constraints.")) return Unsupported("a CHECK constraint, " + name);
+  }
+  // In the schema these stand as field metadata only, so the quoted key is enough to know them.
+  for (const char* key : {"delta.invariants", "delta.generationExpression", "delta.identity.start",
+                          "CURRENT_DEFAULT"}) {
+    if (metadata.schema_json.find(fmt::format("\"{}\"", key)) != std::string::npos)
+      return Unsupported(key);
+  }
+  if (!metadata.partition_columns.empty()) return Unsupported("partition columns");
+  for (const char* key :
+       {"delta.enableRowTracking", "delta.enableInCommitTimestamps", "delta.enableIcebergCompatV1",
+        "delta.enableIcebergCompatV2", "delta.enableIcebergCompatV3"}) {
+    if (Property(metadata, key) == "true") return Unsupported(key);
+  }
+  return Status::Ok();
+}
+
+bool HasNtz(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::LIST)
+    return HasNtz(*static_cast<const arrow::ListType&>(type).value_type());
+  return type.id() == arrow::Type::TIMESTAMP &&
+         static_cast<const arrow::TimestampType&>(type).timezone().empty();
+}
+
+}  // namespace
+
+Status CheckReadable(const Protocol& protocol, const Metadata& metadata) {
+  if (protocol.min_reader > 3) {
+    return Error(ErrorClass::DELTA_UNSUPPORTED, "the table asks for reader version {}",
+                 protocol.min_reader);
+  }
+  for (const auto& feature : protocol.reader_features) {
+    if (!ReaderFeatures().contains(feature)) {
+      return Error(ErrorClass::DELTA_UNSUPPORTED,
+                   "the table uses a reader feature that Freshet does not know: {}", feature);
+    }
+  }
+  const std::string mode = Property(metadata, kMappingMode);
+  if (!mode.empty() && mode != "none" && mode != "name") {
+    return Error(ErrorClass::DELTA_UNSUPPORTED,
+                 "columns are mapped in a mode that Freshet does not read: {}", mode);
+  }
+  return Status::Ok();
+}
+
+Status CheckWritable(const Protocol& protocol, const Metadata& metadata) {
+  FRESHET_CHECK_OK(CheckReadable(protocol, metadata));
+  if (protocol.min_writer > 7) {
+    return Error(ErrorClass::DELTA_UNSUPPORTED, "the table asks for writer version {}",
+                 protocol.min_writer);
+  }
+  for (const auto& feature : protocol.writer_features) {
+    if (!WriterFeatures().contains(feature)) {
+      return Error(ErrorClass::DELTA_UNSUPPORTED,
+                   "the table uses a writer feature that Freshet does not write: {}", feature);
+    }
+  }
+  return RefuseInUse(metadata);
+}
+
+bool Snapshot::column_mapping() const { return Property(metadata, kMappingMode) == "name"; }
+
+bool Snapshot::deletion_vectors_enabled() const {
+  return Property(metadata, kVectors) == "true" &&
+         protocol.reader_features.contains("deletionVectors") &&
+         protocol.writer_features.contains("deletionVectors");
+}
+
+std::pair<Protocol, Metadata> Describe(const NewTable& table, int64_t now_ms) {
+  Protocol protocol;
+  protocol.min_reader = 3;
+  protocol.min_writer = 7;
+  protocol.reader_features.insert("deletionVectors");
+  Metadata metadata;
+  metadata.id = RandomUuid();
+  metadata.created_at_ms = now_ms;
+  metadata.configuration = table.properties;
+  metadata.configuration[kVectors] = "true";
+  metadata.schema_json = ColumnsToJson(table.columns, table.column_mapping);
+  int32_t max_id = 0;
+  for (const auto& column : table.columns) {
+    max_id = std::max(max_id, column.id.value());
+    if (HasNtz(*column.type)) protocol.reader_features.insert("timestampNtz");
+  }
+  if (table.column_mapping) {
+    protocol.reader_features.insert("columnMapping");
+    metadata.configuration[kMappingMode] = "name";
+    metadata.configuration[kMaxColumnId] = std::to_string(max_id);
+  }
+  protocol.writer_features = protocol.reader_features;
+  return {std::move(protocol), std::move(metadata)};
+}
+
+}  // namespace freshet::delta

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delta/replay.h"
+
+#include <charconv>
+
+#include "delta/action_json.h"
+#include "delta/protocol.h"
+
+namespace freshet::delta {
+namespace {
+
+constexpr int64_t kHourMs = 3'600'000;
+constexpr int64_t kWeekMs = 7 * 24 * kHourMs;  // delta.deletedFileRetentionDuration, the default
+
+/// Read `interval 3 days` and its like; a form we don't know keeps everything.
+int64_t RetentionMs(const Metadata& metadata) {
+  auto found = metadata.configuration.find("delta.deletedFileRetentionDuration");
+  if (found == metadata.configuration.end()) return kWeekMs;
+  std::string_view text = found->second;
+  if (text.starts_with("interval ")) text.remove_prefix(9);
+  int64_t count = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || count < 0) return INT64_MAX;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  if (text.starts_with(" hour")) return count * kHourMs;
+  if (text.starts_with(" day")) return count * 24 * kHourMs;
+  if (text.starts_with(" week")) return count * kWeekMs;
+  return INT64_MAX;
+}
+
+}  // namespace
+
+Replay::Replay(const std::shared_ptr<const Snapshot>& base)
+    : state_(base != nullptr ? std::make_shared<Snapshot>(*base) : std::make_shared<Snapshot>()) {}
+
+void Replay::Add(AddFile add) {
+  state_->tombstones.erase(add.path + '#' + UniqueId(add.deletion_vector));
+  std::string path = add.path;
+  state_->files.insert_or_assign(std::move(path), std::move(add));
+}
+
+void Replay::Remove(RemoveFile remove) {
+  // Only this logical file goes: the same path with another vector may stand in the same commit, before or after.
+  const std::string id = UniqueId(remove.deletion_vector);
+  auto live = state_->files.find(remove.path);
+  if (live != state_->files.end() && UniqueId(live->second.deletion_vector) == id)
+    state_->files.erase(live);
+  std::string key = remove.path + '#' + id;
+  state_->tombstones.insert_or_assign(std::move(key), std::move(remove));
+}
+
+void Replay::Apply(std::vector<Action> actions) {
+  for (auto& action : actions) {
+    if (auto* add = std::get_if<AddFile>(&action)) {
+      Add(std::move(*add));
+    } else if (auto* remove = std::get_if<RemoveFile>(&action)) {
+      Remove(std::move(*remove));
+    } else if (auto* txn = std::get_if<Txn>(&action)) {
+      state_->txns[txn->app_id] = *txn;
+    } else if (auto* metadata = std::get_if<Metadata>(&action)) {
+      state_->metadata = std::move(*metadata);
+      metadata_changed_ = true;
+    } else if (auto* protocol = std::get_if<Protocol>(&action)) {
+      state_->protocol = std::move(*protocol);
+      metadata_changed_ = true;
+    } else if (auto* domain = std::get_if<DomainMetadata>(&action)) {
+      if (domain->removed) {
+        state_->domains.erase(domain->domain);
+      } else {
+        state_->domains[domain->domain] = *domain;
+      }
+    }
+  }
+}
+
+Result<std::shared_ptr<const Snapshot>> Replay::Finish(int64_t version,
+                                                       int64_t checkpoint_version) {
+  state_->version = version;
+  state_->checkpoint_version = checkpoint_version;
+  if (state_->metadata.schema_json.empty()) {
+    return Error(ErrorClass::DELTA_CORRUPT, "the log has no metadata up to version {}", version);
+  }
+  if (metadata_changed_) {
+    FRESHET_CHECK_OK(CheckReadable(state_->protocol, state_->metadata));
+    FRESHET_TRY(state_->columns, ColumnsFromJson(state_->metadata.schema_json));
+    if (!state_->column_mapping()) {
+      for (auto& column : state_->columns) column.physical = column.name;
+    }
+  }
+  DropExpired(state_.get());
+  return std::shared_ptr<const Snapshot>(std::move(state_));
+}
+
+void DropExpired(Snapshot* snapshot) {
+  int64_t youngest = 0;
+  for (const auto& [key, remove] : snapshot->tombstones)
+    youngest = std::max(youngest, remove.deleted_at_ms.value_or(0));
+  const int64_t retention = RetentionMs(snapshot->metadata);
+  std::erase_if(snapshot->tombstones, [&](const auto& entry) {
+    return retention < youngest - entry.second.deleted_at_ms.value_or(0);
+  });
+}
+
+}  // namespace freshet::delta

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delta/table.h"
+
+#include <spdlog/spdlog.h>
+
+#include "base/random.h"
+#include "delta/action_json.h"
+#include "delta/checkpoint.h"
+#include "delta/log.h"
+#include "delta/protocol.h"
+#include "delta/replay.h"
+
+namespace freshet::delta {
+namespace {
+
+using Store = std::shared_ptr<store::FileStore>;
+using State = std::shared_ptr<const Snapshot>;
+constexpr int64_t kNewest = INT64_MAX;
+
+/// Fold the commits base + 1 … target (or the newest) on a begun replay. Errors: DELTA_CORRUPT on a gap.
+Result<State> FoldCommits(const Store& table, const LogFiles& log, int64_t base, int64_t target,
+                          int64_t checkpoint, Replay* replay) {
+  int64_t version = base;
+  for (int64_t commit : log.commits) {
+    if (commit <= base || commit > target) continue;
+    if (commit != version + 1) {
+      return Error(ErrorClass::DELTA_CORRUPT, "the log misses version {} but has {}", version + 1,
+                   commit);
+    }
+    FRESHET_TRY(auto actions, ReadCommit(*table, commit));
+    replay->Apply(std::move(actions));
+    version = commit;
+  }
+  if (target != kNewest && version != target)
+    return Error(ErrorClass::NOT_FOUND, "the table has no version {}", target);
+  if (version < 0) return Error(ErrorClass::NOT_FOUND, "there is no Delta table here");
+  return replay->Finish(version, checkpoint);
+}
+
+/// Begin at the newest readable checkpoint at or before `target`; a damaged one costs time only.
+Result<State> LoadFrom(const Store& table, const LogFiles& log, int64_t target) {
+  Status damaged;
+  for (auto files = log.checkpoints.rbegin(); files != log.checkpoints.rend(); ++files) {
+    if (files->version > target) continue;
+    Replay replay(nullptr);
+    const Status read = ReadCheckpoint(table, *files, &replay);
+    if (read.ok()) return FoldCommits(table, log, files->version, target, files->version, &replay);
+    if (read.Is(ErrorClass::STORE_UNAVAILABLE)) return read;
+    spdlog::warn("Delta checkpoint {} is not readable, going on without it: {}", files->paths[0],
+                 read.ToString());
+    damaged = read;
+  }
+  if (log.commits.empty() && !damaged.ok()) return damaged;
+  if (!log.commits.empty() && log.commits.front() != 0) {
+    if (!damaged.ok())
+      return Error(ErrorClass::DELTA_CORRUPT, "no checkpoint is readable: {}", damaged.ToString());
+    if (target < log.commits.front())
+      return Error(ErrorClass::NOT_FOUND, "the log no longer reaches version {}", target);
+    if (target != kNewest && !log.checkpoints.empty()) {
+      return Error(ErrorClass::NOT_FOUND, "the log no longer reaches version {}", target);
+    }
+  }
+  Replay replay(nullptr);
+  return FoldCommits(table, log, -1, target, -1, &replay);
+}
+
+Result<State> Load(const Store& table, int64_t target) {
+  FRESHET_TRY(const auto hint, LastCheckpoint(*table));
+  if (hint && *hint >= 0 && *hint <= target) {
+    FRESHET_TRY(const auto log, ListLog(*table, *hint));
+    if (!log.checkpoints.empty() && log.checkpoints.front().version <= target) {
+      auto state = LoadFrom(table, log, target);
+      if (state.ok() || !state.status().Is(ErrorClass::DELTA_CORRUPT)) return state;
+    }
+  }
+  FRESHET_TRY(const auto log, ListLog(*table, 0));
+  return LoadFrom(table, log, target);
+}
+
+/// What our own rules and the table's properties say about a commit before it is tried.
+Status CheckCommit(const Snapshot& after, const std::vector<Action>& actions) {
+  FRESHET_CHECK_OK(CheckWritable(after.protocol, after.metadata));
+  auto set = [&](const char* name) {
+    auto found = after.metadata.configuration.find(name);
+    return found != after.metadata.configuration.end() && found->second == "true";
+  };
+  for (const auto& action : actions) {
+    const auto* add = std::get_if<AddFile>(&action);
+    const auto* remove = std::get_if<RemoveFile>(&action);
+    if (add != nullptr && add->deletion_vector && !after.deletion_vectors_enabled()) {
+      return Error(ErrorClass::DELTA_UNSUPPORTED, "the table does not allow deletion vectors");
+    }
+    const bool loses_rows = remove != nullptr && remove->data_change;
+    if (loses_rows && set("delta.appendOnly"))
+      return Error(ErrorClass::DELTA_UNSUPPORTED, "the table is append-only");
+    if (loses_rows && set("delta.enableChangeDataFeed")) {
+      return Error(ErrorClass::DELTA_UNSUPPORTED,
+                   "the table keeps a change data feed, which Freshet does not write");
+    }
+  }
+  return Status::Ok();
+}
+
+/// Whether the commit at `version` is the one that carries this id. Errors: NOT_FOUND (nobody's yet).
+Result<bool> IsOurs(store::FileStore& table, int64_t version, const std::string& txn_id) {
+  FRESHET_TRY(const auto actions, ReadCommit(table, version));
+  for (const auto& action : actions) {
+    const auto* info = std::get_if<CommitInfo>(&action);
+    if (info != nullptr && info->txn_id == txn_id) return true;
+  }
+  return false;
+}
+
+/// Put the commit's file, and find out what became of it: after a lost race or an unknown outcome the version is read, and a
+/// commit with our id is ours however its Put answered. An absent one is put again, once: the same bytes can win only once.
+Status PutCommit(store::FileStore& table, int64_t version, const std::string& text,
+                 const std::string& txn_id) {
+  Status put;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    put = table.Put(CommitPath(version), text, store::If::kAbsent);
+    if (put.ok()) return put;
+    if (!put.Is(ErrorClass::ALREADY_EXISTS) && !put.outcome_unknown()) return put;
+    auto ours = IsOurs(table, version, txn_id);
+    if (ours.ok() && *ours) return Status::Ok();
+    if (ours.ok() || ours.status().Is(ErrorClass::DELTA_CORRUPT)) {
+      return Error(ErrorClass::DELTA_CONFLICT, "another writer committed version {}", version);
+    }
+    if (!ours.status().Is(ErrorClass::NOT_FOUND)) return put;
+  }
+  return put;
+}
+
+}  // namespace
+
+Result<State> Table::Latest(const State& known) const {
+  if (known == nullptr) return Load(store_, kNewest);
+  FRESHET_TRY(const auto log, ListLog(*store_, known->version));
+  const bool reaches = !log.commits.empty() && log.commits.front() <= known->version + 1;
+  if (!reaches) return Load(store_, kNewest);
+  // The known version's own file is gone once the log was cleaned; then the next one shows that this is still the same log.
+  if (log.commits.back() == known->version) return known;
+  if (log.commits.back() < known->version) return Load(store_, kNewest);
+  Replay replay(known);
+  int64_t checkpoint = known->checkpoint_version;
+  for (const auto& files : log.checkpoints) checkpoint = std::max(checkpoint, files.version);
+  return FoldCommits(store_, log, known->version, kNewest, checkpoint, &replay);
+}
+
+Result<State> Table::At(int64_t version) const { return Load(store_, version); }
+
+Result<State> Table::Commit(const State& base, CommitInfo info, std::vector<Action> actions) {
+  const int64_t version = base == nullptr ? 0 : base->version + 1;
+  if (info.txn_id.empty()) info.txn_id = RandomUuid();
+  if (base != nullptr) FRESHET_CHECK_OK(CheckWritable(base->protocol, base->metadata));
+  Replay replay(base);
+  replay.Apply(actions);
+  FRESHET_TRY(auto after, replay.Finish(version, base == nullptr ? -1 : base->checkpoint_version));
+  FRESHET_CHECK_OK(CheckCommit(*after, actions));
+  std::string text = ToJson(info) + "\n";
+  for (const auto& action : actions) text += ToJson(action) + "\n";
+  FRESHET_CHECK_OK(PutCommit(*store_, version, text, info.txn_id));
+  return after;
+}
+
+Status Table::Checkpoint(const Snapshot& snapshot) const {
+  FRESHET_TRY(const auto checkpoint, EncodeCheckpoint(snapshot));
+  const auto& bytes = *checkpoint.file.bytes;
+  const std::string_view view(reinterpret_cast<const char*>(bytes.data()),
+                              static_cast<size_t>(bytes.size()));
+  const Status put = store_->Put(CheckpointPath(snapshot.version), view, store::If::kAbsent);
+  if (!put.ok() && !put.Is(ErrorClass::ALREADY_EXISTS)) return put;
+  const Json hint = {{"version", snapshot.version},
+                     {"size", checkpoint.actions},
+                     {"sizeInBytes", bytes.size()},
+                     {"numOfAddFiles", checkpoint.adds}};
+  return store_->Put(kLastCheckpoint, hint.dump(), store::If::kAlways);
+}
+
+}  // namespace freshet::delta
