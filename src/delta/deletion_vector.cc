@@ -37,9 +37,12 @@ uint32_t Checksum(std::string_view data) {
 /// Magic, then the bitmap.
 std::string Serialize(Roaring64Map bitmap) {
   bitmap.runOptimize();
-  std::string data(sizeof(kMagic) + bitmap.getSizeInBytes(true), '\0');
+  // CRoaring 0.2.66 writes and reads its count as an aligned word, so the bitmap gets a buffer of its own.
+  std::vector<char> bytes(bitmap.getSizeInBytes(true));
+  bitmap.write(bytes.data(), true);
+  std::string data(sizeof(kMagic), '\0');
   std::memcpy(data.data(), &kMagic, sizeof(kMagic));  // little-endian, as the machines we run on
-  bitmap.write(data.data() + sizeof(kMagic), true);
+  data.append(bytes.data(), bytes.size());
   return data;
 }
 
@@ -156,8 +159,8 @@ Result<DeletionVector> DeletionVector::Load(store::FileStore& table,
   if (magic != kMagic) return Corrupt("its magic number differs", descriptor);
   DeletionVector vector;
   try {
-    vector.rep_->bitmap =
-        Roaring64Map::readSafe(data.data() + sizeof(kMagic), data.size() - sizeof(kMagic));
+    const std::vector<char> bytes(data.begin() + sizeof(kMagic), data.end());
+    vector.rep_->bitmap = Roaring64Map::readSafe(bytes.data(), bytes.size());
   } catch (const std::exception& error) {
     return Corrupt(error.what(), descriptor);
   }

@@ -34,6 +34,8 @@ Replay::Replay(const std::shared_ptr<const Snapshot>& base)
     : state_(base != nullptr ? std::make_shared<Snapshot>(*base) : std::make_shared<Snapshot>()) {}
 
 void Replay::Add(AddFile add) {
+  // In a state the flag says nothing (a checkpoint has none set): true, so that an action made from it changes data.
+  add.data_change = true;
   state_->tombstones.erase(add.path + '#' + UniqueId(add.deletion_vector));
   std::string path = add.path;
   state_->files.insert_or_assign(std::move(path), std::move(add));
@@ -45,6 +47,7 @@ void Replay::Remove(RemoveFile remove) {
   auto live = state_->files.find(remove.path);
   if (live != state_->files.end() && UniqueId(live->second.deletion_vector) == id)
     state_->files.erase(live);
+  remove.data_change = true;
   std::string key = remove.path + '#' + id;
   state_->tombstones.insert_or_assign(std::move(key), std::move(remove));
 }

@@ -35,7 +35,7 @@ std::string ColumnsToJson(const std::vector<Column>& columns, bool column_mappin
 /// Whether Delta holds this name without column mapping: none of " ,;{}()\n\t=".
 bool IsPlainName(std::string_view name);
 
-/// The state of a table at one version. Immutable, shared.
+/// The state of a table at one version. Immutable, shared. The `data_change` of its files and tombstones is always true.
 struct Snapshot {
   int64_t version = -1;
   Protocol protocol;
