@@ -139,7 +139,8 @@ def source_expression(expression, base, kind):
     """
     if kind.endswith("[]") and base.endswith("[]"):
         element = source_expression("x", base[:-2], kind[:-2])
-        return (f"CASE WHEN {expression} IS NULL THEN NULL WHEN cardinality({expression}) = 0 THEN '[]' ELSE (SELECT "
+        # An array of more dimensions than its column's type can say has no value in Delta.
+        return (f"CASE WHEN {expression} IS NULL OR array_ndims({expression}) > 1 THEN NULL WHEN cardinality({expression}) = 0 THEN '[]' ELSE (SELECT "
                 f"to_json(array_agg({element} ORDER BY o))::text FROM unnest({expression}) WITH ORDINALITY AS u(x, o)) END")
     if kind == "VARCHAR":
         return f"CASE WHEN {expression} IS NOT NULL THEN format('%s', {expression}) END"
@@ -150,7 +151,9 @@ def source_expression(expression, base, kind):
     if base == "date":
         return f"CASE WHEN isfinite({expression}) THEN ({expression} - DATE '1970-01-01')::text END"
     if base in ("timestamp", "timestamptz"):
-        return f"CASE WHEN isfinite({expression}) THEN trunc(extract(epoch FROM {expression}) * 1000000)::text END"
+        # The last months that PostgreSQL knows are beyond 64 bits of microseconds since 1970.
+        micros = f"trunc(extract(epoch FROM {expression}) * 1000000)"
+        return f"CASE WHEN isfinite({expression}) AND {micros} < 9223372036854775808 THEN {micros}::text END"
     return f"{expression}::text"
 
 

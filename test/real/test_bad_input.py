@@ -150,8 +150,8 @@ def test_no_free_slot(freshet, database):
 
 def test_pattern_without_match(freshet, database):
     database.execute(SIMPLE)
-    refused(freshet, database, "NO_TABLE_MATCHES", 3, "--tables", "public.nothing_like_it")
-    refused(freshet, database, "NO_TABLE_MATCHES", 3, "--tables", "public.t", "--tables", "absent.*")
+    refused(freshet, database, "NO_TABLE_MATCHES", 2, "--tables", "public.nothing_like_it")
+    refused(freshet, database, "NO_TABLE_MATCHES", 2, "--tables", "public.t", "--tables", "absent.*")
 
 
 @pytest.mark.parametrize("arguments", [

@@ -69,7 +69,7 @@ TYPES = {
     "point3": ("string", ["(1,a)", "(,\"b c\")"]),
     "boolean[]": ("array<boolean>", ["{}", "{t,f,NULL}"]),
     "smallint[]": ("array<short>", ["{}", "{1,NULL,-32768}"]),
-    "integer[]": ("array<integer>", ["{}", "{1,NULL,-3}", "{NULL}"]),
+    "integer[]": ("array<integer>", ["{}", "{1,NULL,-3}", "{NULL}", "[0:1]={5,6}", "{{1,2},{3,4}}", "[2:3][1:1]={{1},{2}}"]),
     "bigint[]": ("array<long>", ["{}", "{9223372036854775807,NULL}"]),
     "real[]": ("array<float>", ["{}", "{1.1,NULL,NaN,-Infinity}"]),
     "double precision[]": ("array<double>", ["{}", "{0.1,NULL,1e308,NaN}"]),
@@ -161,6 +161,22 @@ def test_values_that_become_null_are_counted(database, freshet, kind, values):
     counted = [event["values_nulled"] for event in run.events() if event.get("values_nulled")]
     assert counted and max(counted) == len(values), run.describe()
     assert_equal(database.connection, freshet.destination, "public.odd")
+
+
+def test_times_far_away(database, freshet):
+    """Before Christ, and beyond year 9999: exact, in the statistics too (a reader that skips a file by them would lose rows)."""
+    values = {"date": ["4713-01-01 BC", "0001-12-31 BC", "10000-01-01", "5874897-12-31"],
+              "timestamp": ["4713-01-01 00:00:00 BC", "0001-12-31 23:59:59.999999 BC", "10000-01-01", "294247-01-01", "294276-12-31 23:59:59"],
+              "timestamptz": ["4713-01-01 00:00:00+00 BC", "0001-12-31 23:59:59.999999+00 BC", "10000-01-01+00", "294276-12-31 23:59:59+00"]}
+    for table in ("early", "late"):
+        database.execute(f"CREATE TABLE {table} (id int PRIMARY KEY, {', '.join(f'{quote(kind)} {kind}' for kind in values)})")
+    insert = lambda table: [database.execute(f"INSERT INTO {table} (id, {quote(kind)}) VALUES (%s, %s::{kind})", (number * 10 + i, value))
+                            for number, (kind, listed) in enumerate(values.items()) for i, value in enumerate(listed)]
+    insert("early")
+    freshet.ingest()
+    insert("late")
+    freshet.ingest()
+    assert_equal(database.connection, freshet.destination, "public.early", "public.late")
 
 
 def test_generated_columns_are_not_sent(database, freshet):
