@@ -151,9 +151,12 @@ def source_expression(expression, base, kind):
     if base == "date":
         return f"CASE WHEN isfinite({expression}) THEN ({expression} - DATE '1970-01-01')::text END"
     if base in ("timestamp", "timestamptz"):
-        # The last months that PostgreSQL knows are beyond 64 bits of microseconds since 1970.
+        # Doubles are exact to the microsecond near 1970 and four times as fast as numerics. The last months that PostgreSQL
+        # knows are beyond 64 bits of microseconds.
         micros = f"trunc(extract(epoch FROM {expression}) * 1000000)"
-        return f"CASE WHEN isfinite({expression}) AND {micros} < 9223372036854775808 THEN {micros}::text END"
+        return (f"CASE WHEN {expression} >= '1960-01-01' AND {expression} < '2038-01-01' THEN "
+                f"round(date_part('epoch', {expression}) * 1000000)::bigint::text "
+                f"WHEN isfinite({expression}) AND {micros} < 9223372036854775808 THEN {micros}::text END")
     return f"{expression}::text"
 
 
