@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+
+#include "pipeline/destination.h"
+#include "pipeline/flow_book.h"
+#include "pipeline/ingest.h"
+#include "store/file_store.h"
+
+namespace freshet::pipeline {
+namespace {
+
+constexpr std::chrono::seconds kLockWait{3};
+
+Status RemoveFolder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return store::FromErrno(error.value(), "cannot remove", path);
+  return Status::Ok();
+}
+
+/// The tables' folders that the book names, and schemas' folders that are empty then.
+Status RemoveTables(const Destination& destination) {
+  FRESHET_TRY(auto root, store::OpenLocalStore(destination.root()));
+  FRESHET_TRY(auto book, FlowBook::Open(root));
+  for (const auto& [flow, entry] : book.entries()) {
+    auto path = destination.root() + "/" + entry.folder;
+    FRESHET_CHECK_OK(RemoveFolder(path));
+    std::error_code ignored;
+    std::filesystem::remove(std::filesystem::path(path).parent_path(),
+                            ignored);  // fails unless empty
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status Drop(const DropOptions& options, Clock* clock) {
+  FRESHET_TRY(auto destination, Destination::Open(options.directory));
+  FRESHET_TRY(auto lock, destination.Lock(*clock, clock->Now() + kLockWait));
+  FRESHET_TRY(auto record, destination.ReadSource());
+  if (record) {
+    auto settings = options.source;
+    if (settings.parameters.empty()) settings.parameters = record->parameters;
+    settings.slot = record->slot;
+    settings.publication = record->publication;
+    settings.slot_given = record->slot_given;
+    settings.publication_given = record->publication_given;
+    FRESHET_TRY(auto source, options.open_source(settings));
+    if (source->traits().identity != record->identity) {
+      return Error(ErrorClass::DESTINATION_FOREIGN,
+                   "the destination was filled from another source; its identity is {}, not {}",
+                   record->identity, source->traits().identity);
+    }
+    FRESHET_CHECK_OK(source->Forget());
+  }
+  // Tables first: a crash in between leaves what a second drop needs to know.
+  if (options.tables) FRESHET_CHECK_OK(RemoveTables(destination));
+  return RemoveFolder(destination.own());
+}
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/flow_book.h"
+
+#include <nlohmann/json.hpp>
+
+namespace freshet::pipeline {
+namespace {
+
+using Json = nlohmann::json;
+constexpr std::string_view kFolder = "_freshet/flows";
+constexpr int kListMax = 1000;
+
+Result<FlowBook::Entry> EntryFromJson(const std::string& path, std::string_view text) {
+  try {
+    auto json = Json::parse(text);
+    return FlowBook::Entry{record::FlowId(json.at("flow")),
+                           {json.at("source_schema"), json.at("source_table")},
+                           json.at("folder")};
+  } catch (const std::exception& error) {
+    return Error(ErrorClass::DATA_CORRUPT, "{} is not readable: {}", path, error.what());
+  }
+}
+
+std::string ToJson(const FlowBook::Entry& entry) {
+  return Json{{"flow", entry.flow.value()},
+              {"source_schema", entry.source.schema},
+              {"source_table", entry.source.table},
+              {"folder", entry.folder}}
+      .dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Result<FlowBook> FlowBook::Open(std::shared_ptr<store::FileStore> root) {
+  FlowBook book(std::move(root));
+  std::string after;
+  while (true) {
+    FRESHET_TRY(auto files, book.root_->List(kFolder, after, kListMax));
+    if (files.empty()) return book;
+    for (const auto& file : files) {
+      FRESHET_TRY(auto text, book.root_->Get(file.path, 0, -1));
+      FRESHET_TRY(auto entry, EntryFromJson(file.path, *text));
+      book.entries_.emplace(entry.flow, entry);
+    }
+    after = files.back().path;
+  }
+}
+
+Result<FlowBook::Entry> FlowBook::Claim(const record::FlowId& flow, const record::TableName& source,
+                                        const std::string& folder) {
+  if (auto known = entries_.find(flow); known != entries_.end()) return known->second;
+  for (const auto& [other, entry] : entries_) {
+    if (entry.folder != folder) continue;
+    if (entry.source == source) {
+      return Error(ErrorClass::TABLE_RECREATED,
+                   "another table of this name was ingested into {} before", folder);
+    }
+    return Error(ErrorClass::INVALID_ARGUMENT, "{} holds the rows of {} already", folder,
+                 entry.source.ToString())
+        .WithRemedy("Give one of the tables another destination in the specification.");
+  }
+  FRESHET_TRY(auto files, root_->List(folder, "", 1));
+  FRESHET_TRY(auto log, root_->List(folder + "/_delta_log", "", 1));
+  if (!files.empty() && log.empty()) {
+    return Error(ErrorClass::TABLE_FOREIGN, "the folder holds files that are not ours: {}", folder);
+  }
+  Entry entry{flow, source, folder};
+  FRESHET_CHECK_OK(root_->Put(fmt::format("{}/{}.json", kFolder, flow.value()), ToJson(entry),
+                              store::If::kAlways));
+  entries_.emplace(flow, entry);
+  return entry;
+}
+
+}  // namespace freshet::pipeline

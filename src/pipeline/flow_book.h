@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "record/ids.h"
+#include "record/shape.h"
+#include "store/file_store.h"
+
+namespace freshet::pipeline {
+
+/// Which folder belongs to which flow, for good: written before a table is made, so that a renamed
+/// or re-created source table never lands on another's rows, and `drop --tables` takes only what is
+/// ours. Files `_freshet/flows/<flow>.json` below the destination's root. One thread.
+class FlowBook {
+ public:
+  struct Entry {
+    record::FlowId flow;
+    record::TableName source;
+    std::string folder;  // below the destination's root
+  };
+  /// Errors: DATA_CORRUPT, STORE_*.
+  static Result<FlowBook> Open(std::shared_ptr<store::FileStore> root);
+
+  const std::map<record::FlowId, Entry>& entries() const { return entries_; }
+  /// Give the folder to the flow, unless it has one: then that stays. Errors: TABLE_RECREATED
+  /// (another flow of the same source table has it), INVALID_ARGUMENT (another table has it),
+  /// TABLE_FOREIGN (it holds files that are not a table), STORE_*.
+  Result<Entry> Claim(const record::FlowId& flow, const record::TableName& source,
+                      const std::string& folder);
+
+ private:
+  explicit FlowBook(std::shared_ptr<store::FileStore> root) : root_(std::move(root)) {}
+  std::shared_ptr<store::FileStore> root_;
+  std::map<record::FlowId, Entry> entries_;
+};
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "capture/gateway.h"
+#include "pipeline/destination.h"
+#include "pipeline/worker_channel.h"
+#include "pipeline/workers.h"
+#include "store/file_store.h"
+
+namespace freshet::pipeline {
+namespace {
+
+Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
+  FRESHET_TRY(auto start, channel.ReadStart());
+  channel.Start();
+  FRESHET_TRY(auto destination, Destination::Open(start.destination));
+  FRESHET_TRY(auto store, store::OpenLocalStore(destination.staging()));
+  FRESHET_TRY(auto source, open_source(start.source));
+  SystemClock clock;
+  capture::GatewayOptions options;
+  options.selects = [&start](const record::TableName& name) { return start.spec.Selects(name); };
+  options.snapshot_readers = limits::kSnapshotReadersMax;
+  options.drain_requested = [&channel] { return channel.drain_requested(); };
+  capture::Gateway gateway(source.get(), store, &clock, &channel, std::move(options));
+  FRESHET_TRY(auto captured, gateway.Run(channel.stop()));
+  channel.OnEvent({"captured", {{"through", captured.through.value()}}});
+  return Status::Ok();
+}
+
+}  // namespace
+
+int RunGatewayWorker(const OpenSource& open_source) {
+  SetUpLog("gateway", "info");
+  auto channel = WorkerChannel::Open();
+  if (!channel.ok()) {
+    spdlog::error("{}", channel.status().ToString());
+    return 1;
+  }
+  auto status = Capture(**channel, open_source);
+  if (!status.ok()) spdlog::error("{}", status.ToString());
+  return (*channel)->End(status);
+}
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "pipeline/display.h"
+#include "pipeline/exit_code.h"
+#include "pipeline/source_settings.h"
+#include "pipeline/spec.h"
+
+namespace freshet::pipeline {
+
+/// What `freshet ingest` was asked for.
+struct IngestOptions {
+  std::string directory;
+  SourceSettings source;
+  std::string database;  // of the source, for a specification's source_catalog
+  PipelineSpec spec;
+  bool continuous = false;
+  std::chrono::milliseconds retry_for{120'000};
+  std::vector<std::string> worker_program;  // its role is appended
+  OpenSource open_source;
+};
+
+/// Bring the destination up to the source, or keep it there: look at the destination and the
+/// source, then run the two workers. Every error is shown by `display` before it returns.
+ExitCode Ingest(const IngestOptions& options, Clock* clock, Display* display);
+
+/// Remove what Freshet made for a destination: slot and publication at the source, `_freshet`, and
+/// with `tables` the tables' folders. `source` is how to reach the source; its slot and publication
+/// are the destination's own record.
+/// Errors: NOT_FOUND, DESTINATION_BUSY, DESTINATION_FOREIGN, the source's, STORE_*.
+struct DropOptions {
+  std::string directory;
+  SourceSettings source;
+  bool tables = false;
+  OpenSource open_source;
+};
+Status Drop(const DropOptions& options, Clock* clock);
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/ingest_run.h"
+
+#include "base/log.h"
+#include "pipeline/event_line.h"
+
+namespace freshet::pipeline {
+namespace {
+
+constexpr std::chrono::seconds kSaveInterval{1};
+
+record::Event Drain() { return {"drain", {}}; }
+record::Event DrainThrough(int64_t segment) { return {"drain", {{"through", segment}}}; }
+
+/// What goes on between the workers is not shown to people.
+bool IsInner(const std::string& name) {
+  return name == "segment_seen" || name == "segment_sealed" || name == "wished" ||
+         name == "discovered" || name == "captured" || name == "position";
+}
+
+}  // namespace
+
+IngestRun::IngestRun(Clock* clock, Display* display, const Destination* destination,
+                     WorkerStart start)
+    : clock_(clock), display_(display), destination_(destination), start_(std::move(start)) {}
+
+void IngestRun::Tell(const record::Event& event) {
+  progress_.Take(event, clock_->Now());
+  if (!IsInner(event.name)) display_->OnEvent(event, progress_);
+}
+
+std::vector<std::string> IngestRun::Greeting(const std::string& role) {
+  std::vector<std::string> lines{ToLine(start_)};
+  if (role == kGatewayRole && draining_) lines.push_back(ToLine(Drain()));
+  if (role == kUpdateRole && captured_) lines.push_back(ToLine(DrainThrough(*captured_)));
+  return lines;
+}
+
+bool IngestRun::OnEvent(const std::string& role, const record::Event& event) {
+  Tell(event);
+  if (role == kGatewayRole) FollowGateway(event);
+  if (role == kUpdateRole) FollowUpdate(event);
+  return event.name == "segment_sealed" || event.name == "segment_seen" ||
+         event.name == "table_committed" || event.name == "captured";
+}
+
+void IngestRun::FollowGateway(const record::Event& event) {
+  if (event.name == "segment_sealed")
+    supervisor_->Send(kUpdateRole, ToLine(record::Event{"hint", {}}));
+  if (event.name == "discovered") {
+    discovered_ = NumberOf(event, "segment");
+    DrainWhenWished();
+  }
+  if (event.name == "captured") {
+    captured_ = NumberOf(event, "through");
+    supervisor_->Send(kUpdateRole, ToLine(DrainThrough(*captured_)));
+  }
+}
+
+void IngestRun::FollowUpdate(const record::Event& event) {
+  if (event.name != "wished") return;
+  wished_ = NumberOf(event, "through");
+  DrainWhenWished();
+}
+
+void IngestRun::DrainWhenWished() {
+  if (start_.continuous || draining_ || !discovered_ || !wished_ || *wished_ < *discovered_) return;
+  draining_ = true;
+  supervisor_->Send(kGatewayRole, ToLine(Drain()));
+}
+
+void IngestRun::OnRestart(const std::string& role, const Status& why,
+                          std::chrono::milliseconds wait) {
+  Tell(WithStatus({"worker_restarted", {{"worker", role}, {"wait_ms", wait.count()}}}, why));
+}
+
+void IngestRun::OnTick() {
+  display_->OnTick(progress_);
+  if (clock_->Now() < save_at_) return;
+  save_at_ = clock_->Now() + kSaveInterval;
+  SaveStatus(true, Status::Ok());
+}
+
+void IngestRun::SaveStatus(bool running, const Status& ended) {
+  record::Event run{"run",
+                    {{"running", running},
+                     {"at", clock_->WallNow()},
+                     {"sealed_at", progress_.sealed_at()},
+                     {"bytes_behind", progress_.bytes_behind()}}};
+  auto saved = ReplaceFile(destination_->status() + "/run.json",
+                           ToLine(WithStatus(std::move(run), ended)), false);
+  if (saved.ok()) saved = SaveTables();
+  // Status files are for onlookers: a full disk is reported by what needs the space.
+  if (!saved.ok()) spdlog::warn("{}", saved.ToString());
+}
+
+Status IngestRun::SaveTables() {
+  for (auto& [name, table] : progress_.tables()) {
+    if (!table.unsaved) continue;
+    record::Event event{"table",
+                        {{"table", name},
+                         {"flow", table.flow},
+                         {"state", std::string(NameOf(table.state))},
+                         {"snapshot_rows", table.snapshot_rows},
+                         {"rows_estimated", table.rows_estimated},
+                         {"committed_at", table.committed_at}}};
+    auto path = fmt::format("{}/table-{}.json", destination_->status(), EncodeName(name));
+    FRESHET_CHECK_OK(ReplaceFile(path, ToLine(WithStatus(std::move(event), table.failed)), false));
+    table.unsaved = false;
+  }
+  return Status::Ok();
+}
+
+}  // namespace freshet::pipeline

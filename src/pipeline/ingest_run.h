@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/destination.h"
+#include "pipeline/display.h"
+#include "pipeline/run_progress.h"
+#include "pipeline/supervisor.h"
+#include "pipeline/worker_channel.h"
+
+namespace freshet::pipeline {
+
+inline constexpr char kGatewayRole[] = "gateway";
+inline constexpr char kUpdateRole[] = "update";
+
+/// What a run's two workers say, brought together: progress, display, status files, and how a run
+/// comes to its end. One thread, the supervisor's.
+///
+///   gateway: discovered (segment D)          → update: has wished everything staged through W >= D
+///   → gateway: drain                         → finishes the wished snapshots, captures its fence:
+///                                            captured through N
+///   → update: drain through N                → applies through N and ends
+class IngestRun final : public Supervisor::Listener {
+ public:
+  IngestRun(Clock* clock, Display* display, const Destination* destination, WorkerStart start);
+
+  void SetSupervisor(Supervisor* supervisor) { supervisor_ = supervisor; }
+  /// Take an event of the command's own.
+  void Tell(const record::Event& event);
+  const RunProgress& progress() const { return progress_; }
+
+  std::vector<std::string> Greeting(const std::string& role) override;
+  bool OnEvent(const std::string& role, const record::Event& event) override;
+  void OnRestart(const std::string& role, const Status& why,
+                 std::chrono::milliseconds wait) override;
+  void OnTick() override;
+  /// Write the status files a last time, with how the run ended.
+  void SaveStatus(bool running, const Status& ended);
+
+ private:
+  void FollowGateway(const record::Event& event);
+  void FollowUpdate(const record::Event& event);
+  void DrainWhenWished();
+  Status SaveTables();
+
+  Clock* const clock_;
+  Display* const display_;
+  const Destination* const destination_;
+  const WorkerStart start_;
+  Supervisor* supervisor_ = nullptr;
+  RunProgress progress_;
+  std::optional<int64_t> discovered_, wished_, captured_;
+  bool draining_ = false;
+  MonotonicTime save_at_{};
+};
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/pattern.h"
+
+namespace freshet::pipeline {
+
+Result<TablePattern> TablePattern::Parse(std::string_view text) {
+  TablePattern pattern;
+  pattern.text_ = text;
+  if (text == "*") {
+    pattern.schema_ = pattern.table_ = "*";
+    return pattern;
+  }
+  auto dot = text.rfind('.');
+  if (dot == std::string_view::npos) {
+    return Error(ErrorClass::INVALID_ARGUMENT, "a table pattern is schema.table; no dot in {}",
+                 text)
+        .WithRemedy(fmt::format("Write it with its schema, such as '*.{}'.", text));
+  }
+  pattern.schema_ = text.substr(0, dot);
+  pattern.table_ = text.substr(dot + 1);
+  if (pattern.schema_.empty() || pattern.table_.empty()) {
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "a table pattern is schema.table; a side is empty in {}", text);
+  }
+  return pattern;
+}
+
+bool TablePattern::Matches(const record::TableName& name) const {
+  return MatchesWildcard(schema_, name.schema) && MatchesWildcard(table_, name.table);
+}
+
+bool MatchesWildcard(std::string_view pattern, std::string_view text) {
+  // On a mismatch the last `*` takes one character more: earlier ones never need to be tried again.
+  size_t p = 0, t = 0, star = std::string_view::npos, star_text = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      star_text = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++star_text;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "record/shape.h"
+
+namespace freshet::pipeline {
+
+/// `schema.table` with `*` for any run of characters on either side; names as the source spells
+/// them, nothing quoted, case counts. The last dot splits, so a dot in a schema's name needs no
+/// quoting. `*` alone is every table. A value.
+class TablePattern {
+ public:
+  /// Errors: INVALID_ARGUMENT (no dot, an empty side).
+  static Result<TablePattern> Parse(std::string_view text);
+
+  bool Matches(const record::TableName& name) const;
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_, schema_, table_;
+};
+
+/// Whether `*` and literal characters of `pattern` cover all of `text`.
+bool MatchesWildcard(std::string_view pattern, std::string_view text);
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/run_progress.h"
+
+#include <algorithm>
+
+#include "pipeline/event_line.h"
+
+namespace freshet::pipeline {
+namespace {
+
+using State = TableProgress::State;
+
+void TakeCommit(const record::Event& event, TableProgress* table) {
+  table->inserted += NumberOf(event, "inserted");
+  table->updated += NumberOf(event, "updated");
+  table->deleted += NumberOf(event, "deleted");
+  table->committed_at = std::max(table->committed_at, NumberOf(event, "committed_at"));
+  if (table->state != State::kSnapshot) table->state = State::kApplying;
+}
+
+void TakeFailure(const record::Event& event, State state, TableProgress* table) {
+  table->state = state;
+  table->failed = StatusOf(event);
+}
+
+void TakeTableEvent(const record::Event& event, MonotonicTime now, TableProgress* table) {
+  const auto& name = event.name;
+  table->unsaved = true;
+  if (name == "table_found") {
+    table->flow = TextOf(event, "flow");
+  } else if (name == "table_left_out") {
+    TakeFailure(event, State::kLeftOut, table);
+  } else if (name == "table_failed") {
+    TakeFailure(event, State::kFailed, table);
+  } else if (name == "snapshot_started") {
+    table->state = State::kSnapshot;
+    table->snapshot_rows = 0;
+    table->rows_estimated = NumberOf(event, "rows_estimated");
+    table->snapshot_began = now;
+  } else if (name == "snapshot_progress") {
+    table->snapshot_rows += NumberOf(event, "rows");
+  } else if (name == "snapshot_finished") {
+    table->state = State::kApplying;
+    table->snapshot_rows = table->rows_estimated = NumberOf(event, "rows");
+    table->values_nulled += NumberOf(event, "values_nulled");
+  } else if (name == "table_committed") {
+    TakeCommit(event, table);
+  } else if (name == "table_current" && table->state != State::kSnapshot) {
+    table->state = State::kCurrent;
+  }
+}
+
+}  // namespace
+
+std::string_view NameOf(State state) {
+  switch (state) {
+    case State::kWaiting:
+      return "waiting";
+    case State::kSnapshot:
+      return "snapshot";
+    case State::kApplying:
+      return "applying";
+    case State::kCurrent:
+      return "current";
+    case State::kFailed:
+      return "failed";
+    case State::kLeftOut:
+      return "left_out";
+  }
+  return "waiting";
+}
+
+void RunProgress::Take(const record::Event& event, MonotonicTime now) {
+  if (auto table = TextOf(event, "table"); !table.empty())
+    TakeTableEvent(event, now, &tables_[table]);
+  if (Has(event, "bytes_behind")) bytes_behind_ = NumberOf(event, "bytes_behind");
+  if (event.name == "segment_seen") sealed_at_ = NumberOf(event, "sealed_at");
+  if (event.name == "values_nulled") changes_nulled_ += NumberOf(event, "values");
+}
+
+RunProgress::Totals RunProgress::Sum() const {
+  Totals totals;
+  totals.values_nulled = changes_nulled_;
+  for (const auto& [name, table] : tables_) {
+    ++totals.tables;
+    if (table.state == State::kCurrent) ++totals.current;
+    if (table.state == State::kFailed) ++totals.failed;
+    if (table.state == State::kLeftOut) ++totals.left_out;
+    totals.inserted += table.inserted;
+    totals.updated += table.updated;
+    totals.deleted += table.deleted;
+    totals.values_nulled += table.values_nulled;
+  }
+  return totals;
+}
+
+Status RunProgress::FirstFailure() const {
+  for (const auto& [name, table] : tables_) {
+    if (!table.failed.ok()) return Status(table.failed).With("table", name);
+  }
+  return Status::Ok();
+}
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "record/observer.h"
+
+namespace freshet::pipeline {
+
+/// Where one table stands in a run.
+struct TableProgress {
+  enum class State : uint8_t { kWaiting, kSnapshot, kApplying, kCurrent, kFailed, kLeftOut };
+  State state = State::kWaiting;
+  std::string flow;  // empty: it never got one
+  int64_t snapshot_rows = 0, rows_estimated = -1;
+  MonotonicTime snapshot_began{};
+  int64_t inserted = 0, updated = 0, deleted = 0, values_nulled = 0;
+  UtcMicros committed_at = 0;  // newest source commit in the table
+  Status failed;
+  bool unsaved = true;  // its status file is older than this
+};
+std::string_view NameOf(TableProgress::State state);
+
+/// What a run has come to: the fold of its events, and nothing else. Not thread-safe.
+class RunProgress {
+ public:
+  void Take(const record::Event& event, MonotonicTime now);
+
+  std::map<std::string, TableProgress>& tables() { return tables_; }
+  const std::map<std::string, TableProgress>& tables() const { return tables_; }
+  int64_t bytes_behind() const { return bytes_behind_; }
+  UtcMicros sealed_at() const { return sealed_at_; }
+
+  struct Totals {
+    int64_t tables = 0, current = 0, failed = 0, left_out = 0;
+    int64_t inserted = 0, updated = 0, deleted = 0, values_nulled = 0;
+  };
+  Totals Sum() const;
+  /// Return the first failure of a table that was to be ingested; OK: there is none.
+  Status FirstFailure() const;
+
+ private:
+  std::map<std::string, TableProgress> tables_;
+  int64_t changes_nulled_ = 0;
+  int64_t bytes_behind_ = -1;
+  UtcMicros sealed_at_ = 0;
+};
+
+}  // namespace freshet::pipeline

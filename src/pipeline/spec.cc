@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/spec.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace freshet::pipeline {
+namespace {
+
+using Json = nlohmann::json;
+
+bool Names(const SpecObject& object, const record::TableName& name) {
+  return object.source_schema == name.schema &&
+         (object.source_table.empty() || object.source_table == name.table);
+}
+
+bool AnyMatches(const std::vector<TablePattern>& patterns, const record::TableName& name) {
+  return std::ranges::any_of(patterns,
+                             [&](const TablePattern& pattern) { return pattern.Matches(name); });
+}
+
+Json PatternsToJson(const std::vector<TablePattern>& patterns) {
+  Json texts = Json::array();
+  for (const auto& pattern : patterns) texts.push_back(pattern.text());
+  return texts;
+}
+
+Status PatternsFromJson(const Json& texts, std::vector<TablePattern>* patterns) {
+  for (const auto& text : texts) {
+    FRESHET_TRY(auto pattern, TablePattern::Parse(text.get<std::string>()));
+    patterns->push_back(std::move(pattern));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+bool PipelineSpec::Selects(const record::TableName& name) const {
+  if (AnyMatches(excludes, name)) return false;
+  if (tables.empty() && objects.empty()) return true;
+  return AnyMatches(tables, name) ||
+         std::ranges::any_of(objects, [&](const auto& object) { return Names(object, name); });
+}
+
+record::TableName PipelineSpec::DestinationOf(const record::TableName& name) const {
+  const SpecObject* found = nullptr;
+  for (const auto& object : objects) {
+    if (!Names(object, name)) continue;
+    if (found == nullptr || found->source_table.empty()) found = &object;
+  }
+  auto destination = name;
+  if (found == nullptr) return destination;
+  if (!found->destination_schema.empty()) destination.schema = found->destination_schema;
+  if (!found->destination_table.empty()) destination.table = found->destination_table;
+  return destination;
+}
+
+std::vector<std::string> PipelineSpec::Unmatched(
+    const std::vector<record::TableName>& names) const {
+  std::vector<std::string> unmatched;
+  for (const auto& pattern : tables) {
+    if (std::ranges::none_of(names, [&](const auto& name) { return pattern.Matches(name); }))
+      unmatched.push_back(pattern.text());
+  }
+  for (const auto& object : objects) {
+    if (std::ranges::any_of(names, [&](const auto& name) { return Names(object, name); })) continue;
+    unmatched.push_back(object.source_schema + "." +
+                        (object.source_table.empty() ? "*" : object.source_table));
+  }
+  return unmatched;
+}
+
+std::string ToJson(const PipelineSpec& spec) {
+  Json objects = Json::array();
+  for (const auto& object : spec.objects) {
+    objects.push_back({{"source_catalog", object.source_catalog},
+                       {"source_schema", object.source_schema},
+                       {"source_table", object.source_table},
+                       {"destination_schema", object.destination_schema},
+                       {"destination_table", object.destination_table}});
+  }
+  return Json{{"tables", PatternsToJson(spec.tables)},
+              {"excludes", PatternsToJson(spec.excludes)},
+              {"objects", objects},
+              {"slot", spec.slot},
+              {"publication", spec.publication}}
+      .dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<PipelineSpec> SpecFromJson(std::string_view text) {
+  try {
+    auto json = Json::parse(text);
+    PipelineSpec spec;
+    FRESHET_CHECK_OK(PatternsFromJson(json.at("tables"), &spec.tables));
+    FRESHET_CHECK_OK(PatternsFromJson(json.at("excludes"), &spec.excludes));
+    for (const auto& object : json.at("objects")) {
+      spec.objects.push_back({object.at("source_catalog"), object.at("source_schema"),
+                              object.at("source_table"), object.at("destination_schema"),
+                              object.at("destination_table")});
+    }
+    spec.slot = json.at("slot");
+    spec.publication = json.at("publication");
+    return spec;
+  } catch (const std::exception& error) {
+    return Error(ErrorClass::INVALID_ARGUMENT, "a worker's specification is not readable: {}",
+                 error.what());
+  }
+}
+
+}  // namespace freshet::pipeline

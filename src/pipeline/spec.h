@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "pipeline/pattern.h"
+#include "record/shape.h"
+
+namespace freshet::pipeline {
+
+/// One element of a specification's `objects`: a table, or all present and future tables of a
+/// schema.
+struct SpecObject {
+  std::string source_catalog;  // empty: not said
+  std::string source_schema;
+  std::string source_table;                           // empty: the whole schema
+  std::string destination_schema, destination_table;  // empty: as at the source
+  bool operator==(const SpecObject&) const = default;
+};
+
+/// What a pipeline ingests and where to, in memory: from flags and a specification file. A value.
+struct PipelineSpec {
+  std::vector<TablePattern> tables, excludes;
+  std::vector<SpecObject> objects;
+  std::string slot, publication;  // empty: ours, named from the destination
+
+  /// Whether the table is ingested: named by a pattern or an object (everything, when there are
+  /// neither), and not excluded.
+  bool Selects(const record::TableName& name) const;
+  /// Where the table lands; a table's object comes before its schema's.
+  record::TableName DestinationOf(const record::TableName& name) const;
+  /// Return what was asked for and matches none of `names`: patterns as written, objects as
+  /// `schema.table`.
+  std::vector<std::string> Unmatched(const std::vector<record::TableName>& names) const;
+};
+
+/// The form in which a specification goes to a worker.
+std::string ToJson(const PipelineSpec& spec);
+/// Errors: INVALID_ARGUMENT.
+Result<PipelineSpec> SpecFromJson(std::string_view text);
+
+}  // namespace freshet::pipeline

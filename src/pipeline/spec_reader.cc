@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/spec_reader.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+namespace freshet::pipeline {
+namespace {
+
+/// Where in the file something is said: for messages.
+struct Place {
+  std::string file, path;
+  Place Below(const std::string& name) const {
+    return {file, path.empty() ? name : path + "." + name};
+  }
+  Place At(size_t i) const { return {file, fmt::format("{}[{}]", path, i)}; }
+};
+
+std::string Where(const Place& place, const YAML::Node& node) {
+  return fmt::format("{} line {}: {}", place.file, node.Mark().line + 1, place.path);
+}
+
+Status Wrong(const Place& place, const YAML::Node& node, std::string_view why) {
+  return Error(ErrorClass::INVALID_ARGUMENT, "{} {}", Where(place, node), why);
+}
+
+Status NotBuilt(const Place& place, const YAML::Node& node) {
+  return Error(ErrorClass::UNSUPPORTED_FIELD, "{} is not supported yet", Where(place, node));
+}
+
+/// Reads the value of one field.
+using FieldReader = std::function<Status(const Place&, const YAML::Node&)>;
+
+Status Unsupported(const Place& place, const YAML::Node& node) { return NotBuilt(place, node); }
+Status Accept(const Place&, const YAML::Node&) { return Status::Ok(); }
+
+/// A switch of which only "off" is built.
+Status OnlyFalse(const Place& place, const YAML::Node& node) {
+  bool value = false;
+  if (!node.IsScalar() || !YAML::convert<bool>::decode(node, value))
+    return Wrong(place, node, "is not true or false");
+  return value ? NotBuilt(place, node) : Status::Ok();
+}
+
+FieldReader Into(std::string* target) {
+  return [target](const Place& place, const YAML::Node& node) -> Status {
+    if (!node.IsScalar() || node.Scalar().empty()) return Wrong(place, node, "is not a text");
+    *target = node.Scalar();
+    return Status::Ok();
+  };
+}
+
+/// Read a map whose fields are `fields`; a null node is an empty map.
+Status ReadMap(const Place& place, const YAML::Node& node,
+               const std::map<std::string, FieldReader>& fields) {
+  if (node.IsNull()) return Status::Ok();
+  if (!node.IsMap()) return Wrong(place, node, "is not a map of fields");
+  std::set<std::string> seen;
+  for (const auto& entry : node) {
+    if (!entry.first.IsScalar())
+      return Wrong(place, entry.first, "has a field whose name is not a text");
+    const auto& name = entry.first.Scalar();
+    auto below = place.Below(name);
+    auto field = fields.find(name);
+    if (field == fields.end())
+      return Wrong(below, entry.first, "is not a field of the specification");
+    if (!seen.insert(name).second) return Wrong(below, entry.first, "is given twice");
+    FRESHET_CHECK_OK(field->second(below, entry.second));
+  }
+  return Status::Ok();
+}
+
+FieldReader ListOf(FieldReader read) {
+  return [read = std::move(read)](const Place& place, const YAML::Node& node) -> Status {
+    if (!node.IsSequence()) return Wrong(place, node, "is not a list");
+    for (size_t i = 0; i < node.size(); ++i) FRESHET_CHECK_OK(read(place.At(i), node[i]));
+    return Status::Ok();
+  };
+}
+
+Status ReadScdType(const Place& place, const YAML::Node& node) {
+  if (!node.IsScalar()) return Wrong(place, node, "is not a text");
+  if (node.Scalar() == "SCD_TYPE_1") return Status::Ok();
+  if (node.Scalar() == "SCD_TYPE_2" || node.Scalar() == "APPEND_ONLY") {
+    return Error(ErrorClass::UNSUPPORTED_FIELD, "{}: {} is not supported yet", Where(place, node),
+                 node.Scalar())
+        .WithRemedy("Use SCD_TYPE_1.");
+  }
+  return Wrong(place, node, "is none of SCD_TYPE_1, SCD_TYPE_2, APPEND_ONLY");
+}
+
+Status ReadRefreshPolicy(const Place& place, const YAML::Node& node) {
+  return ReadMap(place, node, {{"enabled", OnlyFalse}, {"min_interval_hours", Accept}});
+}
+
+/// Source: the API's TableSpecificConfig.
+Status ReadTableConfiguration(const Place& place, const YAML::Node& node) {
+  std::map<std::string, FieldReader> fields{{"scd_type", ReadScdType},
+                                            {"auto_full_refresh_policy", ReadRefreshPolicy},
+                                            {"enable_auto_clustering", OnlyFalse},
+                                            {"salesforce_include_formula_fields", OnlyFalse}};
+  for (auto* name : {"primary_keys", "sequence_by", "include_columns", "exclude_columns",
+                     "row_filter", "query_based_connector_config", "cursor_column",
+                     "cursor_columns", "deletion_condition", "clustering_columns",
+                     "table_properties", "source_metadata_column", "workday_report_parameters"}) {
+    fields[name] = Unsupported;
+  }
+  return ReadMap(place, node, fields);
+}
+
+Status ReadTable(PipelineSpec* spec, const Place& place, const YAML::Node& node) {
+  SpecObject object;
+  std::string catalog;
+  FRESHET_CHECK_OK(ReadMap(place, node,
+                           {{"source_catalog", Into(&object.source_catalog)},
+                            {"source_schema", Into(&object.source_schema)},
+                            {"source_table", Into(&object.source_table)},
+                            {"destination_catalog", Into(&catalog)},
+                            {"destination_schema", Into(&object.destination_schema)},
+                            {"destination_table", Into(&object.destination_table)},
+                            {"table_configuration", ReadTableConfiguration},
+                            {"connector_options", Unsupported}}));
+  if (object.source_schema.empty()) return Wrong(place.Below("source_schema"), node, "is missing");
+  if (object.source_table.empty()) return Wrong(place.Below("source_table"), node, "is missing");
+  spec->objects.push_back(std::move(object));
+  return Status::Ok();
+}
+
+Status ReadSchema(PipelineSpec* spec, const Place& place, const YAML::Node& node) {
+  SpecObject object;
+  std::string catalog;
+  FRESHET_CHECK_OK(ReadMap(place, node,
+                           {{"source_catalog", Into(&object.source_catalog)},
+                            {"source_schema", Into(&object.source_schema)},
+                            {"destination_catalog", Into(&catalog)},
+                            {"destination_schema", Into(&object.destination_schema)},
+                            {"table_configuration", ReadTableConfiguration},
+                            {"connector_options", Unsupported},
+                            {"fanout_options", Unsupported}}));
+  if (object.source_schema.empty()) return Wrong(place.Below("source_schema"), node, "is missing");
+  spec->objects.push_back(std::move(object));
+  return Status::Ok();
+}
+
+Status ReadObject(PipelineSpec* spec, const Place& place, const YAML::Node& node) {
+  if (!node.IsMap() || node.size() != 1)
+    return Wrong(place, node, "is not exactly one of table, schema, report");
+  auto table = [spec](const Place& at, const YAML::Node& value) {
+    return ReadTable(spec, at, value);
+  };
+  auto schema = [spec](const Place& at, const YAML::Node& value) {
+    return ReadSchema(spec, at, value);
+  };
+  return ReadMap(place, node, {{"table", table}, {"schema", schema}, {"report", Unsupported}});
+}
+
+Status ReadConnectorType(const Place& place, const YAML::Node& node) {
+  if (!node.IsScalar()) return Wrong(place, node, "is not a text");
+  if (node.Scalar() == "CDC") return Status::Ok();
+  if (node.Scalar() == "QUERY_BASED") return NotBuilt(place, node);
+  return Wrong(place, node, "is none of CDC, QUERY_BASED");
+}
+
+Status ReadSourceConfiguration(PipelineSpec* spec, const Place& place, const YAML::Node& node) {
+  std::string catalog_name, slot, publication;
+  auto slot_config = [&](const Place& at, const YAML::Node& value) {
+    return ReadMap(at, value,
+                   {{"slot_name", Into(&slot)}, {"publication_name", Into(&publication)}});
+  };
+  auto postgres = [&](const Place& at, const YAML::Node& value) {
+    return ReadMap(at, value, {{"slot_config", slot_config}});
+  };
+  auto catalog = [&](const Place& at, const YAML::Node& value) {
+    return ReadMap(at, value, {{"source_catalog", Into(&catalog_name)}, {"postgres", postgres}});
+  };
+  FRESHET_CHECK_OK(ReadMap(place, node,
+                           {{"catalog", catalog},
+                            {"google_ads_config", Unsupported},
+                            {"api_source_connector_config", Unsupported}}));
+  if (spec->slot.empty()) spec->slot = slot;
+  if (spec->publication.empty()) spec->publication = publication;
+  return Status::Ok();
+}
+
+/// Source: the API's IngestionPipelineDefinition.
+Status ReadDefinition(const Place& place, const YAML::Node& node, PipelineSpec* spec) {
+  auto object = [spec](const Place& at, const YAML::Node& value) {
+    return ReadObject(spec, at, value);
+  };
+  auto source = [spec](const Place& at, const YAML::Node& value) {
+    return ReadSourceConfiguration(spec, at, value);
+  };
+  std::string connection_name;
+  return ReadMap(place, node,
+                 {{"connection_name", Into(&connection_name)},
+                  {"objects", ListOf(object)},
+                  {"table_configuration", ReadTableConfiguration},
+                  {"source_configurations", ListOf(source)},
+                  {"source_type", Accept},
+                  {"connector_type", ReadConnectorType},
+                  {"ingest_from_uc_foreign_catalog", OnlyFalse},
+                  {"ingestion_gateway_id", Unsupported},
+                  {"data_staging_options", Unsupported},
+                  {"full_refresh_window", Unsupported},
+                  {"netsuite_jar_path", Unsupported}});
+}
+
+}  // namespace
+
+Status ReadSpec(std::string_view text, std::string_view file, PipelineSpec* spec) {
+  Place place{std::string(file), ""};
+  try {
+    auto root = YAML::Load(std::string(text));
+    if (!root.IsMap()) return Wrong(place, root, "the specification is not a map of fields");
+    if (root["ingestion_definition"]) {
+      auto nested = [spec](const Place& at, const YAML::Node& value) {
+        return ReadDefinition(at, value, spec);
+      };
+      return ReadMap(place, root, {{"ingestion_definition", nested}});
+    }
+    return ReadDefinition(place, root, spec);
+  } catch (const YAML::Exception& error) {
+    return Error(ErrorClass::INVALID_ARGUMENT, "{} line {}: not YAML or JSON: {}", file,
+                 error.mark.line + 1, error.msg);
+  }
+}
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/spec_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace freshet::pipeline {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+PipelineSpec Read(std::string_view text) {
+  PipelineSpec spec;
+  auto status = ReadSpec(text, "spec.yaml", &spec);
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  return spec;
+}
+
+Status Refuse(std::string_view text) {
+  PipelineSpec spec;
+  return ReadSpec(text, "spec.yaml", &spec);
+}
+
+constexpr std::string_view kSpec = R"(connection_name: shop
+objects:
+  - table:
+      source_catalog: shop
+      source_schema: public
+      source_table: orders
+      destination_catalog: main
+      destination_schema: bronze
+      destination_table: all_orders
+      table_configuration: {scd_type: SCD_TYPE_1}
+  - schema:
+      source_schema: public
+      destination_catalog: main
+      destination_schema: raw
+source_configurations:
+  - catalog:
+      source_catalog: shop
+      postgres: {slot_config: {slot_name: mine, publication_name: ours}}
+)";
+
+TEST(SpecReaderTest, ReadsTheDefinition) {
+  auto spec = Read(kSpec);
+  EXPECT_EQ(spec.slot, "mine");
+  EXPECT_EQ(spec.publication, "ours");
+  EXPECT_TRUE(spec.Selects({"public", "customers"}));
+  EXPECT_FALSE(spec.Selects({"other", "customers"}));
+  EXPECT_EQ(spec.DestinationOf({"public", "orders"}), (record::TableName{"bronze", "all_orders"}));
+  EXPECT_EQ(spec.DestinationOf({"public", "customers"}), (record::TableName{"raw", "customers"}));
+  EXPECT_THAT(spec.Unmatched({{"public", "customers"}}), ElementsAre("public.orders"));
+}
+
+TEST(SpecReaderTest, ReadsJsonAndTheNestedForm) {
+  auto spec = Read(
+      R"({"ingestion_definition": {"objects": [{"schema": {"source_schema": "s", "destination_schema": "d"}}]}})");
+  ASSERT_EQ(spec.objects.size(), 1u);
+  EXPECT_EQ(spec.DestinationOf({"s", "t"}), (record::TableName{"d", "t"}));
+}
+
+TEST(SpecReaderTest, FlagsComeBeforeTheFile) {
+  PipelineSpec spec;
+  spec.slot = "flag";
+  ASSERT_TRUE(ReadSpec(kSpec, "spec.yaml", &spec).ok());
+  EXPECT_EQ(spec.slot, "flag");
+}
+
+TEST(SpecReaderTest, RefusesWhatIsNotBuiltByName) {
+  for (auto* field : {"primary_keys: [a]", "row_filter: a > 1", "include_columns: [a]",
+                      "scd_type: SCD_TYPE_2", "enable_auto_clustering: true"}) {
+    auto status =
+        Refuse(fmt::format("objects:\n- table:\n    source_schema: s\n    source_table: t\n"
+                           "    table_configuration:\n      {}\n",
+                           field));
+    ASSERT_FALSE(status.ok()) << field;
+    EXPECT_EQ(status.error_class(), ErrorClass::UNSUPPORTED_FIELD) << field;
+    std::string name(field, std::string_view(field).find(':'));
+    EXPECT_THAT(status.message(),
+                HasSubstr("spec.yaml line 6: objects[0].table.table_configuration." + name));
+  }
+  EXPECT_TRUE(Refuse("full_refresh_window: {start_hour: 1}").Is(ErrorClass::UNSUPPORTED_FIELD));
+  EXPECT_TRUE(Refuse("objects: [{report: {source_url: x}}]").Is(ErrorClass::UNSUPPORTED_FIELD));
+}
+
+TEST(SpecReaderTest, RefusesUnknownFieldsWithTheirLine) {
+  auto status = Refuse("objects:\n- schema:\n    source_schema: s\n    sorce: x\n");
+  ASSERT_TRUE(status.Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_THAT(status.message(), HasSubstr("spec.yaml line 4: objects[0].schema.sorce"));
+  EXPECT_TRUE(Refuse("objects: [{table: {source_schema: s}}]").Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_TRUE(Refuse("objects: [{table: {}, schema: {}}]").Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_TRUE(Refuse("objects: {").Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_TRUE(Refuse("just text").Is(ErrorClass::INVALID_ARGUMENT));
+}
+
+TEST(SpecTest, SurvivesTheWireToAWorker) {
+  auto spec = Read(kSpec);
+  auto pattern = TablePattern::Parse("public.x*");
+  ASSERT_TRUE(pattern.ok());
+  spec.excludes.push_back(*pattern);
+  auto back = SpecFromJson(ToJson(spec));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->objects, spec.objects);
+  EXPECT_EQ(back->slot, "mine");
+  EXPECT_FALSE(back->Selects({"public", "xx"}));
+  EXPECT_TRUE(back->Selects({"public", "yy"}));
+}
+
+}  // namespace
+}  // namespace freshet::pipeline

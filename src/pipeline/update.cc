@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/update.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <type_traits>
+
+#include "base/limits.h"
+#include "pipeline/destination.h"
+#include "pipeline/event_line.h"
+
+namespace freshet::pipeline {
+
+using apply::Applied;
+using record::SegmentNumber;
+using record::TableId;
+
+namespace {
+
+/// A table that another writer commits to all the time is given up for this run after as many
+/// rounds.
+constexpr int kConflictsMax = 8;
+
+/// A failure that is no single table's: the worker ends with it and is started again, or the run
+/// ends.
+bool ConcernsAll(const Status& status) {
+  if (status.Is(ErrorClass::DELTA_CONFLICT)) return false;
+  return status.retry() == Retry::kBackoff || status.Is(ErrorClass::CANCELLED) ||
+         status.Is(ErrorClass::COMMIT_ZOMBIE) || status.Is(ErrorClass::STORE_READ_ONLY);
+}
+
+Status StatusOf(const staging::TableBroken& broken) {
+  auto error_class = ErrorClassOf(broken.error_class).value_or(ErrorClass::INTERNAL);
+  return MakeError(error_class, broken.message).WithRemedy(broken.remedy);
+}
+
+}  // namespace
+
+struct Update::FlowState {
+  apply::Flow flow;
+  std::string folder;
+  std::unique_ptr<apply::TableApplier> applier;
+  SegmentNumber done_through;  // nothing up to here can be done any more
+  SegmentNumber last_segment;  // that touches the table
+  bool more = true;            // never asked yet, or its last step was a commit
+  bool current = false;
+  int conflicts = 0;
+  std::optional<Status> failed;
+};
+
+struct Update::Outcome {
+  FlowState* flow = nullptr;
+  std::optional<Result<Applied>> result;
+};
+
+Update::Update(Parts parts, Options options, FlowBook book)
+    : parts_(std::move(parts)), options_(std::move(options)), book_(std::move(book)) {
+  staging_store_ = store::Below(parts_.root, parts_.staging_prefix);
+}
+
+Update::~Update() = default;
+
+Result<std::unique_ptr<Update>> Update::Open(Parts parts, Options options) {
+  FRESHET_TRY(auto book, FlowBook::Open(parts.root));
+  std::unique_ptr<Update> update(new Update(std::move(parts), std::move(options), std::move(book)));
+  FRESHET_CHECK_OK(update->Register());
+  FRESHET_TRY(update->checkpoint_, update->parts_.staging->Latest());
+  return update;
+}
+
+Status Update::Register() {
+  reader_.pipeline = options_.pipeline;
+  FRESHET_TRY(auto readers, staging::ListReaders(*staging_store_));
+  for (const auto& reader : readers) {
+    if (reader.pipeline == options_.pipeline) reader_ = reader;
+  }
+  created_.insert(reader_.flows_created.begin(), reader_.flows_created.end());
+  return staging::PutReader(*staging_store_, reader_);
+}
+
+Result<Update::Round> Update::Step(const std::stop_token& stop) {
+  FRESHET_TRY(bool news, TakeSegments());
+  if (news || !opened_) FRESHET_CHECK_OK(TakeTables());
+  opened_ = true;
+  auto flows = FlowsWithWork();
+  Status failed;
+  Round round{.through = checkpoint_.through, .worked = news};
+  for (auto& outcome : ApplyAll(flows, stop)) {
+    if (!outcome.result) continue;
+    auto taken = TakeOutcome(*outcome.flow, *outcome.result);
+    if (failed.ok()) failed = std::move(taken);
+    round.worked = round.worked || outcome.flow->more;
+  }
+  FRESHET_CHECK_OK(failed);
+  if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "the update was stopped");
+  round.settled = FlowsWithWork().empty();
+  return round;
+}
+
+Result<bool> Update::TakeSegments() {
+  bool news = false;
+  while (true) {
+    FRESHET_TRY(auto manifests,
+                parts_.staging->List(checkpoint_.through, limits::kApplySegmentsMax));
+    if (manifests.empty()) return news;
+    for (const auto& manifest : manifests) {
+      staging::Advance(*manifest, &checkpoint_);
+      for (const auto& table : staging::TablesOf(*manifest)) {
+        if (auto* flow = FlowOf(table)) flow->last_segment = manifest->number;
+      }
+      Report(*manifest);
+    }
+    news = true;
+  }
+}
+
+void Update::Report(const staging::Manifest& manifest) {
+  for (const auto& entry : manifest.entries) ReportEntry(entry);
+  parts_.observer->OnEvent({"segment_seen",
+                            {{"segment", manifest.number.value()},
+                             {"sealed_at", manifest.sealed_at},
+                             {"committed_at", manifest.committed_at}}});
+}
+
+void Update::ReportEntry(const staging::Entry& entry) {
+  using namespace staging;  // NOLINT: the entries' names
+  auto name = [this](const TableId& table) -> std::optional<std::string> {
+    auto known = checkpoint_.tables.find(table);
+    if (known == checkpoint_.tables.end() || !options_.spec.Selects(known->second.name))
+      return std::nullopt;
+    return known->second.name.ToString();
+  };
+  auto report = [&](const TableId& table, std::string event,
+                    std::vector<std::pair<std::string, record::Event::Value>> fields) {
+    auto text = name(table);
+    if (!text) return;
+    fields.insert(fields.begin(), {"table", *text});
+    parts_.observer->OnEvent({std::move(event), std::move(fields)});
+  };
+  if (auto* begun = std::get_if<GenerationBegun>(&entry)) {
+    report(begun->table, "snapshot_started",
+           {{"generation", begun->generation.value()},
+            {"rows_estimated", begun->rows_estimated},
+            {"chunks", begun->chunks}});
+  } else if (auto* chunk = std::get_if<ChunkDone>(&entry)) {
+    report(chunk->table, "snapshot_progress", {{"rows", chunk->rows}});
+  } else if (auto* ended = std::get_if<GenerationEnded>(&entry)) {
+    report(ended->table, "snapshot_finished",
+           {{"rows", ended->rows}, {"values_nulled", ended->values_nulled}});
+  } else if (auto* abandoned = std::get_if<GenerationAbandoned>(&entry)) {
+    report(abandoned->table, "snapshot_restarted", {{"why", abandoned->why}});
+  }
+}
+
+Status Update::TakeTables() {
+  for (const auto& [table, state] : checkpoint_.tables) {
+    if (!options_.spec.Selects(state.name)) continue;
+    if (FlowOf(table) == nullptr) FRESHET_CHECK_OK(AddFlow(table, state));
+    auto& flow = *FlowOf(table);
+    if (!flow.failed) FRESHET_CHECK_OK(Wish(flow, state));
+  }
+  parts_.observer->OnEvent({"wished", {{"through", checkpoint_.through.value()}}});
+  return Status::Ok();
+}
+
+Status Update::AddFlow(const TableId& table, const staging::TableState& state) {
+  auto owned = std::make_unique<FlowState>();
+  auto& flow = *owned;
+  flow.flow = {record::FlowId("t" + table.value()), table, state.name};
+  flow.last_segment = state.last_segment;
+  flows_.emplace(table, std::move(owned));
+  auto claimed =
+      book_.Claim(flow.flow.id, state.name, FolderOf(options_.spec.DestinationOf(state.name)));
+  if (!claimed.ok()) {
+    if (ConcernsAll(claimed.status())) return claimed.status();
+    Fail(flow, claimed.status());
+    return Status::Ok();
+  }
+  flow.folder = claimed->folder;
+  parts_.observer->OnEvent({"table_found",
+                            {{"table", state.name.ToString()},
+                             {"flow", flow.flow.id.value()},
+                             {"folder", flow.folder}}});
+  auto known = state.generations.find(flow.flow.id);
+  if (known == state.generations.end()) {
+    if (state.broken) Fail(flow, StatusOf(*state.broken));
+    return Status::Ok();
+  }
+  if (!opened_ && !known->second.ended) {
+    parts_.observer->OnEvent({"snapshot_started",
+                              {{"table", state.name.ToString()},
+                               {"generation", known->second.begun.generation.value()},
+                               {"rows_estimated", known->second.begun.rows_estimated},
+                               {"chunks", known->second.begun.chunks}}});
+    parts_.observer->OnEvent(
+        {"snapshot_progress", {{"table", state.name.ToString()}, {"rows", known->second.rows}}});
+  }
+  return Status::Ok();
+}
+
+Status Update::Wish(const FlowState& flow, const staging::TableState& state) {
+  if (state.dropped || state.broken || state.generations.contains(flow.flow.id))
+    return Status::Ok();
+  staging::Wish wish{flow.flow.id, flow.flow.table, record::Generation(1)};
+  if (wished_.contains(wish)) return Status::Ok();
+  FRESHET_CHECK_OK(staging::PutWish(*staging_store_, wish));
+  wished_.insert(wish);
+  return Status::Ok();
+}
+
+Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& flow) {
+  apply::TableApplier::Context context;
+  context.staging = parts_.staging;
+  context.table = store::Below(parts_.root, flow.folder);
+  context.root = parts_.root;
+  context.staging_prefix = parts_.staging_prefix;
+  context.table_prefix = flow.folder;
+  context.index = parts_.index;
+  context.clock = parts_.clock;
+  context.observer = parts_.observer;
+  context.pipeline_mark = options_.pipeline.value();
+  context.created_before = created_.contains(flow.flow.id);
+  return parts_.open_applier(flow.flow, std::move(context));
+}
+
+std::vector<Update::FlowState*> Update::FlowsWithWork() {
+  std::vector<FlowState*> flows;
+  for (auto& [table, flow] : flows_) {
+    if (flow->failed) continue;
+    if (flow->more || flow->last_segment > flow->done_through) flows.push_back(flow.get());
+  }
+  return flows;
+}
+
+std::vector<Update::Outcome> Update::ApplyAll(const std::vector<FlowState*>& flows,
+                                              const std::stop_token& stop) {
+  std::vector<Outcome> outcomes(flows.size());
+  auto through = checkpoint_.through;
+  auto apply_one = [&, this](size_t i) {
+    auto& flow = *flows[i];
+    outcomes[i].flow = &flow;
+    if (stop.stop_requested()) return;
+    if (flow.applier == nullptr) {
+      auto opened = OpenFlow(flow);
+      if (!opened.ok()) {
+        outcomes[i].result = opened.status();
+        return;
+      }
+      flow.applier = std::move(opened).value();
+    }
+    outcomes[i].result = flow.applier->Apply(through, stop);
+  };
+  std::atomic<size_t> next = 0;
+  auto work = [&] {
+    for (size_t i = next++; i < flows.size(); i = next++) apply_one(i);
+  };
+  auto threads = std::min(static_cast<size_t>(options_.threads), flows.size());
+  std::vector<std::jthread> pool;
+  for (size_t i = 1; i < threads; ++i) pool.emplace_back(work);
+  work();
+  pool.clear();
+  return outcomes;
+}
+
+Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
+  auto table = flow.flow.source.ToString();
+  if (!result.ok()) {
+    auto why = result.status();
+    if (ConcernsAll(why)) return std::move(why).With("table", table);
+    if (why.Is(ErrorClass::DELTA_CONFLICT) && ++flow.conflicts < kConflictsMax) return Status::Ok();
+    Fail(flow, why);
+    return Status::Ok();
+  }
+  flow.conflicts = 0;
+  flow.more = result->state == Applied::State::kCommitted;
+  if (flow.more) {
+    FRESHET_CHECK_OK(Created(flow));
+    flow.current = false;
+    parts_.observer->OnEvent({"table_committed",
+                              {{"table", table},
+                               {"version", result->version},
+                               {"through", result->through.value()},
+                               {"inserted", result->rows_inserted},
+                               {"updated", result->rows_updated},
+                               {"deleted", result->rows_deleted},
+                               {"committed_at", result->committed_at}}});
+    return Status::Ok();
+  }
+  flow.done_through = checkpoint_.through;
+  bool current = result->state == Applied::State::kCurrent;
+  if (current && !flow.current)
+    parts_.observer->OnEvent(
+        {"table_current", {{"table", table}, {"through", flow.done_through.value()}}});
+  flow.current = current;
+  return Status::Ok();
+}
+
+Status Update::Created(const FlowState& flow) {
+  if (!created_.insert(flow.flow.id).second) return Status::Ok();
+  reader_.flows_created.assign(created_.begin(), created_.end());
+  return staging::PutReader(*staging_store_, reader_);
+}
+
+void Update::Fail(FlowState& flow, const Status& why) {
+  flow.failed = why;
+  flow.applier.reset();
+  parts_.observer->OnEvent(
+      WithStatus({"table_failed", {{"table", flow.flow.source.ToString()}}}, why));
+}
+
+Status Update::Tidy() {
+  auto floor = checkpoint_.through;
+  for (const auto& [table, flow] : flows_) {
+    // A table whose segments are all applied holds nothing back, however long ago that was.
+    if (flow->last_segment > flow->done_through) floor = std::min(floor, flow->done_through);
+  }
+  if (floor == reader_.floor) return Status::Ok();
+  reader_.floor = floor;
+  return staging::PutReader(*staging_store_, reader_);
+}
+
+Update::FlowState* Update::FlowOf(const TableId& table) {
+  auto found = flows_.find(table);
+  return found == flows_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace freshet::pipeline

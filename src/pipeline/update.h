@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "apply/table_applier.h"
+#include "base/clock.h"
+#include "pipeline/flow_book.h"
+#include "pipeline/spec.h"
+#include "record/observer.h"
+#include "staging/reader.h"
+#include "staging/wishes.h"
+
+namespace freshet::pipeline {
+
+/// One pipeline's reading half: every selected table of a staging into its Delta table. A loop over
+/// interfaces, so that tests and simulation run it in one thread (`threads = 0`). Not thread-safe;
+/// a crash anywhere is repaired by opening it again.
+///
+///   Step:  list what was staged since → report it
+///          a table without a flow     → claim its folder, wish its snapshot
+///          every flow with work       → one commit each, side by side
+///          a table that fails         → reported, left; the others go on
+///
+/// Events: table_found, snapshot_started, snapshot_progress, snapshot_finished, snapshot_restarted,
+/// table_committed, table_current, table_failed, wished. Source: docs/guide/command-line.md,
+/// "Events".
+class Update {
+ public:
+  using OpenApplier = std::function<Result<std::unique_ptr<apply::TableApplier>>(
+      apply::Flow, apply::TableApplier::Context)>;
+  struct Parts {
+    staging::StagingReader* staging = nullptr;
+    std::shared_ptr<store::FileStore> root;  // the destination's
+    std::string staging_prefix;              // of the staging in `root`
+    apply::KeyIndex* index = nullptr;
+    Clock* clock = nullptr;
+    record::Observer* observer = nullptr;
+    OpenApplier open_applier = apply::TableApplier::Open;
+  };
+  struct Options {
+    PipelineSpec spec;
+    record::PipelineId pipeline{"ingest"};
+    int threads = 2;  // 0: in the caller's
+  };
+  /// Registers the pipeline as a reader of the staging first. Errors: STORE_*, STAGING_CORRUPT,
+  /// DATA_CORRUPT.
+  static Result<std::unique_ptr<Update>> Open(Parts parts, Options options);
+  ~Update();
+
+  struct Round {
+    record::SegmentNumber through;  // everything staged up to here was seen
+    bool worked = false;            // something was committed or found
+    bool settled = false;           // no table can go further with what is staged
+  };
+  /// Errors: CANCELLED, and what concerns every table (STORE_*, COMMIT_ZOMBIE, STAGING_EXPIRED of
+  /// the list).
+  Result<Round> Step(const std::stop_token& stop);
+  /// Publish how far all flows are, and let staging forget what nobody needs.
+  Status Tidy();
+
+ private:
+  struct FlowState;
+  struct Outcome;
+  Update(Parts parts, Options options, FlowBook book);
+  Status Register();
+  Result<bool> TakeSegments();
+  void Report(const staging::Manifest& manifest);
+  void ReportEntry(const staging::Entry& entry);
+  Status TakeTables();
+  Status AddFlow(const record::TableId& table, const staging::TableState& state);
+  Status Wish(const FlowState& flow, const staging::TableState& state);
+  Result<std::unique_ptr<apply::TableApplier>> OpenFlow(const FlowState& flow);
+  std::vector<FlowState*> FlowsWithWork();
+  std::vector<Outcome> ApplyAll(const std::vector<FlowState*>& flows, const std::stop_token& stop);
+  Status TakeOutcome(FlowState& flow, const Result<apply::Applied>& result);
+  Status Created(const FlowState& flow);
+  void Fail(FlowState& flow, const Status& why);
+  FlowState* FlowOf(const record::TableId& table);
+
+  Parts parts_;
+  const Options options_;
+  FlowBook book_;
+  std::shared_ptr<store::FileStore> staging_store_;
+  staging::Checkpoint checkpoint_;
+  staging::ReaderRecord reader_;
+  std::set<record::FlowId> created_;
+  std::map<record::TableId, std::unique_ptr<FlowState>> flows_;
+  std::set<staging::Wish> wished_;
+  bool opened_ = false;
+};
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/key_index.h"
+#include "base/log.h"
+#include "pipeline/destination.h"
+#include "pipeline/update.h"
+#include "pipeline/worker_channel.h"
+#include "pipeline/workers.h"
+#include "staging/reader.h"
+#include "store/file_store.h"
+
+namespace freshet::pipeline {
+namespace {
+
+/// A hint comes with every segment; this is for the ones that got lost.
+constexpr std::chrono::milliseconds kListInterval{250};
+constexpr std::chrono::seconds kTidyInterval{30};
+constexpr int kThreads = 2;
+constexpr std::string_view kStagingPrefix = "_freshet/staging";
+
+bool Drained(const WorkerChannel& channel, const Update::Round& round) {
+  auto through = channel.drain_through();
+  return through && round.settled && round.through.value() >= *through;
+}
+
+/// One step after the other; waits where there is nothing to do.
+Status RunSteps(WorkerChannel& channel, Clock& clock, Update& update) {
+  auto tidy_at = clock.Now() + kTidyInterval;
+  while (true) {
+    FRESHET_TRY(auto round, update.Step(channel.stop()));
+    bool drained = Drained(channel, round);
+    if (drained || clock.Now() >= tidy_at) {
+      FRESHET_CHECK_OK(update.Tidy());
+      tidy_at = clock.Now() + kTidyInterval;
+    }
+    if (drained) return Status::Ok();
+    if (round.settled) channel.WaitForCommand(clock.Now() + kListInterval);
+  }
+}
+
+Status Apply(WorkerChannel& channel) {
+  FRESHET_TRY(auto start, channel.ReadStart());
+  channel.Start();
+  FRESHET_TRY(auto destination, Destination::Open(start.destination));
+  FRESHET_TRY(auto root, store::OpenLocalStore(destination.root()));
+  FRESHET_TRY(auto reader,
+              staging::StagingReader::Open(store::Below(root, std::string(kStagingPrefix))));
+  FRESHET_TRY(auto index, apply::KeyIndex::Open(destination.index()));
+  SystemClock clock;
+  Update::Parts parts{.staging = reader.get(),
+                      .root = root,
+                      .staging_prefix = std::string(kStagingPrefix),
+                      .index = index.get(),
+                      .clock = &clock,
+                      .observer = &channel};
+  FRESHET_TRY(auto update,
+              Update::Open(std::move(parts), {.spec = start.spec, .threads = kThreads}));
+  return RunSteps(channel, clock, *update);
+}
+
+}  // namespace
+
+int RunUpdateWorker() {
+  SetUpLog("update", "info");
+  auto channel = WorkerChannel::Open();
+  if (!channel.ok()) {
+    spdlog::error("{}", channel.status().ToString());
+    return 1;
+  }
+  auto status = Apply(**channel);
+  if (!status.ok()) spdlog::error("{}", status.ToString());
+  return (*channel)->End(status);
+}
+
+}  // namespace freshet::pipeline
