@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "store/file_store.h"
 #include "store/local_file.h"
@@ -69,7 +71,10 @@ TEST_F(LocalStoreTest, AKilledProcessLeavesWholeObjectsOnly) {
       (void)(*store)->Put(fmt::format("p/{}", i), bytes, If::kAbsent);
     _exit(1);
   }
-  while (before->List("p", "", 10, false)->size() < 3) usleep(1000);
+  SystemClock clock;
+  while (before->List("p", "", 10, false)->size() < 3) {
+    clock.WaitUntil(clock.Now() + std::chrono::milliseconds(1), {});
+  }
   kill(child, SIGKILL);
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
