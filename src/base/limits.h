@@ -44,6 +44,19 @@ inline constexpr size_t kSnapshotQueueBytesMax = 64 * kMiB;
 inline constexpr size_t kWireQueueBytesMax = 32 * kMiB;
 /// Arrow bytes one fold keeps; above it the fold runs in several passes by key hash.
 inline constexpr size_t kFoldBytesMax = 128 * kMiB;
+/// Staged change bytes one commit takes together, beyond its first segment.
+inline constexpr size_t kApplyBytesMax = 64 * kMiB;
+/// Snapshot parts one commit adopts.
+inline constexpr size_t kApplyPartsMax = 256;
+/// Rows that are encoded at a time.
+inline constexpr int64_t kApplyRowsMax = 64 * 1024;
+/// The key index's block cache, which holds its filters too (10 bits a key), and one memtable.
+inline constexpr size_t kIndexCacheBytesMax = 64 * kMiB;
+inline constexpr size_t kIndexMemtableBytesMax = 16 * kMiB;
+/// From this many entries on they are ingested as one sorted file, below it as a write batch; and
+/// the most that one file takes (32 bytes each while they are sorted).
+inline constexpr size_t kIndexIngestEntriesMin = 8 * 1024;
+inline constexpr size_t kIndexIngestEntriesMax = 2 * 1024 * 1024;
 /// Segments one apply takes together.
 inline constexpr int kApplySegmentsMax = 512;
 /// A manifest that is the first of its folder carries the whole checkpoint.

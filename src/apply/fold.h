@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "apply/key_index.h"
+#include "base/status.h"
+#include "record/change.h"
+#include "record/ids.h"
+
+namespace freshet::apply {
+
+/// The destination's rows: its columns by source column id, and which of them are the key.
+struct RowForm {
+  std::shared_ptr<arrow::Schema> schema;
+  std::vector<record::ColumnId> ids;  // one a column
+  std::vector<int> key;               // ordinals in key order; empty: keyless
+
+  bool keyless() const { return key.empty(); }
+  size_t width() const { return ids.size(); }
+};
+
+/// A batch of changes seen as rows of the destination, with each row's key hashed (keyless: its
+/// content).
+struct FoldBatch {
+  std::shared_ptr<arrow::RecordBatch> changes;
+  arrow::ArrayVector columns;  // the destination's; all null where the changes' shape lacks one
+  std::vector<int> ordinals;   // destination column → column of `changes`, -1: none
+  std::vector<KeyHash> keys;
+
+  int64_t rows() const { return changes->num_rows(); }
+};
+/// Every row before this is gone.
+struct FoldBarrier {};
+using FoldItem = std::variant<FoldBatch, FoldBarrier>;
+
+/// See a batch of changes as rows of `form`; its fields carry their column ids.
+/// Errors: SHAPE_CHANGE_UNSUPPORTED (a column that the destination lacks or holds in another type).
+Result<FoldBatch> Project(const RowForm& form, std::shared_ptr<arrow::RecordBatch> changes);
+/// Return the batch with only these rows, ascending.
+Result<FoldBatch> Select(const FoldBatch& batch, std::span<const int64_t> rows);
+
+/// A row of the fold's input (`batch` counts items that are batches), or, with kInTable, of the
+/// destination: then `row` counts Folded::wanted.
+struct RowRef {
+  static constexpr uint32_t kInTable = 0xFFFFFFFF;
+  uint32_t batch = 0, row = 0;
+  auto operator<=>(const RowRef&) const = default;
+};
+
+/// What becomes of a destination's rows.
+struct Folded {
+  struct Erase {
+    KeyHash key;
+    int64_t count = 1;      // rows of that key to mark dead: keyed 1, where there is one
+    bool replaced = false;  // a put of the same key follows
+  };
+  struct Put {
+    KeyHash key;
+    RowRef from;
+    int32_t patch = -1;  // row of `patches`: the row's columns come from several rows
+    int64_t copies = 1;
+  };
+  bool truncated = false;      // every row the destination has goes; erases are empty
+  std::vector<Erase> erases;   // ascending by key
+  std::vector<Put> puts;       // ascending by (from); keyed: one a key
+  std::vector<RowRef> patches;  // width() refs a patched row
+  std::vector<KeyHash> wanted;  // keys whose row is read in the destination before it is erased
+  std::vector<bool> wanted_columns;  // by destination column: read of those rows
+};
+
+/// Fold changes, in the order of apply, to what they make of the destination. A pure function.
+///
+///   keyed:   the last state of a key wins. A column that was not sent comes from the key's earlier
+///            state in the fold, of an insert from the state that the delete just before it ended,
+///            else from the destination's row: then it is wanted.
+///   keyless: inserts less deletes, by content.
+///   barrier: forgets everything before it.
+///
+/// Errors: VALUE_NOT_SENT (a value that no earlier row can have).
+Result<Folded> Fold(const RowForm& form, std::span<const FoldItem> items);
+
+/// Rows to write, with the key of each.
+struct KeyedRows {
+  std::shared_ptr<arrow::RecordBatch> rows;
+  std::vector<KeyHash> keys;
+};
+
+/// Return the puts' rows, in pieces of at most about `rows_max`. `recovered` holds one row for each
+/// of `wanted`, in that order, in the destination's columns.
+class PutReader {
+ public:
+  PutReader(const RowForm& form, std::span<const FoldItem> items, const Folded& folded,
+            arrow::ArrayVector recovered, int64_t rows_max);
+  /// Return the next piece; no rows (null) at the end.
+  Result<KeyedRows> Next();
+
+ private:
+  Result<KeyedRows> TakeFrom(uint32_t batch, std::span<const Folded::Put> puts);
+  Result<KeyedRows> TakePatched();
+
+  const RowForm& form_;
+  const Folded& folded_;
+  const arrow::ArrayVector recovered_;
+  const int64_t rows_max_;
+  std::vector<const FoldBatch*> batches_;
+  size_t next_ = 0;
+  bool patched_done_ = false;
+};
+
+}  // namespace freshet::apply

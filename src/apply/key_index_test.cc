@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/key_index.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "base/limits.h"
+#include "base/random.h"
+
+namespace freshet::apply {
+namespace {
+
+namespace fs = std::filesystem;
+
+class KeyIndexTest : public ::testing::Test {
+ protected:
+  void SetUp() override { directory_ = fs::temp_directory_path() / ("freshet-" + RandomHex(8)); }
+  void TearDown() override { fs::remove_all(directory_); }
+  std::unique_ptr<KeyIndex> Open() { return *KeyIndex::Open(directory_.string()); }
+
+  fs::path directory_;
+  const record::FlowId flow_{"orders"}, other_{"orders2"};
+};
+
+std::vector<IndexEntry> Entries(size_t count, uint64_t file) {
+  std::mt19937_64 random(7);
+  std::vector<IndexEntry> entries;
+  for (size_t i = 0; i < count; ++i) {
+    entries.push_back({{random(), i}, {file, static_cast<uint32_t>(i)}});
+  }
+  return entries;
+}
+
+TEST_F(KeyIndexTest, AnEmptyIndexKnowsNothing) {
+  auto index = Open();
+  EXPECT_FALSE(index->Version(flow_).value().has_value());
+  KeyHash key{1, 2};
+  auto found = index->Find(flow_, false, {&key, 1}).value();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].empty());
+}
+
+TEST_F(KeyIndexTest, TheNewestAddressOfAKeyWins) {
+  auto index = Open();
+  KeyHash key{1, 2};
+  ASSERT_TRUE(index->Ingest(flow_, false, {{key, {10, 1}}, {key, {11, 2}}}, {3, "l"}).ok());
+  EXPECT_EQ(index->Find(flow_, false, {&key, 1}).value()[0],
+            (std::vector<RowAddress>{{11, 2}}));
+  ASSERT_TRUE(index->Ingest(flow_, false, {{key, {9, 3}}}, {4, "l"}).ok());
+  EXPECT_EQ(index->Find(flow_, false, {&key, 1}).value()[0], (std::vector<RowAddress>{{9, 3}}));
+  EXPECT_EQ(index->Version(flow_).value(), (KeyIndex::Mark{4, "l"}));
+  EXPECT_TRUE(index->Find(other_, false, {&key, 1}).value()[0].empty());
+}
+
+TEST_F(KeyIndexTest, AKeylessFlowKeepsEveryAddress) {
+  auto index = Open();
+  KeyHash key{1, 2}, next{1, 3};
+  ASSERT_TRUE(index->Ingest(flow_, true, {{key, {10, 5}}, {next, {10, 6}}}, {1, ""}).ok());
+  ASSERT_TRUE(index->Ingest(flow_, true, {{key, {10, 4}}, {key, {10, 5}}}, {2, ""}).ok());
+  EXPECT_EQ(index->Find(flow_, true, {&key, 1}).value()[0],
+            (std::vector<RowAddress>{{10, 4}, {10, 5}}));
+}
+
+TEST_F(KeyIndexTest, AFileIsIngestedWithItsMarkAndSurvivesACrash) {
+  auto entries = Entries(limits::kIndexIngestEntriesMin, 77);
+  auto crashed = Open();
+  KeyHash flushed{5, 5}, lost{5, 6};
+  ASSERT_TRUE(crashed->Ingest(flow_, false, {{flushed, {1, 1}}}, {1, "l"}).ok());
+  ASSERT_TRUE(crashed->Ingest(flow_, false, entries, {2, "l"}).ok());
+  ASSERT_TRUE(crashed->Ingest(flow_, false, {{lost, {1, 1}}}, {3, "l"}).ok());
+  // What is on disk before it closes is what a crash leaves.
+  fs::path copy = directory_.string() + "-copy";
+  fs::copy(directory_, copy, fs::copy_options::recursive);
+  auto index = *KeyIndex::Open(copy.string());
+  EXPECT_EQ(index->Find(flow_, false, {&flushed, 1}).value()[0].size(), 1u);
+  EXPECT_TRUE(index->Find(flow_, false, {&lost, 1}).value()[0].empty());
+  EXPECT_EQ(index->Version(flow_).value(), (KeyIndex::Mark{2, "l"}));
+  std::vector<KeyHash> keys;
+  for (const auto& entry : entries) keys.push_back(entry.key);
+  auto found = index->Find(flow_, false, keys).value();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    ASSERT_EQ(found[i], (std::vector<RowAddress>{entries[i].address}));
+  }
+  index.reset();
+  fs::remove_all(copy);
+}
+
+TEST_F(KeyIndexTest, ResetForgetsOneFlowOnly) {
+  auto index = Open();
+  KeyHash key{0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF};
+  ASSERT_TRUE(index->Ingest(flow_, false, {{key, {10, 1}}}, {3, "l"}).ok());
+  ASSERT_TRUE(index->Ingest(other_, false, {{key, {10, 2}}}, {5, "l"}).ok());
+  ASSERT_TRUE(index->Reset(flow_).ok());
+  EXPECT_FALSE(index->Version(flow_).value().has_value());
+  EXPECT_TRUE(index->Find(flow_, false, {&key, 1}).value()[0].empty());
+  EXPECT_EQ(index->Version(other_).value()->version, 5);
+  EXPECT_EQ(index->Find(other_, false, {&key, 1}).value()[0].size(), 1u);
+}
+
+TEST_F(KeyIndexTest, ADamagedIndexIsMadeAnew) {
+  {
+    auto index = Open();
+    ASSERT_TRUE(index->Ingest(flow_, false, Entries(10000, 1), {3, "l"}).ok());
+  }
+  std::ofstream(directory_ / "CURRENT", std::ios::trunc) << "nonsense";
+  auto index = Open();
+  auto version = index->Version(flow_);
+  ASSERT_TRUE(version.ok()) << version.status().ToString();
+  EXPECT_FALSE(version->has_value());
+  EXPECT_TRUE(index->Ingest(flow_, false, Entries(10, 1), {4, "l"}).ok());
+}
+
+}  // namespace
+}  // namespace freshet::apply
