@@ -63,7 +63,6 @@ class KeyedFold {
 
   Status Add(uint32_t ordinal, const FoldBatch& batch) {
     ChangeView view(batch.changes);
-    former_.reset();
     for (int64_t row = 0; row < view.size(); ++row) {
       RowRef ref{ordinal, static_cast<uint32_t>(row)};
       uint32_t key = table_.At(batch.keys[static_cast<size_t>(row)]);

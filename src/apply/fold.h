@@ -69,9 +69,9 @@ struct Folded {
     int32_t patch = -1;  // row of `patches`: the row's columns come from several rows
     int64_t copies = 1;
   };
-  bool truncated = false;      // every row the destination has goes; erases are empty
-  std::vector<Erase> erases;   // ascending by key
-  std::vector<Put> puts;       // ascending by (from); keyed: one a key
+  bool truncated = false;       // every row the destination has goes; erases are empty
+  std::vector<Erase> erases;    // ascending by key
+  std::vector<Put> puts;        // ascending by (from); keyed: one a key
   std::vector<RowRef> patches;  // width() refs a patched row
   std::vector<KeyHash> wanted;  // keys whose row is read in the destination before it is erased
   std::vector<bool> wanted_columns;  // by destination column: read of those rows

@@ -3,6 +3,7 @@
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <charconv>
 #include <map>
@@ -16,9 +17,9 @@ namespace {
 
 Result<std::shared_ptr<arrow::Array>> Take(const std::shared_ptr<arrow::Array>& values,
                                            const std::shared_ptr<arrow::Array>& indices) {
-  FRESHET_TRY(arrow::Datum taken,
-              arrow::compute::Take(values, indices, arrow::compute::TakeOptions::NoBoundsCheck()));
-  return taken.make_array();
+  FRESHET_TRY(auto taken, arrow::compute::Take(*values, *indices,
+                                               arrow::compute::TakeOptions::NoBoundsCheck()));
+  return taken;
 }
 
 Result<std::shared_ptr<arrow::Array>> IndicesOf(std::span<const int64_t> rows) {

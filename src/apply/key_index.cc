@@ -64,8 +64,7 @@ void PutAddress(const RowAddress& address, std::string* out) {
 }
 
 RowAddress GetAddress(const rocksdb::Slice& from) {
-  return {GetBigEndian(from.data(), 8),
-          static_cast<uint32_t>(GetBigEndian(from.data() + 8, 4))};
+  return {GetBigEndian(from.data(), 8), static_cast<uint32_t>(GetBigEndian(from.data() + 8, 4))};
 }
 
 rocksdb::Options OptionsOf() {

@@ -19,7 +19,7 @@ class KeyIndexTest : public ::testing::Test {
  protected:
   void SetUp() override { directory_ = fs::temp_directory_path() / ("freshet-" + RandomHex(8)); }
   void TearDown() override { fs::remove_all(directory_); }
-  std::unique_ptr<KeyIndex> Open() { return *KeyIndex::Open(directory_.string()); }
+  std::unique_ptr<KeyIndex> Open() { return KeyIndex::Open(directory_.string()).value(); }
 
   fs::path directory_;
   const record::FlowId flow_{"orders"}, other_{"orders2"};
@@ -47,8 +47,7 @@ TEST_F(KeyIndexTest, TheNewestAddressOfAKeyWins) {
   auto index = Open();
   KeyHash key{1, 2};
   ASSERT_TRUE(index->Ingest(flow_, false, {{key, {10, 1}}, {key, {11, 2}}}, {3, "l"}).ok());
-  EXPECT_EQ(index->Find(flow_, false, {&key, 1}).value()[0],
-            (std::vector<RowAddress>{{11, 2}}));
+  EXPECT_EQ(index->Find(flow_, false, {&key, 1}).value()[0], (std::vector<RowAddress>{{11, 2}}));
   ASSERT_TRUE(index->Ingest(flow_, false, {{key, {9, 3}}}, {4, "l"}).ok());
   EXPECT_EQ(index->Find(flow_, false, {&key, 1}).value()[0], (std::vector<RowAddress>{{9, 3}}));
   EXPECT_EQ(index->Version(flow_).value(), (KeyIndex::Mark{4, "l"}));
@@ -74,7 +73,7 @@ TEST_F(KeyIndexTest, AFileIsIngestedWithItsMarkAndSurvivesACrash) {
   // What is on disk before it closes is what a crash leaves.
   fs::path copy = directory_.string() + "-copy";
   fs::copy(directory_, copy, fs::copy_options::recursive);
-  auto index = *KeyIndex::Open(copy.string());
+  auto index = KeyIndex::Open(copy.string()).value();
   EXPECT_EQ(index->Find(flow_, false, {&flushed, 1}).value()[0].size(), 1u);
   EXPECT_TRUE(index->Find(flow_, false, {&lost, 1}).value()[0].empty());
   EXPECT_EQ(index->Version(flow_).value(), (KeyIndex::Mark{2, "l"}));

@@ -7,6 +7,7 @@
 
 #include "apply/key_index.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "delta/table.h"
 #include "record/observer.h"
 #include "staging/reader.h"
@@ -25,6 +26,7 @@ struct Positions {
   record::Generation generation;
   record::SegmentNumber snapshot;  // chunks of `generation` up to here are in the table
   record::SegmentNumber changes;   // changes up to here are in the table
+  bool operator==(const Positions&) const = default;
 };
 
 /// What one call of Apply did.
@@ -65,6 +67,8 @@ class TableApplier {
     record::Observer* observer = nullptr;
     std::string pipeline_mark;  // goes into the table's mark
     // the reader's record says the table existed: missing now is POSITION_LOST
+    /// Change bytes one fold keeps; above it the fold runs in passes. Another value is for tests.
+    size_t fold_bytes_max = limits::kFoldBytesMax;
     bool created_before = false;
   };
   static Result<std::unique_ptr<TableApplier>> Open(Flow flow, Context context);

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/index_follow.h"
+
+#include "apply/key_hash.h"
+#include "base/limits.h"
+#include "delta/deletion_vector.h"
+#include "parquet/reader.h"
+
+namespace freshet::apply {
+namespace {
+
+class Follower {
+ public:
+  Follower(KeyIndex* index, const record::FlowId& flow, const TableForm& form,
+           const delta::Table& table)
+      : index_(index), flow_(flow), form_(form), table_(table) {}
+
+  Status Follow(const delta::Snapshot& target, const std::stop_token& stop) {
+    FRESHET_TRY(auto mark, index_->Version(flow_));
+    if (mark && mark->layout == form_.layout && mark->version == target.version) {
+      return Status::Ok();
+    }
+    FRESHET_TRY(auto known, Known(mark, target));
+    if (known == nullptr) FRESHET_CHECK_OK(index_->Reset(flow_));
+    for (const auto& [path, file] : target.files) {
+      if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "indexing was stopped");
+      FRESHET_TRY(bool needed, Needed(known.get(), file));
+      if (needed) FRESHET_CHECK_OK(Index(file));
+    }
+    return index_->Ingest(flow_, form_.rows.keyless(), std::move(entries_),
+                          {target.version, form_.layout});
+  }
+
+ private:
+  /// The state the entries reflect; null: it cannot be known.
+  Result<std::shared_ptr<const delta::Snapshot>> Known(const std::optional<KeyIndex::Mark>& mark,
+                                                       const delta::Snapshot& target) {
+    std::shared_ptr<const delta::Snapshot> none;
+    if (!mark || mark->layout != form_.layout) return none;
+    if (mark->version < 0 || mark->version > target.version) return none;
+    auto known = table_.At(mark->version);
+    if (known.ok()) return *known;
+    if (known.status().Is(ErrorClass::NOT_FOUND)) return none;
+    return known.status();
+  }
+
+  /// Whether a file has rows at the target that the entries may lack.
+  Result<bool> Needed(const delta::Snapshot* known, const delta::AddFile& file) {
+    if (known == nullptr) return true;
+    auto before = known->files.find(file.path);
+    if (before == known->files.end()) return true;
+    const auto& old = before->second.deletion_vector;
+    if (!old || old == file.deletion_vector) return false;
+    if (!file.deletion_vector) return true;
+    FRESHET_TRY(auto was, delta::DeletionVector::Load(*table_.store(), *old));
+    FRESHET_TRY(auto is, delta::DeletionVector::Load(*table_.store(), *file.deletion_vector));
+    return !is.Covers(was);
+  }
+
+  Status Index(const delta::AddFile& file) {
+    delta::DeletionVector dead;
+    if (file.deletion_vector) {
+      FRESHET_TRY(dead, delta::DeletionVector::Load(*table_.store(), *file.deletion_vector));
+    }
+    FRESHET_TRY(auto reader, parquet::Reader::Open(table_.store(), file.path));
+    const uint64_t path = HashPath(file.path);
+    for (int group = 0; group < reader->row_groups(); ++group) {
+      FRESHET_TRY(auto batch, reader->Read(group, form_.KeyFields()));
+      auto keys = form_.rows.keyless()
+                      ? HashContents(batch->columns(), form_.rows.ids, batch->num_rows())
+                      : HashKeys(batch->columns(), batch->num_rows());
+      auto row = static_cast<uint32_t>(reader->RowsOf(group).first);
+      for (const auto& key : keys) {
+        if (!dead.Contains(row)) entries_.push_back({key, {path, row}});
+        ++row;
+      }
+      if (entries_.size() >= limits::kIndexIngestEntriesMax) {
+        // More than one step: until the last the mark says that the entries reflect nothing.
+        FRESHET_CHECK_OK(
+            index_->Ingest(flow_, form_.rows.keyless(), std::move(entries_), {-1, form_.layout}));
+        entries_ = {};
+      }
+    }
+    return Status::Ok();
+  }
+
+  KeyIndex* const index_;
+  const record::FlowId& flow_;
+  const TableForm& form_;
+  const delta::Table& table_;
+  std::vector<IndexEntry> entries_;
+};
+
+}  // namespace
+
+Status FollowIndex(KeyIndex* index, const record::FlowId& flow, const TableForm& form,
+                   const delta::Table& table, const delta::Snapshot& target,
+                   const std::stop_token& stop) {
+  return Follower(index, flow, form, table).Follow(target, stop);
+}
+
+}  // namespace freshet::apply

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stop_token>
+
+#include "apply/key_index.h"
+#include "apply/table_form.h"
+#include "delta/table.h"
+
+namespace freshet::apply {
+
+/// Bring a flow's entries to `target`, by the difference of the state they reflect and the target,
+/// whoever wrote it: of a file that is new, or whose deletion vector lost rows, the rows that live
+/// at the target are ingested; a vector that grew needs nothing. Where the difference cannot be
+/// known (no mark, another layout, a version the log no longer reaches) the flow is indexed anew.
+/// Errors: CANCELLED, as KeyIndex, delta::Table and parquet::Reader.
+Status FollowIndex(KeyIndex* index, const record::FlowId& flow, const TableForm& form,
+                   const delta::Table& table, const delta::Snapshot& target,
+                   const std::stop_token& stop);
+
+}  // namespace freshet::apply

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/table_applier.h"
+
+#include <arrow/compute/initialize.h>
+
+#include <algorithm>
+
+#include "apply/change_plan.h"
+#include "apply/index_follow.h"
+#include "apply/staged_changes.h"
+#include "apply/staged_chunks.h"
+#include "apply/table_form.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "record/arrow_status.h"
+
+namespace freshet::apply {
+namespace {
+
+using record::Generation;
+using record::SegmentNumber;
+using staging::Checkpoint;
+using staging::GenerationBegun;
+using staging::TableState;
+
+/// A commit in the making, and what it was made for.
+struct Draft {
+  std::string operation;
+  std::vector<delta::Action> actions;
+  Applied applied;
+  Positions positions;  // after it
+};
+
+class StagingApplier final : public TableApplier {
+ public:
+  StagingApplier(Flow flow, Context context)
+      : flow_(std::move(flow)),
+        context_(std::move(context)),
+        names_(flow_.id),
+        table_(context_.table) {}
+
+  Result<Positions> Current() override {
+    FRESHET_CHECK_OK(Named(Refresh()));
+    return positions_;
+  }
+
+  Result<Applied> Apply(SegmentNumber through, const std::stop_token& stop) override {
+    for (int attempt = 0; attempt < limits::kCommitAttemptsMax; ++attempt) {
+      if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "apply was stopped");
+      auto applied = Step(through, stop);
+      if (applied.ok()) return applied;
+      if (!applied.status().Is(ErrorClass::DELTA_CONFLICT)) return Named(applied.status());
+      context_.observer->OnEvent(
+          {"commit_conflict", {{"table", flow_.source.ToString()}, {"flow", flow_.id.value()}}});
+    }
+    return Named(Error(ErrorClass::DELTA_CONFLICT, "lost {} commit races in a row",
+                       limits::kCommitAttemptsMax));
+  }
+
+ private:
+  Status Named(const Status& status) const {
+    return Status(status).With("table", flow_.source.ToString());
+  }
+  int64_t NowMs() const { return context_.clock->WallNow() / 1000; }
+
+  Status Refresh();
+  Status ReadPositions(const delta::Snapshot& snapshot, TableMark* mark, Positions* positions);
+  Result<Applied> Step(SegmentNumber through, const std::stop_token& stop);
+  Result<Applied> Settled(Applied applied, const Checkpoint& latest, const TableState& state) const;
+
+  Result<Applied> Create(const GenerationBegun& begun, const TableState& state);
+  Result<std::optional<Applied>> Chunks(const std::optional<GenerationBegun>& successor,
+                                        const TableState& state, SegmentNumber through);
+  Result<Draft> DraftChunks(const std::optional<GenerationBegun>& successor,
+                            const StagedChunks& chunks, const TableState& state);
+  Result<std::optional<Applied>> Changes(SegmentNumber through, const std::stop_token& stop);
+  Result<Applied> CommitChanges(const StagedChanges& changes, const std::stop_token& stop);
+  Result<std::vector<delta::Action>> EvolveColumns(const StagedChanges& changes, TableForm* form);
+  Result<Applied> Commit(Draft draft);
+  TableMark MarkOf(const GenerationBegun& begun, const record::TableShape& shape) const;
+
+  const Flow flow_;
+  const Context context_;
+  const TxnNames names_;
+  delta::Table table_;
+  std::shared_ptr<const delta::Snapshot> known_;  // null: no table yet
+  TableMark mark_;                                // of known_
+  Positions positions_;                           // of known_
+  int64_t checkpointed_ = 0;  // the newest version with a checkpoint, as far as known
+  SegmentNumber scanned_;     // no change of the table lies in the segments up to here
+};
+
+int64_t Number(const delta::Snapshot& snapshot, const std::string& app_id) {
+  return snapshot.txns.at(app_id).version;
+}
+
+Status StagingApplier::ReadPositions(const delta::Snapshot& snapshot, TableMark* mark,
+                                     Positions* positions) {
+  const auto& txns = snapshot.txns;
+  size_t known =
+      txns.count(names_.generation) + txns.count(names_.snapshot) + txns.count(names_.changes);
+  FRESHET_TRY(auto read, TableMark::Of(snapshot.metadata.configuration));
+  if (!read) {
+    if (known > 0) return Error(ErrorClass::POSITION_LOST, "the table lost its freshet properties");
+    return Error(ErrorClass::TABLE_FOREIGN, "another program made this table");
+  }
+  if (read->staging != context_.staging->staging_id()) {
+    return Error(ErrorClass::POSITION_LOST, "the table names another staging: {}", read->staging);
+  }
+  if (read->table != flow_.table.value()) {
+    return Error(ErrorClass::TABLE_RECREATED, "the destination holds the rows of table {}",
+                 read->table);
+  }
+  if (read->flow != flow_.id.value()) {
+    return Error(ErrorClass::TABLE_FOREIGN, "the table belongs to the flow {}", read->flow);
+  }
+  if (known != 3) return Error(ErrorClass::POSITION_LOST, "a txn of the table is missing");
+  positions->generation = Generation(Number(snapshot, names_.generation));
+  positions->snapshot = SegmentNumber(Number(snapshot, names_.snapshot));
+  positions->changes = SegmentNumber(Number(snapshot, names_.changes));
+  *mark = std::move(*read);
+  return Status::Ok();
+}
+
+/// Read the table's newest state. Another's commit with our txns means that this process is the
+/// zombie.
+Status StagingApplier::Refresh() {
+  auto latest = table_.Latest(known_);
+  if (latest.status().Is(ErrorClass::NOT_FOUND)) {
+    if (known_ == nullptr && !context_.created_before) return Status::Ok();
+    return Error(ErrorClass::POSITION_LOST, "the destination table is gone");
+  }
+  if (!latest.ok()) return latest.status();
+  if (known_ != nullptr && (*latest)->version == known_->version) return Status::Ok();
+  TableMark mark;
+  Positions positions;
+  FRESHET_CHECK_OK(ReadPositions(**latest, &mark, &positions));
+  if (known_ != nullptr) {
+    if (positions != positions_) {
+      return Error(ErrorClass::COMMIT_ZOMBIE, "another process moved the table's positions");
+    }
+    context_.observer->OnEvent({"foreign_commit",
+                                {{"table", flow_.source.ToString()},
+                                 {"flow", flow_.id.value()},
+                                 {"version", (*latest)->version}}});
+  }
+  known_ = std::move(*latest);
+  mark_ = std::move(mark);
+  positions_ = positions;
+  return Status::Ok();
+}
+
+Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_token& stop) {
+  FRESHET_CHECK_OK(Refresh());
+  FRESHET_TRY(auto latest, context_.staging->Latest());
+  through = std::min(through, latest.through);
+  Applied waiting{.state = Applied::State::kWaiting, .through = through};
+  auto found = latest.tables.find(flow_.table);
+  if (found == latest.tables.end()) return waiting;
+  const TableState& state = found->second;
+  auto generation = state.generations.find(flow_.id);
+  if (generation == state.generations.end()) {
+    // A generation that no checkpoint names any more was complete; without a table none began.
+    if (known_ == nullptr || !mark_.complete) return Settled(waiting, latest, state);
+  } else {
+    const GenerationBegun& begun = generation->second.begun;
+    if (known_ == nullptr) return Create(begun, state);
+    std::optional<GenerationBegun> successor;
+    if (begun.generation > positions_.generation) successor = begun;
+    if (successor || !mark_.complete) {
+      FRESHET_TRY(auto applied, Chunks(successor, state, through));
+      return applied ? *applied : Settled(waiting, latest, state);
+    }
+  }
+  SegmentNumber from = std::max(positions_.changes, scanned_);
+  if (from < through && state.last_segment > from) {
+    FRESHET_TRY(auto applied, Changes(through, stop));
+    if (applied) return *applied;
+  }
+  return Settled({.state = Applied::State::kCurrent,
+                  .version = known_->version,
+                  .through = through,
+                  .committed_at = latest.through == through ? latest.committed_at : 0},
+                 latest, state);
+}
+
+/// What a table that has nothing more to apply answers: itself, or why it will never have more.
+Result<Applied> StagingApplier::Settled(Applied applied, const Checkpoint& latest,
+                                        const TableState& state) const {
+  bool all_seen = latest.through == applied.through || state.last_segment <= applied.through;
+  if (!all_seen) return applied;
+  if (state.broken) {
+    auto error_class = ErrorClassOf(state.broken->error_class).value_or(ErrorClass::INTERNAL);
+    return MakeError(error_class, state.broken->message).WithRemedy(state.broken->remedy);
+  }
+  if (state.dropped && applied.state == Applied::State::kWaiting) {
+    return Error(ErrorClass::NOT_FOUND,
+                 "the table was dropped at the source before its snapshot was complete");
+  }
+  return applied;
+}
+
+TableMark StagingApplier::MarkOf(const GenerationBegun& begun,
+                                 const record::TableShape& shape) const {
+  TableMark mark;
+  mark.staging = context_.staging->staging_id();
+  mark.flow = flow_.id.value();
+  mark.table = flow_.table.value();
+  mark.pipeline = context_.pipeline_mark;
+  for (int ordinal : shape.key) mark.key.push_back(shape.ids[static_cast<size_t>(ordinal)]);
+  mark.position = begun.position;
+  mark.shape_version = shape.version;
+  return mark;
+}
+
+Result<Applied> StagingApplier::Create(const GenerationBegun& begun, const TableState& state) {
+  FRESHET_TRY(auto shape, FindShape(context_.staging, begun, state));
+  Draft draft;
+  draft.operation = "CREATE TABLE";
+  draft.actions = DescribeNew(ColumnsOf(shape), MarkOf(begun, shape), NowMs());
+  SegmentNumber before(begun.first_segment.value() - 1);
+  draft.positions = {begun.generation, before, before};
+  draft.applied.through = before;
+  return Commit(std::move(draft));
+}
+
+/// Take the next chunks of the generation that is being read; nothing: there are none.
+Result<std::optional<Applied>> StagingApplier::Chunks(
+    const std::optional<GenerationBegun>& successor, const TableState& state,
+    SegmentNumber through) {
+  Generation generation = successor ? successor->generation : positions_.generation;
+  SegmentNumber after =
+      successor ? SegmentNumber(successor->first_segment.value() - 1) : positions_.snapshot;
+  FRESHET_TRY(auto chunks, ScanChunks(context_.staging, flow_.id, generation, after, through));
+  if (chunks.parts.empty() && !chunks.ended) return std::optional<Applied>();
+  FRESHET_TRY(auto draft, DraftChunks(successor, chunks, state));
+  FRESHET_TRY(auto applied, Commit(std::move(draft)));
+  return std::optional<Applied>(std::move(applied));
+}
+
+Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& successor,
+                                          const StagedChunks& chunks, const TableState& state) {
+  const int64_t now_ms = NowMs();
+  Draft draft;
+  draft.operation = "WRITE";
+  draft.positions = positions_;
+  TableMark mark = mark_;
+  std::vector<delta::Column> columns = known_->columns;
+  if (successor) {
+    FRESHET_TRY(auto shape, FindShape(context_.staging, *successor, state));
+    mark = MarkOf(*successor, shape);
+    columns = ColumnsOf(shape);
+    for (const auto& [path, file] : known_->files)
+      draft.actions.emplace_back(RemoveOf(file, now_ms));
+    draft.positions.generation = successor->generation;
+    draft.positions.changes = SegmentNumber(successor->first_segment.value() - 1);
+  }
+  mark.complete = chunks.ended;
+  if (successor || chunks.ended) {
+    auto described = Redescribe(*known_, columns, mark, now_ms);
+    draft.actions.insert(draft.actions.begin(), described.begin(), described.end());
+  }
+  Adoption adoption{context_.staging->store().get(), context_.table, context_.root.get(),
+                    context_.staging_prefix, context_.table_prefix};
+  for (const auto& part : chunks.parts) {
+    if (part.rows == 0) continue;
+    FRESHET_TRY(auto add, AdoptPart(adoption, part, columns, now_ms));
+    draft.actions.emplace_back(std::move(add));
+    draft.applied.rows_inserted += part.rows;
+  }
+  draft.positions.snapshot = chunks.through;
+  draft.applied.through = chunks.through;
+  return draft;
+}
+
+/// Take the next changes; nothing: none up to `through` concerns the table.
+Result<std::optional<Applied>> StagingApplier::Changes(SegmentNumber through,
+                                                       const std::stop_token& stop) {
+  FRESHET_TRY(auto changes,
+              ScanChanges(context_.staging, {.table = flow_.table,
+                                             .position = mark_.position,
+                                             .shape_version = mark_.shape_version,
+                                             .after = std::max(positions_.changes, scanned_),
+                                             .through = through}));
+  if (!changes.concerned && changes.shapes.empty()) {
+    scanned_ = changes.through;
+    return std::optional<Applied>();
+  }
+  FRESHET_TRY(auto applied, CommitChanges(changes, stop));
+  return std::optional<Applied>(std::move(applied));
+}
+
+/// The actions that give the table the columns of shapes it has not seen, and its form with them.
+Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(const StagedChanges& changes,
+                                                                 TableForm* form) {
+  std::vector<delta::Action> actions;
+  std::vector<delta::Column> columns = known_->columns;
+  TableMark mark = mark_;
+  for (const auto& shape : changes.shapes) {
+    FRESHET_CHECK_OK(AddColumns(shape, &columns));
+    mark.shape_version = std::max(mark.shape_version, shape.version);
+  }
+  if (mark.shape_version != mark_.shape_version) {
+    actions = Redescribe(*known_, columns, mark, NowMs());
+  }
+  delta::Snapshot evolved;
+  evolved.metadata.id = known_->metadata.id;
+  evolved.columns = std::move(columns);
+  FRESHET_TRY(*form, TableForm::Of(evolved, mark));
+  return actions;
+}
+
+Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
+                                              const std::stop_token& stop) {
+  TableForm form;
+  Draft draft;
+  draft.operation = "MERGE";
+  FRESHET_TRY(draft.actions, EvolveColumns(changes, &form));
+  draft.positions = positions_;
+  draft.positions.changes = changes.through;
+  draft.applied.through = changes.through;
+  draft.applied.committed_at = changes.committed_at;
+  if (changes.runs.empty() && !changes.truncated) return Commit(std::move(draft));
+
+  if (changes.truncated) {  // every entry is stale, and nothing will be looked up
+    FRESHET_CHECK_OK(context_.index->Reset(flow_.id));
+  } else {
+    FRESHET_CHECK_OK(FollowIndex(context_.index, flow_.id, form, table_, *known_, stop));
+  }
+  ChangePlanner planner({.flow = flow_.id,
+                         .name = flow_.source.ToString(),
+                         .store = context_.table,
+                         .snapshot = known_,
+                         .form = &form},
+                        context_.index, NowMs());
+  ChangeLoader loader(context_.staging, form.rows, changes, mark_.position,
+                      context_.fold_bytes_max);
+  auto plan = planner.Plan(&loader, stop);
+  if (!plan.ok()) {
+    planner.Discard();
+    return plan.status();
+  }
+  draft.applied.rows_inserted = plan->rows_inserted;
+  draft.applied.rows_updated = plan->rows_updated;
+  draft.applied.rows_deleted = plan->rows_deleted;
+  std::move(plan->actions.begin(), plan->actions.end(), std::back_inserter(draft.actions));
+  auto applied = Commit(std::move(draft));
+  if (applied.status().Is(ErrorClass::DELTA_CONFLICT)) planner.Discard();
+  if (applied.ok() && plan->has_entries) {
+    FRESHET_CHECK_OK(context_.index->Ingest(flow_.id, form.rows.keyless(), std::move(plan->entries),
+                                            {applied->version, form.layout}));
+  }
+  return applied;
+}
+
+Result<Applied> StagingApplier::Commit(Draft draft) {
+  const int64_t now_ms = NowMs();
+  auto txn = [&](const std::string& app_id, int64_t version) {
+    draft.actions.emplace_back(delta::Txn{app_id, version, now_ms});
+  };
+  txn(names_.generation, draft.positions.generation.value());
+  txn(names_.snapshot, draft.positions.snapshot.value());
+  txn(names_.changes, draft.positions.changes.value());
+  delta::CommitInfo info;
+  info.at_ms = now_ms;
+  info.operation = draft.operation;
+  info.metrics_json = fmt::format(
+      R"({{"numTargetRowsInserted":"{}","numTargetRowsUpdated":"{}","numTargetRowsDeleted":"{}"}})",
+      draft.applied.rows_inserted, draft.applied.rows_updated, draft.applied.rows_deleted);
+  info.txn_id = RandomUuid();
+  info.engine = "Freshet/" FRESHET_VERSION;
+  FRESHET_TRY(auto committed, table_.Commit(known_, std::move(info), std::move(draft.actions)));
+  FRESHET_CHECK_OK(ReadPositions(*committed, &mark_, &positions_));
+  known_ = std::move(committed);
+  draft.applied.state = Applied::State::kCommitted;
+  draft.applied.version = known_->version;
+  checkpointed_ = std::max(checkpointed_, known_->checkpoint_version);
+  if (known_->version - checkpointed_ >= limits::kCommitsPerCheckpoint) {
+    checkpointed_ = known_->version;
+    Status written = table_.Checkpoint(*known_);
+    if (!written.ok()) {
+      spdlog::warn("no checkpoint of {}: {}", flow_.source.ToString(), written.ToString());
+    }
+  }
+  return draft.applied;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TableApplier>> TableApplier::Open(Flow flow, Context context) {
+  FRESHET_ASSERT(context.staging != nullptr && context.table != nullptr);
+  FRESHET_ASSERT(context.index != nullptr && context.clock != nullptr);
+  FRESHET_ASSERT(context.observer != nullptr);
+  FRESHET_CHECK_OK(arrow::compute::Initialize());
+  return std::unique_ptr<TableApplier>(
+      std::make_unique<StagingApplier>(std::move(flow), std::move(context)));
+}
+
+}  // namespace freshet::apply

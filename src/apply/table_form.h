@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apply/fold.h"
+#include "delta/table.h"
+#include "record/sequence.h"
+#include "record/shape.h"
+
+namespace freshet::apply {
+
+/// What a destination table says of itself in its Delta properties (`freshet.*`), written by the
+/// commit that creates it and by those that begin or complete a generation.
+struct TableMark {
+  std::string staging, flow, table, pipeline;
+  std::vector<record::ColumnId> key;  // in key order; empty: keyless
+  record::Sequence position;          // of the generation's snapshot
+  int32_t shape_version = 0;          // the newest whose columns the table has
+  bool complete = false;              // every chunk of the generation is in the table
+
+  std::map<std::string, std::string> ToProperties() const;
+  /// Nothing: the table has no mark. Errors: POSITION_LOST (a part of it is missing or unreadable).
+  static Result<std::optional<TableMark>> Of(const std::map<std::string, std::string>& properties);
+};
+
+/// Columns and key of a destination table, as apply needs them.
+struct TableForm {
+  std::vector<delta::Column> columns;
+  RowForm rows;
+  arrow::FieldVector physical;  // one a column: physical name and type
+  std::string layout;           // of the key index's entries
+
+  /// Errors: POSITION_LOST (a key column of the mark is not in the table).
+  static Result<TableForm> Of(const delta::Snapshot& snapshot, const TableMark& mark);
+  /// The key columns' physical fields; keyless: all columns'.
+  arrow::FieldVector KeyFields() const;
+  std::string KeyNames() const;
+};
+
+/// The columns of a table made from this shape.
+std::vector<delta::Column> ColumnsOf(const record::TableShape& shape);
+
+/// Add the shape's columns that `columns` lacks.
+/// Errors: SHAPE_CHANGE_UNSUPPORTED (a column has another type or name), COLUMN_NAME_CONFLICT.
+Status AddColumns(const record::TableShape& shape, std::vector<delta::Column>* columns);
+
+/// Protocol and metadata of a new table.
+std::vector<delta::Action> DescribeNew(std::vector<delta::Column> columns, const TableMark& mark,
+                                       int64_t now_ms);
+/// Metadata (and the protocol, if it has to grow) that give the table other columns or another mark.
+std::vector<delta::Action> Redescribe(const delta::Snapshot& snapshot,
+                                      std::vector<delta::Column> columns, const TableMark& mark,
+                                      int64_t now_ms);
+
+/// The three txns of a flow.
+struct TxnNames {
+  explicit TxnNames(const record::FlowId& flow)
+      : generation(flow.value() + "/generation"),
+        snapshot(flow.value() + "/snapshot"),
+        changes(flow.value() + "/changes") {}
+  std::string generation, snapshot, changes;
+};
+
+}  // namespace freshet::apply
