@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/table_contents.h"
+
+#include <arrow/builder.h>
+#include <arrow/compute/api_vector.h>
+
+#include "delta/deletion_vector.h"
+#include "parquet/reader.h"
+#include "record/arrow_status.h"
+
+namespace freshet::apply {
+
+Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadLiveRows(
+    const std::shared_ptr<store::FileStore>& table, const delta::Snapshot& snapshot) {
+  arrow::FieldVector physical;
+  arrow::FieldVector logical;
+  for (const auto& column : snapshot.columns) {
+    physical.push_back(arrow::field(column.physical, column.type));
+    logical.push_back(arrow::field(column.name, column.type));
+  }
+  auto schema = arrow::schema(logical);
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  for (const auto& [path, file] : snapshot.files) {
+    delta::DeletionVector dead;
+    if (file.deletion_vector) {
+      FRESHET_TRY(dead, delta::DeletionVector::Load(*table, *file.deletion_vector));
+    }
+    FRESHET_TRY(auto reader, parquet::Reader::Open(table, path));
+    for (int group = 0; group < reader->row_groups(); ++group) {
+      FRESHET_TRY(auto rows, reader->Read(group, physical));
+      auto first = static_cast<uint64_t>(reader->RowsOf(group).first);
+      arrow::Int64Builder living;
+      for (int64_t row = 0; row < rows->num_rows(); ++row) {
+        if (dead.Contains(first + static_cast<uint64_t>(row))) continue;
+        FRESHET_CHECK_OK(living.Append(row));
+      }
+      FRESHET_TRY(auto indices, living.Finish());
+      arrow::ArrayVector columns;
+      for (const auto& column : rows->columns()) {
+        FRESHET_TRY(auto taken, arrow::compute::Take(*column, *indices,
+                                                     arrow::compute::TakeOptions::NoBoundsCheck()));
+        columns.push_back(std::move(taken));
+      }
+      batches.push_back(arrow::RecordBatch::Make(schema, indices->length(), std::move(columns)));
+    }
+  }
+  return batches;
+}
+
+}  // namespace freshet::apply
