@@ -20,8 +20,8 @@ struct EncodedCheckpoint {
   parquet::EncodedFile file;
   int64_t actions = 0, adds = 0;
 };
-/// Encode a state as a classic-named checkpoint in one file: the V1 form; with `checkpointMetadata` added, and so a V2 one, where
-/// the table's protocol asks for that.
+/// Encode a state as a classic-named checkpoint in one file: the V1 form; with `checkpointMetadata`
+/// added, and so a V2 one, where the table's protocol asks for that.
 Result<EncodedCheckpoint> EncodeCheckpoint(const Snapshot& snapshot);
 
 }  // namespace freshet::delta

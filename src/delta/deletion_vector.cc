@@ -37,7 +37,8 @@ uint32_t Checksum(std::string_view data) {
 /// Magic, then the bitmap.
 std::string Serialize(Roaring64Map bitmap) {
   bitmap.runOptimize();
-  // CRoaring 0.2.66 writes and reads its count as an aligned word, so the bitmap gets a buffer of its own.
+  // CRoaring 0.2.66 writes and reads its count as an aligned word, so the bitmap gets a buffer of
+  // its own.
   std::vector<char> bytes(bitmap.getSizeInBytes(true));
   bitmap.write(bytes.data(), true);
   std::string data(sizeof(kMagic), '\0');

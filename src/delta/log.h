@@ -8,7 +8,8 @@
 #include "delta/actions.h"
 #include "store/file_store.h"
 
-/// The names and lines of `_delta_log`. Source: Delta protocol, "Delta Log Entries", "Checkpoints", "Last Checkpoint File".
+/// The names and lines of `_delta_log`. Source: Delta protocol, "Delta Log Entries", "Checkpoints",
+/// "Last Checkpoint File".
 namespace freshet::delta {
 
 inline constexpr std::string_view kLogFolder = "_delta_log";
@@ -30,7 +31,8 @@ struct LogFiles {
 };
 Result<LogFiles> ListLog(store::FileStore& table, int64_t from_version);
 
-/// The version that `_last_checkpoint` names; nothing when it is absent or damaged: it is only a hint.
+/// The version that `_last_checkpoint` names; nothing when it is absent or damaged: it is only a
+/// hint.
 Result<std::optional<int64_t>> LastCheckpoint(store::FileStore& table);
 
 /// Errors: NOT_FOUND, DELTA_CORRUPT (a torn or foreign line).

@@ -18,7 +18,8 @@ const std::set<std::string>& ReaderFeatures() {
   return kNames;
 }
 
-/// What a writer may find listed. Those whose duties we don't fulfil are refused when the table uses them: see RefuseInUse.
+/// What a writer may find listed. Those whose duties we don't fulfil are refused when the table
+/// uses them: see RefuseInUse.
 const std::set<std::string>& WriterFeatures() {
   static const std::set<std::string> kNames = {
       "appendOnly",           "invariants",         "checkConstraints", "generatedColumns",
@@ -38,7 +39,8 @@ Status Unsupported(std::string_view what) {
                what);
 }
 
-/// Refuse what a listed (or, in protocols before 7, implied) feature asks of every writer, once the table really uses it.
+/// Refuse what a listed (or, in protocols before 7, implied) feature asks of every writer, once the
+/// table really uses it.
 Status RefuseInUse(const Metadata& metadata) {
   for (const auto& [name, value] : metadata.configuration) {
     if (name.starts_with("delta.constraints.")) return Unsupported("a CHECK constraint, " + name);

@@ -34,7 +34,8 @@ Replay::Replay(const std::shared_ptr<const Snapshot>& base)
     : state_(base != nullptr ? std::make_shared<Snapshot>(*base) : std::make_shared<Snapshot>()) {}
 
 void Replay::Add(AddFile add) {
-  // In a state the flag says nothing (a checkpoint has none set): true, so that an action made from it changes data.
+  // In a state the flag says nothing (a checkpoint has none set): true, so that an action made from
+  // it changes data.
   add.data_change = true;
   state_->tombstones.erase(add.path + '#' + UniqueId(add.deletion_vector));
   std::string path = add.path;
@@ -42,7 +43,8 @@ void Replay::Add(AddFile add) {
 }
 
 void Replay::Remove(RemoveFile remove) {
-  // Only this logical file goes: the same path with another vector may stand in the same commit, before or after.
+  // Only this logical file goes: the same path with another vector may stand in the same commit,
+  // before or after.
   const std::string id = UniqueId(remove.deletion_vector);
   auto live = state_->files.find(remove.path);
   if (live != state_->files.end() && UniqueId(live->second.deletion_vector) == id)

@@ -16,7 +16,8 @@ class Replay {
   explicit Replay(const std::shared_ptr<const Snapshot>& base);
   /// Fold the actions of one commit, or some of a checkpoint's (whose order doesn't matter).
   void Apply(std::vector<Action> actions);
-  /// Return the state as of `version`. Errors: DELTA_CORRUPT (no protocol or metadata), DELTA_UNSUPPORTED.
+  /// Return the state as of `version`. Errors: DELTA_CORRUPT (no protocol or metadata),
+  /// DELTA_UNSUPPORTED.
   Result<std::shared_ptr<const Snapshot>> Finish(int64_t version, int64_t checkpoint_version);
 
  private:
@@ -27,8 +28,8 @@ class Replay {
   bool metadata_changed_ = false;
 };
 
-/// The tombstones a checkpoint still has to hold: those younger than the table's retention, counted back from the youngest, so
-/// that no clock is asked and an idle table forgets nothing too early.
+/// The tombstones a checkpoint still has to hold: those younger than the table's retention, counted
+/// back from the youngest, so that no clock is asked and an idle table forgets nothing too early.
 void DropExpired(Snapshot* snapshot);
 
 }  // namespace freshet::delta

@@ -68,7 +68,8 @@ std::string Utf8(std::u32string_view characters) {
   return out;
 }
 
-/// The least string of at most 32 characters above everything that begins with these: UTF-8 bytes order as code points do.
+/// The least string of at most 32 characters above everything that begins with these: UTF-8 bytes
+/// order as code points do.
 std::optional<std::u32string> Raise(std::u32string characters) {
   while (!characters.empty() && characters.back() == kLastCharacter) characters.pop_back();
   if (characters.empty()) return std::nullopt;
@@ -126,7 +127,8 @@ std::optional<std::string> RealBound(double value, bool single) {
   return single ? fmt::format("{}", static_cast<float>(value)) : fmt::format("{}", value);
 }
 
-/// Return a bound as JSON text, or nothing where it cannot be said exactly (or Delta keeps none: booleans, bytes, arrays).
+/// Return a bound as JSON text, or nothing where it cannot be said exactly (or Delta keeps none:
+/// booleans, bytes, arrays).
 std::optional<std::string> BoundText(const parquet::StatValue& value, const arrow::DataType& type,
                                      Side side) {
   const auto* integer = std::get_if<int64_t>(&value);

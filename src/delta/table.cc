@@ -17,7 +17,8 @@ using Store = std::shared_ptr<store::FileStore>;
 using State = std::shared_ptr<const Snapshot>;
 constexpr int64_t kNewest = INT64_MAX;
 
-/// Fold the commits base + 1 … target (or the newest) on a begun replay. Errors: DELTA_CORRUPT on a gap.
+/// Fold the commits base + 1 … target (or the newest) on a begun replay. Errors: DELTA_CORRUPT on a
+/// gap.
 Result<State> FoldCommits(const Store& table, const LogFiles& log, int64_t base, int64_t target,
                           int64_t checkpoint, Replay* replay) {
   int64_t version = base;
@@ -101,7 +102,8 @@ Status CheckCommit(const Snapshot& after, const std::vector<Action>& actions) {
   return Status::Ok();
 }
 
-/// Whether the commit at `version` is the one that carries this id. Errors: NOT_FOUND (nobody's yet).
+/// Whether the commit at `version` is the one that carries this id. Errors: NOT_FOUND (nobody's
+/// yet).
 Result<bool> IsOurs(store::FileStore& table, int64_t version, const std::string& txn_id) {
   FRESHET_TRY(const auto actions, ReadCommit(table, version));
   for (const auto& action : actions) {
@@ -111,8 +113,9 @@ Result<bool> IsOurs(store::FileStore& table, int64_t version, const std::string&
   return false;
 }
 
-/// Put the commit's file, and find out what became of it: after a lost race or an unknown outcome the version is read, and a
-/// commit with our id is ours however its Put answered. An absent one is put again, once: the same bytes can win only once.
+/// Put the commit's file, and find out what became of it: after a lost race or an unknown outcome
+/// the version is read, and a commit with our id is ours however its Put answered. An absent one is
+/// put again, once: the same bytes can win only once.
 Status PutCommit(store::FileStore& table, int64_t version, const std::string& text,
                  const std::string& txn_id) {
   Status put;
@@ -137,7 +140,8 @@ Result<State> Table::Latest(const State& known) const {
   FRESHET_TRY(const auto log, ListLog(*store_, known->version));
   const bool reaches = !log.commits.empty() && log.commits.front() <= known->version + 1;
   if (!reaches) return Load(store_, kNewest);
-  // The known version's own file is gone once the log was cleaned; then the next one shows that this is still the same log.
+  // The known version's own file is gone once the log was cleaned; then the next one shows that
+  // this is still the same log.
   if (log.commits.back() == known->version) return known;
   if (log.commits.back() < known->version) return Load(store_, kNewest);
   Replay replay(known);

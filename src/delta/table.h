@@ -23,7 +23,8 @@ struct Column {
   record::ColumnId id;
   std::shared_ptr<arrow::DataType> type;
   bool nullable = true;
-  /// Field metadata that is none of ours, as a JSON object; kept when the schema is written again. Empty: none.
+  /// Field metadata that is none of ours, as a JSON object; kept when the schema is written again.
+  /// Empty: none.
   std::string other_metadata_json = {};
 };
 
@@ -35,7 +36,8 @@ std::string ColumnsToJson(const std::vector<Column>& columns, bool column_mappin
 /// Whether Delta holds this name without column mapping: none of " ,;{}()\n\t=".
 bool IsPlainName(std::string_view name);
 
-/// The state of a table at one version. Immutable, shared. The `data_change` of its files and tombstones is always true.
+/// The state of a table at one version. Immutable, shared. The `data_change` of its files and
+/// tombstones is always true.
 struct Snapshot {
   int64_t version = -1;
   Protocol protocol;

@@ -20,7 +20,8 @@ using State = std::shared_ptr<const Snapshot>;
 class FaultyStore final : public store::FileStore {
  public:
   explicit FaultyStore(Store inner) : inner_(std::move(inner)) {}
-  /// Asked before each Put of this path's kind: returns the answer to give instead, and may do the Put itself.
+  /// Asked before each Put of this path's kind: returns the answer to give instead, and may do the
+  /// Put itself.
   std::function<std::optional<Status>(const std::function<Status()>& put)> on_put;
 
   using store::FileStore::Put;
@@ -107,7 +108,8 @@ TEST(Table, CommitsAreReadBackAsTheyWereReturned) {
   auto v1 = Must(table.Commit(v0, Info(), {Add("a"), Add("b"), Txn{"f/changes", 7, 6}}));
   auto with_vector = Add("a");
   with_vector.deletion_vector = DeletionVectorDescriptor{'i', "00000", std::nullopt, 4, 1};
-  // The new vector's add stands before the removal of the old one: order within a commit means nothing.
+  // The new vector's add stands before the removal of the old one: order within a commit means
+  // nothing.
   auto v2 = Must(
       table.Commit(v1, Info(), {with_vector, RemovalOf(Add("a"), 100), RemovalOf(Add("b"), 100)}));
   EXPECT_EQ(v2->files.size(), 1U);
@@ -204,7 +206,8 @@ TEST(Table, CheckpointHoldsTheWholeState) {
   EXPECT_TRUE(table.At(3).status().Is(ErrorClass::NOT_FOUND));
   EXPECT_TRUE(Same(*state, *Must(table.At(state->version))));
   auto next = Must(table.Commit(back, Info(), {Add("next")}));
-  // Without the hint, with a damaged one, and from a state whose own commit is gone, the same is found.
+  // Without the hint, with a damaged one, and from a state whose own commit is gone, the same is
+  // found.
   EXPECT_TRUE(Same(*next, *Must(table.Latest(back))));
   ASSERT_TRUE(store->Put(kLastCheckpoint, "{torn", store::If::kAlways).ok());
   EXPECT_TRUE(Same(*next, *Must(table.Latest(nullptr))));

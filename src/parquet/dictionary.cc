@@ -59,7 +59,8 @@ Sample Take(const Chunks& chunks) {
   int64_t total = 0;
   for (const auto& chunk : chunks) total += chunk->length();
   const int64_t stride = std::max<int64_t>(1, total / limits::kDictionarySampleRows);
-  uint64_t noise = 1;  // steps of uneven length (a xorshift), else a periodic column shows a few of its values only
+  // steps of uneven length (a xorshift), else a periodic column shows a few of its values only
+  uint64_t noise = 1;
   std::unordered_map<size_t, bool> seen;  // hash → more than once
   for (const auto& chunk : chunks) {
     const ValueHash hash(*chunk);
@@ -100,7 +101,8 @@ bool DictionaryPays(const Chunks& chunks) {
   const int64_t distinct = Distinct(sample);
   if (distinct < 0) return false;
   if (sample.sampled == 0) return true;
-  // The estimator says sqrt(sampled / rows) of a column of unique values, 0.25 at the largest row group: a fifth is below that.
+  // The estimator says sqrt(sampled / rows) of a column of unique values, 0.25 at the largest row
+  // group: a fifth is below that.
   if (distinct > sample.rows / 5) return false;
   return distinct * (sample.bytes / sample.sampled) <=
          static_cast<int64_t>(limits::kDictionaryBytesMax);

@@ -41,7 +41,8 @@ std::optional<Value> Decimal(::parquet::Type::type physical, const std::string& 
   return *value;
 }
 
-/// Decode a plain-encoded bound. Source: Parquet format, "Statistics" (bounds of byte arrays have no length prefix).
+/// Decode a plain-encoded bound. Source: Parquet format, "Statistics" (bounds of byte arrays have
+/// no length prefix).
 std::optional<Value> Decode(const arrow::DataType& type, ::parquet::Type::type physical,
                             const std::string& bytes) {
   switch (type.id()) {
@@ -92,7 +93,8 @@ StatValue Public(const Value& value, const arrow::DataType& type) {
       value);
 }
 
-/// What is known of one bound as row groups are added: a group with values but without a bound loses it for the file.
+/// What is known of one bound as row groups are added: a group with values but without a bound
+/// loses it for the file.
 class Bound {
  public:
   explicit Bound(bool largest) : largest_(largest) {}

@@ -10,8 +10,8 @@
 
 namespace freshet::parquet {
 
-/// A stored object as Arrow wants to read it. One thread at a time. A store's error is kept in `failure`, because Parquet's own
-/// errors come in the same status code.
+/// A stored object as Arrow wants to read it. One thread at a time. A store's error is kept in
+/// `failure`, because Parquet's own errors come in the same status code.
 class StoreFile final : public arrow::io::RandomAccessFile {
  public:
   StoreFile(std::shared_ptr<store::FileStore> store, std::string path, int64_t bytes)
