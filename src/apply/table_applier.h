@@ -58,8 +58,9 @@ class TableApplier {
   struct Context {
     staging::StagingReader* staging = nullptr;
     std::shared_ptr<store::FileStore> table;  // rooted at the table's folder
-    /// The store that holds both the staging and the tables, with the prefixes of either in it: snapshot parts are adopted by a
-    /// Copy within it (a hard link locally). Null: they are copied through memory.
+    /// The store that holds both the staging and the tables, with the prefixes of either in it:
+    /// snapshot parts are adopted by a Copy within it (a hard link locally). Null: they are copied
+    /// through memory.
     std::shared_ptr<store::FileStore> root;
     std::string staging_prefix, table_prefix;
     KeyIndex* index = nullptr;

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "apply/staged_world.h"
+#include "apply/staged_world_test.h"
 
 namespace freshet::apply {
 namespace {

@@ -51,7 +51,7 @@ Status AddColumns(const record::TableShape& shape, std::vector<delta::Column>* c
 /// Protocol and metadata of a new table.
 std::vector<delta::Action> DescribeNew(std::vector<delta::Column> columns, const TableMark& mark,
                                        int64_t now_ms);
-/// Metadata (and the protocol, if it has to grow) that give the table other columns or another mark.
+/// Metadata (and the protocol, if it has to grow) that give a table other columns or another mark.
 std::vector<delta::Action> Redescribe(const delta::Snapshot& snapshot,
                                       std::vector<delta::Column> columns, const TableMark& mark,
                                       int64_t now_ms);
