@@ -11,7 +11,7 @@
 #include <cmath>
 
 #include "base/limits.h"
-#include "parquet/dictionary.h"
+#include "parquet/column_encoding.h"
 #include "parquet/file_statistics.h"
 #include "record/arrow_status.h"
 
@@ -116,10 +116,14 @@ class ParquetEncoder final : public Encoder {
         ->enable_store_decimal_as_integer()
         ->enable_write_page_index();
     for (int column = 0; column < schema_->num_fields(); ++column) {
+      const auto& field = *schema_->field(column);
       // Nested leaves keep the writer's own choice: a dictionary until it outgrows its page.
-      if (schema_->field(column)->type()->num_fields() > 0 || DictionaryPays(PendingColumn(column)))
-        continue;
-      properties.disable_dictionary(schema_->field(column)->name());
+      if (field.type()->num_fields() > 0) continue;
+      const ColumnEncoding encoding = ChooseEncoding(PendingColumn(column));
+      if (encoding != ColumnEncoding::kDictionary) properties.disable_dictionary(field.name());
+      if (encoding == ColumnEncoding::kDelta) {
+        properties.encoding(field.name(), ::parquet::Encoding::DELTA_BINARY_PACKED);
+      }
     }
     FRESHET_TRY(writer_, ::parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(),
                                                             sink_, properties.build()));

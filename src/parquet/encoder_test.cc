@@ -12,7 +12,7 @@
 #include <cmath>
 
 #include "base/limits.h"
-#include "parquet/dictionary.h"
+#include "parquet/column_encoding.h"
 #include "parquet/reader.h"
 #include "store/memory_store.h"
 
@@ -172,18 +172,44 @@ TEST(Encoder, AnEmptyFileIsAFile) {
   EXPECT_EQ(OpenBytes(file->bytes->ToString(), &store)->rows(), 0);
 }
 
-TEST(Dictionary, EstimateTellsFewFromMany) {
-  std::vector<std::optional<int64_t>> unique(200000), few(200000), many(200000);
+TEST(ColumnEncoding, FewManyAndRunningValuesAreToldApart) {
+  std::vector<std::optional<int64_t>> unique(200000), few(200000), many(200000), random(200000);
   for (size_t i = 0; i < unique.size(); ++i) {
-    unique[i] = static_cast<int64_t>(i);
+    unique[i] = static_cast<int64_t>(i * 13 + i % 5);
     few[i] = static_cast<int64_t>(i * 2654435761U % 300);
     many[i] = static_cast<int64_t>(i * 2654435761U % 90000);
+    const uint64_t mixed = i * 0x9E3779B97F4A7C15ULL;
+    random[i] = static_cast<int64_t>(mixed ^ ((mixed >> 29U) * 0xBF58476D1CE4E5B9ULL));
   }
-  EXPECT_FALSE(DictionaryPays({Longs(unique)}));
-  EXPECT_TRUE(DictionaryPays({Longs(few)}));
-  EXPECT_FALSE(DictionaryPays({Longs(many)}));
+  EXPECT_EQ(ChooseEncoding({Longs(unique)}), ColumnEncoding::kDelta);
+  EXPECT_EQ(ChooseEncoding({Longs(few)}), ColumnEncoding::kDictionary);
+  EXPECT_EQ(ChooseEncoding({Longs(random)}), ColumnEncoding::kPlain);
+  EXPECT_NE(ChooseEncoding({Longs(many)}), ColumnEncoding::kDictionary);
+  EXPECT_EQ(ChooseEncoding({}), ColumnEncoding::kDictionary);
   EXPECT_EQ(EstimateDistinct({Longs(few)}), 300);
   EXPECT_NEAR(static_cast<double>(EstimateDistinct({Longs(many)})), 90000, 45000);
+}
+
+TEST(ColumnEncoding, DeltasOfExtremesAndNullsComeBack) {
+  std::vector<std::optional<int64_t>> values(1000);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i % 11 != 0) values[i] = static_cast<int64_t>(i) * 3;
+  }
+  values[500] = INT64_MIN;
+  values[501] = INT64_MAX;
+  auto file = Encode({{Longs(values)}});
+  ASSERT_TRUE(file.ok());
+  auto input = std::make_shared<arrow::io::BufferReader>(file->bytes);
+  const auto chunk =
+      ::parquet::ParquetFileReader::Open(input)->metadata()->RowGroup(0)->ColumnChunk(0);
+  const auto& encodings = chunk->encodings();
+  EXPECT_NE(std::find(encodings.begin(), encodings.end(), ::parquet::Encoding::DELTA_BINARY_PACKED),
+            encodings.end());
+  std::shared_ptr<store::FileStore> store;
+  auto batch =
+      OpenBytes(file->bytes->ToString(), &store)->Read(0, {arrow::field("c0", arrow::int64())});
+  ASSERT_TRUE(batch.ok());
+  EXPECT_TRUE((*batch)->column(0)->Equals(Longs(values)));
 }
 
 TEST(Reader, ReadsColumnsByNameCastsAndFillsMissing) {

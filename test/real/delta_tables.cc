@@ -268,8 +268,8 @@ std::vector<delta::Column> ColumnsOf(const arrow::FieldVector& fields) {
   return columns;
 }
 
-/// `types`: rows 0 … 1999 in two files; a third removed; every tenth row of the first dead in two steps (a stored vector), row 1003
-/// dead by an inline one; a checkpoint in between.
+/// `types`: rows 0 … 1999 in two files; a third removed; every tenth row of the first dead in two
+/// steps (a stored vector), row 1003 dead by an inline one; a checkpoint in between.
 Status WriteTypes(const std::string& directory) {
   const auto fields = TypeFields();
   FRESHET_TRY(auto writer, Writer::Create(directory, ColumnsOf(fields), false));
@@ -286,7 +286,8 @@ Status WriteTypes(const std::string& directory) {
   return writer.RemoveWhole("part-c.parquet");
 }
 
-/// One table a name: columns "id" and the name, mapped, with the name itself or "col-2" as the physical name.
+/// One table a name: columns "id" and the name, mapped, with the name itself or "col-2" as the
+/// physical name.
 Status WriteNames(const std::string& directory) {
   const std::vector<std::string> names = {
       "a b", "a,b",  "a;b", "a{b}", "a(b)", "a\tb", "a\nb", "a=b", "a.b",   "a\"b", "a`b", "a'b",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "parquet/dictionary.h"
+#include "parquet/column_encoding.h"
 
+#include <bit>
 #include <cmath>
 #include <string_view>
 
@@ -92,10 +93,6 @@ int64_t Distinct(const Sample& sample) {
          sample.once;
 }
 
-}  // namespace
-
-int64_t EstimateDistinct(const Chunks& chunks) { return Distinct(Take(chunks)); }
-
 bool DictionaryPays(const Chunks& chunks) {
   const Sample sample = Take(chunks);
   const int64_t distinct = Distinct(sample);
@@ -106,6 +103,60 @@ bool DictionaryPays(const Chunks& chunks) {
   if (distinct > sample.rows / 5) return false;
   return distinct * (sample.bytes / sample.sampled) <=
          static_cast<int64_t>(limits::kDictionaryBytesMax);
+}
+
+constexpr int64_t kDeltaBlock = 128;  // values of one block of deltas, as Arrow writes them
+
+/// How many bits the deltas of `kDeltaBlock` values from `row` on spread over.
+template <typename ArrayType>
+int64_t SpreadBits(const ArrayType& array, int64_t row) {
+  int64_t low = INT64_MAX, high = INT64_MIN;
+  for (int64_t i = row + 1; i < row + kDeltaBlock; ++i) {
+    const auto delta = static_cast<int64_t>(static_cast<uint64_t>(array.Value(i)) -
+                                            static_cast<uint64_t>(array.Value(i - 1)));
+    low = std::min(low, delta);
+    high = std::max(high, delta);
+  }
+  return static_cast<int64_t>(
+      std::bit_width(static_cast<uint64_t>(high) - static_cast<uint64_t>(low)));
+}
+
+/// Whether deltas take at most half the bits of plain values, over a few blocks of each chunk.
+template <typename ArrayType>
+bool DeltaPaysFor(const Chunks& chunks) {
+  int64_t bits = 0, blocks = 0;
+  for (const auto& chunk : chunks) {
+    const auto& array = static_cast<const ArrayType&>(*chunk);
+    const int64_t stride = std::max(kDeltaBlock, array.length() / 8);
+    for (int64_t row = 0; row + kDeltaBlock <= array.length(); row += stride, ++blocks) {
+      bits += SpreadBits(array, row);
+    }
+  }
+  constexpr auto kWidth = static_cast<int64_t>(sizeof(typename ArrayType::value_type)) * 8;
+  return blocks > 0 && bits * 2 <= kWidth * blocks;
+}
+
+bool DeltaPays(const Chunks& chunks) {
+  if (chunks.empty()) return false;
+  switch (chunks[0]->type_id()) {
+    case arrow::Type::INT32:
+      return DeltaPaysFor<arrow::Int32Array>(chunks);
+    case arrow::Type::INT64:
+      return DeltaPaysFor<arrow::Int64Array>(chunks);
+    case arrow::Type::TIMESTAMP:
+      return DeltaPaysFor<arrow::TimestampArray>(chunks);
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+int64_t EstimateDistinct(const Chunks& chunks) { return Distinct(Take(chunks)); }
+
+ColumnEncoding ChooseEncoding(const Chunks& chunks) {
+  if (DictionaryPays(chunks)) return ColumnEncoding::kDictionary;
+  return DeltaPays(chunks) ? ColumnEncoding::kDelta : ColumnEncoding::kPlain;
 }
 
 }  // namespace freshet::parquet
