@@ -66,6 +66,16 @@ inline constexpr std::chrono::seconds kIdlePositionInterval{10};
 /// How often a continuous gateway looks for new tables and wishes.
 inline constexpr std::chrono::seconds kDiscoverInterval{10};
 inline constexpr std::chrono::hours kStagingRetention{24 * 30};
+/// How often a gateway looks for wishes; a new flow waits this long at most.
+inline constexpr std::chrono::milliseconds kWishInterval{200};
+/// How often a gateway looks for segments that have expired.
+inline constexpr std::chrono::hours kExpiryInterval{1};
+/// Snapshots of the source held open at once; further wishes wait.
+inline constexpr int kSnapshotsMax = 4;
+/// Chunks handed to the snapshot readers and not yet taken back.
+inline constexpr int kChunksOutstandingMax = 64;
+/// How long a stopping gateway reads on to the end of the source transaction it is in.
+inline constexpr std::chrono::seconds kStopDelayMax{2};
 /// Commits between two checkpoints of a table.
 inline constexpr int64_t kCommitsPerCheckpoint = 50;
 /// How often a lost commit race is planned again before the flow reports it.

@@ -41,6 +41,8 @@ class StoreWriter final : public StagingWriter {
   SegmentNumber next() const override { return SegmentNumber(sealed_.through.value() + 1); }
   bool dirty() const override { return first_unsealed_.has_value(); }
 
+  size_t open_bytes() const override { return segment_bytes_ + pack_.bytes(); }
+
   Status Append(const record::ChangeBatch& batch) override {
     FRESHET_CHECK_OK(failed_);
     FRESHET_ASSERT(batch.shape->version > 0);
@@ -65,7 +67,7 @@ class StoreWriter final : public StagingWriter {
 
   bool SealDue() const override {
     if (!dirty()) return false;
-    return segment_bytes_ + pack_.bytes() >= limits::kSegmentBytesMax ||
+    return open_bytes() >= limits::kSegmentBytesMax ||
            clock_->Now() - *first_unsealed_ >= limits::kCommitDelayMax;
   }
 

@@ -45,6 +45,8 @@ class StagingWriter {
   /// age).
   virtual bool dirty() const = 0;
   virtual bool SealDue() const = 0;
+  /// Bytes the open segment holds, about.
+  virtual size_t open_bytes() const = 0;
 
   /// Make the open segment durable; after OK every appended row survives a crash.
   /// REQUIRES: no source transaction is open; `cursor` is the last Commit's (or the former one when

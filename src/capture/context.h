@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/clock.h"
+#include "record/observer.h"
+#include "sources/source.h"
+#include "staging/writer.h"
+#include "store/file_store.h"
+
+namespace freshet::capture {
+
+/// What the parts of one gateway share; they live no longer than it.
+struct Context {
+  sources::Source* source = nullptr;
+  staging::StagingWriter* writer = nullptr;
+  store::FileStore* staging = nullptr;
+  Clock* clock = nullptr;
+  record::Observer* observer = nullptr;
+
+  void Tell(std::string name,
+            std::vector<std::pair<std::string, record::Event::Value>> fields) const {
+    observer->OnEvent({.name = std::move(name), .fields = std::move(fields)});
+  }
+};
+
+}  // namespace freshet::capture

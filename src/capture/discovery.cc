@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/discovery.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "capture/shape_change.h"
+
+namespace freshet::capture {
+
+Discovery::Discovery(Context context, Tables* tables, Selects selects)
+    : context_(context), tables_(tables), selects_(std::move(selects)) {}
+
+Result<Discovery::Found> Discovery::Look(bool thorough) {
+  FRESHET_TRY(auto listings, context_.source->ListTables());
+  Found found;
+  std::set<TableId> there;
+  for (const auto& listing : listings) {
+    there.insert(listing.id);
+    if (tables_->follows(listing.id)) FRESHET_CHECK_OK(LookAtFollowed(listing, thorough, &found));
+  }
+  for (const auto& shape : tables_->shapes()) {
+    if (!there.contains(shape->id)) found.missing.push_back(shape->id);
+  }
+  for (const auto& listing : listings) FRESHET_CHECK_OK(LookAtNew(listing, &found));
+  return found;
+}
+
+Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thorough,
+                                 Found* found) {
+  const record::TableShape& known = *tables_->shape(listing.id);
+  Status why = listing.problem;
+  if (listing.name != known.name) {
+    why = Error(ErrorClass::TABLE_RENAMED, "the table is now called {}", listing.name.ToString())
+              .With("table", known.name.ToString());
+  } else if (thorough && why.ok()) {
+    auto shown = context_.source->Describe(listing.id);
+    if (shown.status().Is(ErrorClass::NOT_FOUND))
+      return Status::Ok();  // the next look finds it missing
+    if (!shown.ok()) {
+      why = shown.status();
+    } else if (!SameKey(known, *shown)) {
+      why =
+          Error(ErrorClass::KEY_CHANGED, "the key names other columns than when the table was read")
+              .With("table", known.name.ToString());
+    }
+  }
+  if (why.ok()) return why;
+  if (!IsTableProblem(why)) return why;
+  tables_->Break(listing.id, why);
+  found->broken.push_back(listing.id);
+  return Status::Ok();
+}
+
+Status Discovery::LookAtNew(const sources::TableListing& listing, Found* found) {
+  const auto& known = context_.writer->checkpoint().tables;
+  if (known.contains(listing.id) || (selects_ && !selects_(listing.name))) return Status::Ok();
+  if (!listing.problem.ok()) {
+    LeaveOut(listing, listing.problem);
+    return Status::Ok();
+  }
+  if (NameIsTaken(listing)) {
+    Status why =
+        Error(ErrorClass::TABLE_RECREATED, "another table had this name when it was first read: {}",
+              listing.name.ToString());
+    tables_->NoteBroken(listing.id, listing.name, why);
+    return Status::Ok();
+  }
+  auto shape = context_.source->Describe(listing.id);
+  if (shape.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();  // gone again
+  if (IsTableProblem(shape.status())) {
+    LeaveOut(listing, shape.status());
+    return Status::Ok();
+  }
+  FRESHET_CHECK_OK(shape);
+  found->fresh.push_back(tables_->Numbered(std::move(*shape)));
+  return Status::Ok();
+}
+
+bool Discovery::NameIsTaken(const sources::TableListing& listing) const {
+  const auto& known = context_.writer->checkpoint().tables;
+  return std::any_of(known.begin(), known.end(), [&](const auto& each) {
+    return each.first != listing.id && each.second.name == listing.name &&
+           each.second.shape.has_value();
+  });
+}
+
+void Discovery::LeaveOut(const sources::TableListing& listing, const Status& why) {
+  auto [told, fresh] = left_out_.emplace(listing.id, why.error_class());
+  if (!fresh && told->second == why.error_class()) return;
+  told->second = why.error_class();
+  context_.Tell("table_left_out", {{"table", listing.name.ToString()},
+                                   {"error_class", std::string(NameOf(why.error_class()))},
+                                   {"message", why.message()},
+                                   {"remedy", std::string(why.remedy())}});
+}
+
+}  // namespace freshet::capture

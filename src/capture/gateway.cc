@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/gateway.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/limits.h"
+#include "capture/context.h"
+#include "capture/discovery.h"
+#include "capture/snapshots.h"
+#include "capture/stream_fence.h"
+#include "capture/tables.h"
+
+namespace freshet::capture {
+namespace {
+
+/// How often a gateway that reads snapshots looks at what its readers finished.
+constexpr std::chrono::milliseconds kWorkInterval{20};
+/// A source that answers Idle at once, again and again, is asked no more often than this.
+constexpr std::chrono::milliseconds kQuietPause{5};
+
+/// One run of a gateway, from opening the staging to its end. One thread.
+class Capture {
+ public:
+  Capture(Context context, std::unique_ptr<staging::StagingWriter> writer,
+          const GatewayOptions& options)
+      : context_(context),
+        writer_(std::move(writer)),
+        options_(options),
+        tables_(context_),
+        discovery_(context_, &tables_, options.selects),
+        cursor_(writer_->checkpoint().cursor),
+        committed_at_(writer_->checkpoint().committed_at) {}
+
+  /// Discover, open the stream at the staged cursor, and make both durable before anything is built on them.
+  Status Begin() {
+    FRESHET_TRY(auto found, discovery_.Look(/*thorough=*/true));
+    auto shapes = tables_.shapes();
+    shapes.insert(shapes.end(), found.fresh.begin(), found.fresh.end());
+    FRESHET_TRY(stream_, context_.source->OpenChanges(std::move(shapes), cursor_));
+    tables_.TakeChanged();
+    if (cursor_.text.empty()) cursor_ = stream_->Start();
+    fence_.emplace(stream_.get());
+    snapshots_.emplace(context_, &tables_, &*fence_, options_.snapshot_readers);
+    for (auto& shape : found.fresh) tables_.Follow(std::move(shape));
+    FRESHET_CHECK_OK(ExpectDrops(found.missing));
+    snapshots_->AbandonUnended();
+    MonotonicTime now = context_.clock->Now();
+    discover_at_ = now + limits::kDiscoverInterval;
+    expire_at_ = now + limits::kExpiryInterval;
+    poll_at_ = now;
+    sealed_at_ = now;
+    context_.Tell("gateway_started",
+                  {{"segment", writer_->next().value()}, {"tables", std::ssize(tables_.shapes())}});
+    if (writer_->dirty() || cursor_ != writer_->checkpoint().cursor) return Seal();
+    return Status::Ok();
+  }
+
+  Result<Captured> Loop(const std::stop_token& stop) {
+    while (true) {
+      if (stop.stop_requested()) return Stop();
+      FRESHET_CHECK_OK(snapshots_->Work());
+      FRESHET_CHECK_OK(LookAround());
+      FRESHET_TRY(bool drained, Drained());
+      if (drained) return Captured{.through = writer_->checkpoint().through};
+      FRESHET_CHECK_OK(TakeEvent());
+    }
+  }
+
+ private:
+  /// Wishes, new tables, expiry: whichever is due.
+  Status LookAround() {
+    MonotonicTime now = context_.clock->Now();
+    bool draining = options_.drain_requested && options_.drain_requested();
+    if (draining != draining_ || now >= poll_at_) {
+      draining_ = draining;
+      poll_at_ = now + limits::kWishInterval;
+      FRESHET_CHECK_OK(snapshots_->Poll(draining_));
+      polled_draining_ = draining_;
+    }
+    if (snapshots_->TakeTableMissed() && drops_.empty()) discover_at_ = now;
+    if (boundary_ && now >= discover_at_) FRESHET_CHECK_OK(Discover());
+    if (boundary_ && tables_.TakeChanged()) FRESHET_CHECK_OK(stream_->Watch(tables_.shapes()));
+    if (now >= expire_at_) FRESHET_CHECK_OK(Expire());
+    return Status::Ok();
+  }
+
+  Status Discover() {
+    discover_at_ = context_.clock->Now() + limits::kDiscoverInterval;
+    FRESHET_TRY(auto found, discovery_.Look(/*thorough=*/false));
+    for (const TableId& table : found.broken) snapshots_->Stop(table);
+    if (!found.fresh.empty()) {
+      // The stream first: what is committed from now on is in it, and the snapshot comes after.
+      auto shapes = tables_.shapes();
+      shapes.insert(shapes.end(), found.fresh.begin(), found.fresh.end());
+      FRESHET_CHECK_OK(stream_->Watch(std::move(shapes)));
+      for (auto& shape : found.fresh) tables_.Follow(std::move(shape));
+    }
+    return ExpectDrops(found.missing);
+  }
+
+  /// A table that is gone may have changes on their way: it is dropped once the stream is past this moment.
+  Status ExpectDrops(const std::vector<TableId>& missing) {
+    for (const TableId& table : missing) {
+      if (drops_.contains(table)) continue;
+      FRESHET_TRY(drops_[table], fence_->Ask());
+    }
+    return Status::Ok();
+  }
+
+  void DropPassed() {
+    std::erase_if(drops_, [&](const auto& each) {
+      if (!fence_->Passed(each.second)) return false;
+      tables_.Drop(each.first, AfterEverything(), committed_at_);
+      snapshots_->Stop(each.first);
+      return true;
+    });
+  }
+
+  Status Expire() {
+    expire_at_ = context_.clock->Now() + limits::kExpiryInterval;
+    FRESHET_TRY(auto expired, writer_->Expire({}));
+    if (expired.segments > 0) {
+      context_.Tell("segments_expired",
+                    {{"through", expired.through.value()}, {"segments", expired.segments}});
+    }
+    return Status::Ok();
+  }
+
+  /// Whether the drain is done: snapshots finished, then the stream past the source's position of that moment, all sealed.
+  Result<bool> Drained() {
+    if (!draining_ || !polled_draining_ || !snapshots_->idle()) {
+      drain_ticket_.reset();
+      return false;
+    }
+    if (!drain_ticket_) {
+      FRESHET_TRY(drain_ticket_, fence_->Ask());
+    }
+    if (!fence_->Passed(*drain_ticket_) || !boundary_ || !drops_.empty()) return false;
+    if (writer_->dirty() || cursor_ != writer_->checkpoint().cursor) FRESHET_CHECK_OK(Seal());
+    return true;
+  }
+
+  Deadline NextDeadline() const {
+    MonotonicTime now = context_.clock->Now();
+    Deadline deadline = std::min(poll_at_, now + limits::kWishInterval);
+    // Discovery waits for the end of the source transaction.
+    if (boundary_) deadline = std::min(deadline, discover_at_);
+    if (writer_->dirty()) deadline = std::min(deadline, now + limits::kCommitDelayMax);
+    if (snapshots_->running())
+      deadline = std::min(deadline, options_.snapshot_readers > 0 ? now + kWorkInterval : now);
+    return deadline;
+  }
+
+  Status TakeEvent() {
+    MonotonicTime asked_at = context_.clock->Now();
+    Deadline deadline = NextDeadline();
+    FRESHET_TRY(record::StreamEvent event, stream_->Next(deadline));
+    bool idle = std::holds_alternative<record::Idle>(event);
+    FRESHET_CHECK_OK(std::visit([&](auto& each) { return On(each); }, event));
+    FRESHET_CHECK_OK(SealIfDue(idle));
+    bool at_once = idle && was_idle_ && context_.clock->Now() - asked_at < kQuietPause;
+    if (at_once) context_.clock->WaitUntil(std::min(deadline, asked_at + kQuietPause), {});
+    was_idle_ = idle;
+    return Status::Ok();
+  }
+
+  Status On(record::TableEvent& event) {
+    boundary_ = false;
+    return std::visit([&](auto& each) { return On(each); }, event);
+  }
+  Status On(record::ChangeBatch& batch) {
+    if (!tables_.follows(batch.shape->id)) return Status::Ok();
+    FRESHET_TRY(record::ChangeBatch staged, tables_.Staged(batch));
+    rows_ += staged.rows->num_rows();
+    return writer_->Append(staged);
+  }
+  Status On(record::ShapeChange& change) {
+    const TableId table = change.after->id;
+    if (!tables_.follows(table)) return Status::Ok();
+    auto taken = tables_.TakeShape(*change.after, change.at);
+    if (!taken.ok()) {
+      FRESHET_CHECK_OK(BreakTable(table, taken.status()));
+    } else if (*taken) {
+      snapshots_->Restart(table, change.at, "the table's shape changed");
+    }
+    return Status::Ok();
+  }
+  Status On(record::TableEnd& end) {
+    if (!tables_.follows(end.table)) return Status::Ok();
+    if (end.kind == record::TableEnd::Kind::kDropped) {
+      tables_.Drop(end.table, end.at, end.committed_at);
+      snapshots_->Stop(end.table);
+      drops_.erase(end.table);
+      return Status::Ok();
+    }
+    context_.Tell("table_truncated", {{"table", tables_.shape(end.table)->name.ToString()}});
+    writer_->Note(staging::TableEnded{
+        .kind = end.kind, .table = end.table, .at = end.at, .committed_at = end.committed_at});
+    snapshots_->Restart(end.table, end.at, "the table was truncated");
+    return Status::Ok();
+  }
+  Status On(record::TableFailed& failed) { return BreakTable(failed.table, failed.why); }
+  Status On(record::Commit& commit) {
+    boundary_ = true;
+    cursor_ = std::move(commit.cursor);
+    committed_at_ = std::max(committed_at_, commit.committed_at);
+    return Status::Ok();
+  }
+  Status On(record::Idle&) {
+    FRESHET_CHECK_OK(fence_->OnIdle());
+    DropPassed();
+    return Status::Ok();
+  }
+  static Status On(record::Nothing&) { return Status::Ok(); }
+
+  Status BreakTable(const TableId& table, const Status& why) {
+    tables_.Break(table, why);
+    snapshots_->Stop(table);
+    drops_.erase(table);
+    return Status::Ok();
+  }
+
+  Status SealIfDue(bool quiet) {
+    if (!boundary_) return Status::Ok();
+    bool moved = cursor_ != writer_->checkpoint().cursor &&
+                 context_.clock->Now() - sealed_at_ >= limits::kIdlePositionInterval;
+    bool due = writer_->dirty() ? writer_->SealDue() || quiet : moved;
+    return due ? Seal() : Status::Ok();
+  }
+
+  /// Make the open segment durable, then let the source forget what it holds.
+  Status Seal() {
+    auto bytes = static_cast<int64_t>(writer_->open_bytes());
+    bool moved = cursor_ != writer_->checkpoint().cursor;
+    FRESHET_TRY(record::SegmentNumber number, writer_->Seal(cursor_, committed_at_));
+    sealed_at_ = context_.clock->Now();
+    if (moved) FRESHET_CHECK_OK(stream_->Acknowledge(cursor_));
+    int64_t lag_ms = committed_at_ == 0 ? 0 : (context_.clock->WallNow() - committed_at_) / 1000;
+    context_.Tell("segment_sealed", {{"number", number.value()},
+                                     {"rows", std::exchange(rows_, 0)},
+                                     {"bytes", bytes},
+                                     {"lag_ms", std::max<int64_t>(0, lag_ms)},
+                                     {"bytes_behind", stream_->BytesBehind()}});
+    int64_t nulled = stream_->values_nulled();
+    if (nulled > nulled_told_) {
+      context_.Tell("values_nulled", {{"values", nulled - nulled_told_}});
+      nulled_told_ = nulled;
+    }
+    return Status::Ok();
+  }
+
+  /// Read on to the end of the source transaction, if that is near, so that what came before it is not read again.
+  Status Stop() {
+    Deadline deadline = context_.clock->Now() + limits::kStopDelayMax;
+    while (!boundary_ && context_.clock->Now() < deadline) FRESHET_CHECK_OK(TakeEvent());
+    if (boundary_ && writer_->dirty()) FRESHET_CHECK_OK(Seal());
+    return Error(ErrorClass::CANCELLED, "the gateway was stopped");
+  }
+
+  const Context context_;
+  const std::unique_ptr<staging::StagingWriter> writer_;
+  const GatewayOptions& options_;
+  Tables tables_;
+  Discovery discovery_;
+  record::Cursor cursor_;   // of the last Commit
+  UtcMicros committed_at_;  // the newest source commit captured
+  bool boundary_ = true;    // no source transaction is open
+  bool was_idle_ = false;
+  bool draining_ = false;
+  bool polled_draining_ = false;
+  int64_t rows_ = 0;  // in the open segment
+  int64_t nulled_told_ = 0;
+  std::map<TableId, StreamFence::Ticket>
+      drops_;  // gone at the source, to be noted once the stream is past
+  std::optional<StreamFence::Ticket> drain_ticket_;
+  MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_;
+  std::unique_ptr<sources::ChangeStream> stream_;
+  std::optional<StreamFence> fence_;
+  std::optional<Snapshots> snapshots_;  // last: its threads use the writer
+};
+
+}  // namespace
+
+struct Gateway::Rep {
+  sources::Source* source;
+  std::shared_ptr<store::FileStore> staging;
+  Clock* clock;
+  record::Observer* observer;
+  GatewayOptions options;
+};
+
+Gateway::Gateway(sources::Source* source, std::shared_ptr<store::FileStore> staging, Clock* clock,
+                 record::Observer* observer, GatewayOptions options)
+    : rep_(std::make_unique<Rep>(Rep{.source = source,
+                                     .staging = std::move(staging),
+                                     .clock = clock,
+                                     .observer = observer,
+                                     .options = std::move(options)})) {}
+Gateway::~Gateway() = default;
+
+Result<Captured> Gateway::Run(const std::stop_token& stop) {
+  FRESHET_TRY(auto writer, staging::StagingWriter::Open(rep_->staging, rep_->clock));
+  Context context{.source = rep_->source,
+                  .writer = writer.get(),
+                  .staging = rep_->staging.get(),
+                  .clock = rep_->clock,
+                  .observer = rep_->observer};
+  Capture capture(context, std::move(writer), rep_->options);
+  FRESHET_CHECK_OK(capture.Begin());
+  return capture.Loop(stop);
+}
+
+}  // namespace freshet::capture

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/snapshots.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/limits.h"
+#include "capture/shape_change.h"
+
+namespace freshet::capture {
+namespace {
+
+using staging::FlowId;
+using staging::Generation;
+using staging::GenerationState;
+
+/// Wishes that come one by one share a snapshot when they pause for one poll, or after this many.
+constexpr int kPollsUnsettledMax = 5;
+constexpr std::chrono::seconds kProgressInterval{1};
+
+/// The table is not what it was, or not there: reading it from a later snapshot can help.
+bool IsStale(const Status& status) {
+  return status.Is(ErrorClass::SNAPSHOT_STALE) || status.Is(ErrorClass::NOT_FOUND);
+}
+
+int64_t EstimatedRows(const std::vector<sources::Chunk>& chunks) {
+  int64_t rows = 0;
+  for (const auto& chunk : chunks) {
+    if (chunk.rows_estimated < 0) return -1;
+    rows += chunk.rows_estimated;
+  }
+  return rows;
+}
+
+double Seconds(MonotonicTime from, MonotonicTime to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
+Snapshots::Snapshots(Context context, Tables* tables, StreamFence* fence, int readers)
+    : context_(context),
+      tables_(tables),
+      fence_(fence),
+      readers_(readers, context.writer, context.staging) {}
+
+void Snapshots::AbandonUnended() {
+  std::vector<Key> unended;
+  for (const auto& [table, state] : context_.writer->checkpoint().tables) {
+    if (!tables_->follows(table)) continue;
+    for (const auto& [flow, generation] : state.generations) {
+      if (!generation.ended && !generation.successor) unended.emplace_back(table, flow);
+    }
+  }
+  for (const Key& key : unended)
+    Abandon(key, "the gateway was restarted, and its view of the source is gone");
+}
+
+std::map<Snapshots::Key, Generation> Snapshots::Wanted(
+    const std::vector<staging::Wish>& wishes) const {
+  std::map<Key, Generation> wanted;
+  for (const auto& wish : wishes) wanted[{wish.table, wish.flow}] = wish.generation;
+  for (const auto& [table, state] : context_.writer->checkpoint().tables) {
+    for (const auto& [flow, generation] : state.generations) {
+      Key key{table, flow};
+      if (!generation.ended && generation.successor)
+        wanted[key] = std::max(wanted[key], *generation.successor);
+      auto asked = wanted.find(key);
+      if (asked != wanted.end() && asked->second <= generation.begun.generation)
+        wanted.erase(asked);
+    }
+  }
+  std::erase_if(wanted, [&](const auto& each) {
+    return !tables_->follows(each.first.first) || running_.contains(each.first);
+  });
+  return wanted;
+}
+
+Status Snapshots::Poll(bool settled) {
+  FRESHET_TRY(auto wishes, staging::ListWishes(*context_.staging));
+  auto wanted = Wanted(wishes);
+  settled = settled || wanted == wanted_ || ++polls_unsettled_ >= kPollsUnsettledMax;
+  wanted_ = std::move(wanted);
+  bool waits = std::all_of(wanted_.begin(), wanted_.end(), [&](const auto& each) {
+    auto ahead = ahead_.find(each.first.first);
+    return ahead != ahead_.end() && !fence_->Passed(ahead->second.ticket);
+  });
+  if (waits || !settled || snapshots_open() >= limits::kSnapshotsMax) return Status::Ok();
+  polls_unsettled_ = 0;
+  return BeginAll();
+}
+
+int Snapshots::snapshots_open() const {
+  std::set<const sources::Snapshot*> open;
+  for (const auto& [key, running] : running_) open.insert(running.snapshot.get());
+  return static_cast<int>(open.size());
+}
+
+Status Snapshots::BeginAll() {
+  // A change the snapshot does not hold is committed after it began, so no earlier segment can hold it.
+  staging::SegmentNumber first_segment = context_.writer->next();
+  FRESHET_TRY(std::unique_ptr<sources::Snapshot> taken, context_.source->BeginSnapshot());
+  std::shared_ptr<sources::Snapshot> snapshot = std::move(taken);
+  std::map<TableId, std::shared_ptr<const record::TableShape>> shapes;
+  // A table may break on the way, which takes its wishes along.
+  const auto wanted = wanted_;
+  for (const auto& [key, generation] : wanted) {
+    if (!shapes.contains(key.first)) {
+      FRESHET_TRY(shapes[key.first], ShapeFor(*snapshot, key.first));
+    }
+    const auto& shape = shapes[key.first];
+    if (shape == nullptr) continue;
+    Status begun = Begin(key, generation, snapshot, shape, first_segment);
+    if (IsStale(begun)) continue;
+    FRESHET_CHECK_OK(begun);
+    wanted_.erase(key);
+  }
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeFor(sources::Snapshot& snapshot,
+                                                                      const TableId& table) {
+  using Shape = std::shared_ptr<const record::TableShape>;
+  if (!tables_->follows(table)) return Shape();
+  auto shown = snapshot.Describe(table);
+  if (shown.status().Is(ErrorClass::NOT_FOUND)) {
+    table_missed_ = true;
+    return Shape();
+  }
+  if (shown.ok() && shown->SameColumns(*tables_->shape(table))) {
+    ahead_.erase(table);
+    return tables_->shape(table);
+  }
+  Status why = shown.ok() ? CheckFollowable(*tables_->shape(table), *shown) : shown.status();
+  if (IsTableProblem(why)) {
+    tables_->Break(table, why);
+    Stop(table);
+    return Shape();
+  }
+  FRESHET_CHECK_OK(why);
+  return ShapeAhead(*shown, snapshot.Position());
+}
+
+/// Rows of the former shape may still be on their way. Once the stream has passed a snapshot that showed the new shape and has not
+/// announced it, there are none: the table was quiet.
+Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeAhead(
+    const record::TableShape& shown, Sequence position) {
+  using Shape = std::shared_ptr<const record::TableShape>;
+  auto ahead = ahead_.find(shown.id);
+  bool passed = ahead != ahead_.end() && fence_->Passed(ahead->second.ticket) &&
+                ahead->second.shape.SameColumns(shown);
+  if (!passed) {
+    FRESHET_TRY(StreamFence::Ticket ticket, fence_->Ask());
+    ahead_[shown.id] = {.shape = shown, .ticket = ticket};
+    return Shape();
+  }
+  ahead_.erase(ahead);
+  FRESHET_CHECK_OK(tables_->TakeShape(shown, position).status());
+  return tables_->shape(shown.id);
+}
+
+Status Snapshots::Begin(const Key& key, Generation generation,
+                        const std::shared_ptr<sources::Snapshot>& snapshot,
+                        const std::shared_ptr<const record::TableShape>& shape,
+                        staging::SegmentNumber first_segment) {
+  FRESHET_TRY(auto chunks, snapshot->Plan(*shape));
+  const auto& generations = context_.writer->checkpoint().tables.at(key.first).generations;
+  auto former = generations.find(key.second);
+  bool renamed = former != generations.end() && former->second.successor &&
+                 *former->second.successor != generation;
+  if (renamed) {
+    context_.writer->Note(
+        staging::GenerationAbandoned{.flow = key.second,
+                                     .table = key.first,
+                                     .generation = former->second.begun.generation,
+                                     .successor = generation,
+                                     .why = "a newer snapshot was asked for"});
+  }
+  Running running{.begun = {.flow = key.second,
+                            .table = key.first,
+                            .generation = generation,
+                            .position = snapshot->Position(),
+                            .taken_at = snapshot->TakenAt(),
+                            .shape_version = shape->version,
+                            .first_segment = first_segment,
+                            .chunks = std::ssize(chunks),
+                            .rows_estimated = EstimatedRows(chunks)},
+                  .snapshot = snapshot,
+                  .shape = shape,
+                  .waiting = {chunks.begin(), chunks.end()},
+                  .chunks_left = std::ssize(chunks),
+                  .stop = {},
+                  .begun_at = context_.clock->Now(),
+                  .told_at = context_.clock->Now()};
+  context_.writer->Note(running.begun);
+  context_.Tell("snapshot_started", {{"table", shape->name.ToString()},
+                                     {"flow", key.second.value()},
+                                     {"generation", generation.value()},
+                                     {"chunks", running.begun.chunks},
+                                     {"rows_estimated", running.begun.rows_estimated}});
+  if (running.chunks_left == 0) {
+    End(key, running);
+  } else {
+    running_.emplace(key, std::move(running));
+  }
+  return Status::Ok();
+}
+
+void Snapshots::End(const Key& key, Running& running) {
+  context_.writer->Note(staging::GenerationEnded{.flow = key.second,
+                                                 .table = key.first,
+                                                 .generation = running.begun.generation,
+                                                 .rows = running.rows,
+                                                 .values_nulled = running.values_nulled});
+  context_.Tell("snapshot_completed",
+                {{"table", running.shape->name.ToString()},
+                 {"flow", key.second.value()},
+                 {"generation", running.begun.generation.value()},
+                 {"rows", running.rows},
+                 {"values_nulled", running.values_nulled},
+                 {"seconds", Seconds(running.begun_at, context_.clock->Now())}});
+}
+
+void Snapshots::Abandon(const Key& key, const std::string& why) {
+  const GenerationState& state =
+      context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+  Generation generation = state.begun.generation;
+  Generation successor(generation.value() + 1);
+  context_.writer->Note(staging::GenerationAbandoned{.flow = key.second,
+                                                     .table = key.first,
+                                                     .generation = generation,
+                                                     .successor = successor,
+                                                     .why = why});
+  context_.Tell("snapshot_abandoned", {{"table", tables_->shape(key.first)->name.ToString()},
+                                       {"flow", key.second.value()},
+                                       {"generation", generation.value()},
+                                       {"successor", successor.value()},
+                                       {"why", why}});
+  wanted_[key] = successor;
+}
+
+void Snapshots::Restart(const TableId& table, Sequence at, const std::string& why) {
+  for (auto each = running_.begin(); each != running_.end();) {
+    bool concerned = each->first.first == table && each->second.begun.position < at;
+    if (!concerned) {
+      ++each;
+      continue;
+    }
+    each->second.stop.request_stop();
+    Key key = each->first;
+    each = running_.erase(each);
+    Abandon(key, why);
+  }
+}
+
+void Snapshots::Stop(const TableId& table) {
+  std::erase_if(running_, [&](auto& each) {
+    if (each.first.first != table) return false;
+    each.second.stop.request_stop();
+    return true;
+  });
+  std::erase_if(wanted_, [&](const auto& each) { return each.first.first == table; });
+  ahead_.erase(table);
+}
+
+Status Snapshots::Work() {
+  HandOut();
+  while (auto result = readers_.Take()) {
+    FRESHET_CHECK_OK(OnResult(std::move(*result)));
+  }
+  HandOut();
+  TellProgress();
+  return Status::Ok();
+}
+
+void Snapshots::HandOut() {
+  for (auto& [key, running] : running_) {
+    while (!running.waiting.empty()) {
+      if (readers_.full()) return;
+      readers_.Hand({.flow = key.second,
+                     .generation = running.begun.generation,
+                     .snapshot = running.snapshot,
+                     .shape = running.shape,
+                     .chunk = std::move(running.waiting.front()),
+                     .stop = running.stop.get_token(),
+                     .rows_read = running.rows_read});
+      running.waiting.pop_front();
+    }
+  }
+}
+
+Status Snapshots::OnResult(ChunkResult result) {
+  auto found = running_.find({result.table, result.flow});
+  if (found == running_.end() || found->second.begun.generation != result.generation) {
+    // Abandoned while it was read: nobody will ever name these.
+    for (const auto& part : result.parts) FRESHET_CHECK_OK(context_.staging->Remove(part.path));
+    return Status::Ok();
+  }
+  Running& running = found->second;
+  if (IsStale(result.status)) {
+    std::string why(result.status.message());
+    Restart(result.table, AfterEverything(), why);
+    return Status::Ok();
+  }
+  if (IsTableProblem(result.status)) {
+    tables_->Break(result.table, result.status);
+    Stop(result.table);
+    return Status::Ok();
+  }
+  if (!result.status.ok())
+    return std::move(result.status).With("table", running.shape->name.ToString());
+
+  // All of a chunk is noted without a Seal in between, so it is in one manifest or in none.
+  for (auto& part : result.parts) context_.writer->Note(std::move(part));
+  context_.writer->Note(staging::ChunkDone{.flow = result.flow,
+                                           .table = result.table,
+                                           .generation = result.generation,
+                                           .chunk = result.chunk,
+                                           .rows = result.rows});
+  running.rows += result.rows;
+  running.values_nulled += result.values_nulled;
+  if (--running.chunks_left == 0) {
+    End(found->first, running);
+    running_.erase(found);
+  }
+  return Status::Ok();
+}
+
+void Snapshots::TellProgress() {
+  MonotonicTime now = context_.clock->Now();
+  for (auto& [key, running] : running_) {
+    if (now - running.told_at < kProgressInterval) continue;
+    running.told_at = now;
+    int64_t rows = running.rows_read->load(std::memory_order_relaxed);
+    context_.Tell("snapshot_progress",
+                  {{"table", running.shape->name.ToString()},
+                   {"flow", key.second.value()},
+                   {"rows", rows},
+                   {"rows_estimated", running.begun.rows_estimated},
+                   {"rows_per_second",
+                    static_cast<double>(rows) / std::max(1e-9, Seconds(running.begun_at, now))},
+                   {"chunks_left", running.chunks_left},
+                   {"chunks", running.begun.chunks}});
+  }
+}
+
+}  // namespace freshet::capture

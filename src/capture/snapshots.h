@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "capture/context.h"
+#include "capture/snapshot_readers.h"
+#include "capture/stream_fence.h"
+#include "capture/tables.h"
+#include "staging/wishes.h"
+
+namespace freshet::capture {
+
+/// The generations a gateway reads: from wishes, over shared snapshots of the source, to parts named in manifests. Used by the
+/// capture thread only; the readers are its own threads.
+///
+///   Poll     wishes above a flow's newest generation, and successors of abandoned ones → one snapshot for all, generations begun
+///   Work     finished chunks → parts and ChunkDone noted together; the last one ends the generation; hand out the next chunks
+///   Restart  the table changed under its snapshot: abandon, the next Poll begins the successor
+class Snapshots {
+ public:
+  using Key = std::pair<TableId, staging::FlowId>;
+
+  Snapshots(Context context, Tables* tables, StreamFence* fence, int readers);
+
+  /// Abandon what an earlier gateway did not finish: its view of the source is gone with it.
+  void AbandonUnended();
+  /// Look at the wishes and begin what they ask for. `settled`: no more are to come, so begin at once.
+  /// Errors: the source's, the store's.
+  Status Poll(bool settled);
+  /// Take what the readers finished and give them more; without reader threads, read one chunk here.
+  Status Work();
+  /// The table changed at `at`: a snapshot that does not hold the change starts again.
+  void Restart(const TableId& table, Sequence at, const std::string& why);
+  /// The table is no longer followed: its generations are left where they are.
+  void Stop(const TableId& table);
+
+  /// Nothing runs and nothing was wanted at the last Poll.
+  bool idle() const { return running_.empty() && wanted_.empty(); }
+  bool running() const { return !running_.empty(); }
+  /// A wished table was not found at the source: discovery should look, since the last call.
+  bool TakeTableMissed() { return std::exchange(table_missed_, false); }
+
+ private:
+  struct Running {
+    staging::GenerationBegun begun;
+    std::shared_ptr<sources::Snapshot> snapshot;
+    std::shared_ptr<const record::TableShape> shape;
+    std::deque<sources::Chunk> waiting;  // not handed out yet
+    int64_t chunks_left = 0;
+    int64_t rows = 0;
+    int64_t values_nulled = 0;
+    std::stop_source stop;
+    std::shared_ptr<std::atomic<int64_t>> rows_read = std::make_shared<std::atomic<int64_t>>(0);
+    MonotonicTime begun_at, told_at;
+  };
+  /// The source shows another shape than the stream has announced: waits until the stream has passed the snapshot that showed it.
+  struct Ahead {
+    record::TableShape shape;
+    StreamFence::Ticket ticket;
+  };
+
+  std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
+  Status BeginAll();
+  /// Return the shape to read a table in, or nothing when it cannot be read from this snapshot.
+  Result<std::shared_ptr<const record::TableShape>> ShapeFor(sources::Snapshot& snapshot,
+                                                             const TableId& table);
+  Result<std::shared_ptr<const record::TableShape>> ShapeAhead(const record::TableShape& shown,
+                                                               Sequence position);
+  Status Begin(const Key& key, staging::Generation generation,
+               const std::shared_ptr<sources::Snapshot>& snapshot,
+               const std::shared_ptr<const record::TableShape>& shape,
+               staging::SegmentNumber first_segment);
+  void End(const Key& key, Running& running);
+  void Abandon(const Key& key, const std::string& why);
+  Status OnResult(ChunkResult result);
+  void HandOut();
+  void TellProgress();
+  int snapshots_open() const;
+
+  const Context context_;
+  Tables* const tables_;
+  StreamFence* const fence_;
+  std::map<Key, staging::Generation> wanted_;
+  int polls_unsettled_ = 0;
+  std::map<Key, Running> running_;
+  std::map<TableId, Ahead> ahead_;
+  bool table_missed_ = false;
+  SnapshotReaders readers_;
+};
+
+}  // namespace freshet::capture

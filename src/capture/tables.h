@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "capture/context.h"
+#include "record/change.h"
+
+namespace freshet::capture {
+
+using record::Sequence;
+using record::TableId;
+
+/// The tables a gateway follows, and what it says of them in staging. What happened to them before is the writer's checkpoint,
+/// the only truth; this adds the shape each has in the stream right now. One thread.
+class Tables {
+ public:
+  /// Take up every table that staging knows and that is neither broken nor dropped.
+  explicit Tables(Context context);
+
+  bool follows(const TableId& table) const { return shapes_.contains(table); }
+  /// The newest staged shape. REQUIRES: follows(table).
+  const std::shared_ptr<const record::TableShape>& shape(const TableId& table) const;
+  std::vector<std::shared_ptr<const record::TableShape>> shapes() const;
+
+  /// Number a new table's shape; nothing is noted yet.
+  std::shared_ptr<const record::TableShape> Numbered(record::TableShape shape) const;
+  /// Note a table that the stream follows from now on.
+  void Follow(std::shared_ptr<const record::TableShape> shape);
+  /// Note a table that can never be followed.
+  void NoteBroken(const TableId& table, const record::TableName& name, const Status& why);
+  /// Note that a table's changes end here, and follow it no longer.
+  void Break(const TableId& table, const Status& why);
+  /// Note that a table is gone at the source, and follow it no longer.
+  void Drop(const TableId& table, Sequence at, UtcMicros committed_at);
+
+  /// Return the batch as staging holds it: with the numbered shape. Errors: SOURCE_PROTOCOL.
+  Result<record::ChangeBatch> Staged(const record::ChangeBatch& batch);
+  /// Take a new shape, from the stream or from a snapshot the stream has passed; true when it was not known before.
+  /// Errors: what CheckFollowable says; nothing is changed then.
+  Result<bool> TakeShape(const record::TableShape& after, Sequence at);
+
+  /// Whether what is followed changed since the last call: the stream is told then.
+  bool TakeChanged();
+
+ private:
+  struct Followed {
+    std::shared_ptr<const record::TableShape> staged;  // the newest staged shape
+    std::shared_ptr<const record::TableShape>
+        source;  // the stream's own object, seen to be the same
+  };
+
+  const Context context_;
+  std::map<TableId, Followed> shapes_;
+  bool changed_ = false;
+};
+
+/// After every change of a table: where discovery finds out that it is gone, its changes have all been captured.
+Sequence AfterEverything();
+
+}  // namespace freshet::capture

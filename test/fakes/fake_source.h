@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "fakes/fake_clock.h"
+#include "fakes/rows.h"
+#include "sources/source.h"
+
+namespace freshet::fakes {
+
+/// What happens to a table in a transaction, in order. Rows are whole.
+struct Insert {
+  std::string table;
+  Row row;
+};
+struct Delete {
+  std::string table;
+  Row row;
+};
+struct Truncate {
+  std::string table;
+};
+/// The table has another shape from now on; new columns of old rows are null.
+struct Alter {
+  record::TableShape shape;
+};
+/// The stream gives up on the table here.
+struct Fail {
+  std::string table;
+  Status why;
+};
+using Action = std::variant<Insert, Delete, Truncate, Alter, Fail>;
+
+/// A source that is a script: tables, transactions at positions 10, 20, 30 …, faults. Tables are named by their ids.
+/// A snapshot holds every transaction before it; the slot survives its streams and refuses a cursor before what was acknowledged.
+/// Thread-safe.
+class FakeSource final : public sources::Source {
+ public:
+  explicit FakeSource(FakeClock* clock) : clock_(clock) {}
+
+  // What happens at the source.
+  void Create(record::TableShape shape);
+  void Drop(const std::string& table);
+  void Rename(const std::string& table, record::TableName name);
+  /// The shape as Describe shows it, without a word in the stream (a change of key, or a column of a quiet table).
+  void AlterQuietly(record::TableShape shape);
+  /// Commit a transaction.
+  void Commit(std::vector<Action> actions);
+  void set_problem(const std::string& table, Status problem);
+
+  // How it behaves.
+  int64_t chunk_rows = 2;
+  /// Called before each step with its name: "list", "describe", "snapshot", "chunk <table> <number>", "chunk end <table> <number>",
+  /// "open", "next", "watch", "acknowledge"; an error of it is the step's.
+  std::function<Status(const std::string& step)> before;
+
+  // What was done to it.
+  std::vector<std::string> watched();
+  uint64_t confirmed();
+  int snapshots_taken();
+
+  sources::Traits traits() const override { return {.name = "fake", .identity = "fake:1"}; }
+  std::vector<sources::Finding> Check() override { return {}; }
+  Result<std::vector<sources::TableListing>> ListTables() override;
+  Result<record::TableShape> Describe(const record::TableId& table) override;
+  Result<std::unique_ptr<sources::Snapshot>> BeginSnapshot() override;
+  Result<std::unique_ptr<sources::ChangeStream>> OpenChanges(
+      std::vector<std::shared_ptr<const record::TableShape>> shapes,
+      const record::Cursor& from) override;
+  Status Forget() override { return Status::Ok(); }
+
+ private:
+  friend class FakeSnapshot;
+  friend class FakeStream;
+  struct Table {
+    record::TableShape shape;
+    std::vector<Row> rows;
+    Status problem;
+  };
+  struct Transaction {
+    uint64_t position = 0;
+    std::vector<Action> actions;
+  };
+
+  Status Before(const std::string& step) { return before ? before(step) : Status::Ok(); }
+  void Apply(const Action& action);
+
+  FakeClock* const clock_;
+  std::mutex mutex_;
+  // State below is protected by mutex_.
+  std::map<std::string, Table> tables_;
+  std::deque<Transaction> log_;
+  uint64_t position_ = 10;  // of the last transaction
+  std::optional<uint64_t> slot_;
+  std::vector<std::string> watched_;
+  int snapshots_ = 0;
+};
+
+}  // namespace freshet::fakes
