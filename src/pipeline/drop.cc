@@ -35,7 +35,11 @@ Status RemoveTables(const Destination& destination) {
 }  // namespace
 
 Status Drop(const DropOptions& options, Clock* clock) {
-  FRESHET_TRY(auto destination, Destination::Open(options.directory));
+  auto opened = Destination::Open(options.directory);
+  // A second drop of what is gone already is no mistake.
+  if (opened.status().Is(ErrorClass::NOT_FOUND) && std::filesystem::is_directory(options.directory))
+    return Status::Ok();
+  FRESHET_TRY(auto destination, std::move(opened));
   FRESHET_TRY(auto lock, destination.Lock(*clock, clock->Now() + kLockWait));
   FRESHET_TRY(auto record, destination.ReadSource());
   if (record) {

@@ -33,7 +33,6 @@ constexpr size_t kLogsKept = 20;
 class Signals {
  public:
   Signals() {
-    signal(SIGPIPE, SIG_IGN);
     sigemptyset(&taken_);
     sigaddset(&taken_, SIGINT);
     sigaddset(&taken_, SIGTERM);

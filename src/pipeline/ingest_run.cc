@@ -25,8 +25,14 @@ IngestRun::IngestRun(Clock* clock, Display* display, const Destination* destinat
     : clock_(clock), display_(display), destination_(destination), start_(std::move(start)) {}
 
 void IngestRun::Tell(const record::Event& event) {
+  if (event.name == "table_left_out" && IsLeftOut(TextOf(event, "table"))) return;
   progress_.Take(event, clock_->Now());
   if (!IsInner(event.name)) display_->OnEvent(event, progress_);
+}
+
+bool IngestRun::IsLeftOut(const std::string& table) const {
+  auto known = progress_.tables().find(table);
+  return known != progress_.tables().end() && known->second.state == TableProgress::State::kLeftOut;
 }
 
 std::vector<std::string> IngestRun::Greeting(const std::string& role) {
@@ -47,8 +53,8 @@ bool IngestRun::OnEvent(const std::string& role, const record::Event& event) {
 void IngestRun::FollowGateway(const record::Event& event) {
   if (event.name == "segment_sealed")
     supervisor_->Send(kUpdateRole, ToLine(record::Event{"hint", {}}));
-  if (event.name == "discovered") {
-    discovered_ = NumberOf(event, "segment");
+  if (event.name == "gateway_started") {
+    discovered_ = NumberOf(event, "through");
     DrainWhenWished();
   }
   if (event.name == "captured") {

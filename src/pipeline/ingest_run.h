@@ -19,7 +19,7 @@ inline constexpr char kUpdateRole[] = "update";
 /// What a run's two workers say, brought together: progress, display, status files, and how a run
 /// comes to its end. One thread, the supervisor's.
 ///
-///   gateway: discovered (segment D)          → update: has wished everything staged through W >= D
+///   gateway: discovered all, through D       → update: has wished everything staged through W >= D
 ///   → gateway: drain                         → finishes the wished snapshots, captures its fence:
 ///                                            captured through N
 ///   → update: drain through N                → applies through N and ends
@@ -41,6 +41,7 @@ class IngestRun final : public Supervisor::Listener {
   void SaveStatus(bool running, const Status& ended);
 
  private:
+  bool IsLeftOut(const std::string& table) const;
   void FollowGateway(const record::Event& event);
   void FollowUpdate(const record::Event& event);
   void DrainWhenWished();

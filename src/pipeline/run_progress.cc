@@ -27,7 +27,7 @@ void TakeTableEvent(const record::Event& event, MonotonicTime now, TableProgress
   const auto& name = event.name;
   table->unsaved = true;
   if (name == "table_found") {
-    table->flow = TextOf(event, "flow");
+    if (Has(event, "flow")) table->flow = TextOf(event, "flow");
   } else if (name == "table_left_out") {
     TakeFailure(event, State::kLeftOut, table);
   } else if (name == "table_failed") {
@@ -38,8 +38,8 @@ void TakeTableEvent(const record::Event& event, MonotonicTime now, TableProgress
     table->rows_estimated = NumberOf(event, "rows_estimated");
     table->snapshot_began = now;
   } else if (name == "snapshot_progress") {
-    table->snapshot_rows += NumberOf(event, "rows");
-  } else if (name == "snapshot_finished") {
+    table->snapshot_rows = NumberOf(event, "rows");
+  } else if (name == "snapshot_completed") {
     table->state = State::kApplying;
     table->snapshot_rows = table->rows_estimated = NumberOf(event, "rows");
     table->values_nulled += NumberOf(event, "values_nulled");

@@ -72,9 +72,9 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
     return rows < 0 ? table + ": reading"
                     : fmt::format("{}: reading about {} rows", table, Grouped(rows));
   }
-  if (name == "snapshot_restarted")
+  if (name == "snapshot_abandoned")
     return fmt::format("{}: reading again: {}", table, TextOf(event, "why"));
-  if (name == "snapshot_finished")
+  if (name == "snapshot_completed")
     return fmt::format("{}: {} rows read", table, Grouped(NumberOf(event, "rows")));
   // While a table is read, its chunks' commits say nothing that the reading doesn't.
   if (name == "table_committed") {

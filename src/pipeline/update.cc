@@ -5,7 +5,6 @@
 #include <atomic>
 #include <optional>
 #include <thread>
-#include <type_traits>
 
 #include "base/limits.h"
 #include "pipeline/destination.h"
@@ -110,47 +109,12 @@ Result<bool> Update::TakeSegments() {
       for (const auto& table : staging::TablesOf(*manifest)) {
         if (auto* flow = FlowOf(table)) flow->last_segment = manifest->number;
       }
-      Report(*manifest);
+      parts_.observer->OnEvent({"segment_seen",
+                                {{"segment", manifest->number.value()},
+                                 {"sealed_at", manifest->sealed_at},
+                                 {"committed_at", manifest->committed_at}}});
     }
     news = true;
-  }
-}
-
-void Update::Report(const staging::Manifest& manifest) {
-  for (const auto& entry : manifest.entries) ReportEntry(entry);
-  parts_.observer->OnEvent({"segment_seen",
-                            {{"segment", manifest.number.value()},
-                             {"sealed_at", manifest.sealed_at},
-                             {"committed_at", manifest.committed_at}}});
-}
-
-void Update::ReportEntry(const staging::Entry& entry) {
-  using namespace staging;  // NOLINT: the entries' names
-  auto name = [this](const TableId& table) -> std::optional<std::string> {
-    auto known = checkpoint_.tables.find(table);
-    if (known == checkpoint_.tables.end() || !options_.spec.Selects(known->second.name))
-      return std::nullopt;
-    return known->second.name.ToString();
-  };
-  auto report = [&](const TableId& table, std::string event,
-                    std::vector<std::pair<std::string, record::Event::Value>> fields) {
-    auto text = name(table);
-    if (!text) return;
-    fields.insert(fields.begin(), {"table", *text});
-    parts_.observer->OnEvent({std::move(event), std::move(fields)});
-  };
-  if (auto* begun = std::get_if<GenerationBegun>(&entry)) {
-    report(begun->table, "snapshot_started",
-           {{"generation", begun->generation.value()},
-            {"rows_estimated", begun->rows_estimated},
-            {"chunks", begun->chunks}});
-  } else if (auto* chunk = std::get_if<ChunkDone>(&entry)) {
-    report(chunk->table, "snapshot_progress", {{"rows", chunk->rows}});
-  } else if (auto* ended = std::get_if<GenerationEnded>(&entry)) {
-    report(ended->table, "snapshot_finished",
-           {{"rows", ended->rows}, {"values_nulled", ended->values_nulled}});
-  } else if (auto* abandoned = std::get_if<GenerationAbandoned>(&entry)) {
-    report(abandoned->table, "snapshot_restarted", {{"why", abandoned->why}});
   }
 }
 
@@ -183,20 +147,8 @@ Status Update::AddFlow(const TableId& table, const staging::TableState& state) {
                             {{"table", state.name.ToString()},
                              {"flow", flow.flow.id.value()},
                              {"folder", flow.folder}}});
-  auto known = state.generations.find(flow.flow.id);
-  if (known == state.generations.end()) {
-    if (state.broken) Fail(flow, StatusOf(*state.broken));
-    return Status::Ok();
-  }
-  if (!opened_ && !known->second.ended) {
-    parts_.observer->OnEvent({"snapshot_started",
-                              {{"table", state.name.ToString()},
-                               {"generation", known->second.begun.generation.value()},
-                               {"rows_estimated", known->second.begun.rows_estimated},
-                               {"chunks", known->second.begun.chunks}}});
-    parts_.observer->OnEvent(
-        {"snapshot_progress", {{"table", state.name.ToString()}, {"rows", known->second.rows}}});
-  }
+  if (state.broken && !state.generations.contains(flow.flow.id))
+    Fail(flow, StatusOf(*state.broken));
   return Status::Ok();
 }
 

@@ -23,14 +23,13 @@ namespace freshet::pipeline {
 /// interfaces, so that tests and simulation run it in one thread (`threads = 0`). Not thread-safe;
 /// a crash anywhere is repaired by opening it again.
 ///
-///   Step:  list what was staged since → report it
+///   Step:  list what was staged since
 ///          a table without a flow     → claim its folder, wish its snapshot
 ///          every flow with work       → one commit each, side by side
 ///          a table that fails         → reported, left; the others go on
 ///
-/// Events: table_found, snapshot_started, snapshot_progress, snapshot_finished, snapshot_restarted,
-/// table_committed, table_current, table_failed, wished. Source: docs/guide/command-line.md,
-/// "Events".
+/// Events: table_found, table_committed, table_current, table_failed, segment_seen, wished.
+/// Source: docs/guide/command-line.md, "Events".
 class Update {
  public:
   using OpenApplier = std::function<Result<std::unique_ptr<apply::TableApplier>>(
@@ -71,8 +70,6 @@ class Update {
   Update(Parts parts, Options options, FlowBook book);
   Status Register();
   Result<bool> TakeSegments();
-  void Report(const staging::Manifest& manifest);
-  void ReportEntry(const staging::Entry& entry);
   Status TakeTables();
   Status AddFlow(const record::TableId& table, const staging::TableState& state);
   Status Wish(const FlowState& flow, const staging::TableState& state);

@@ -56,6 +56,8 @@ struct Actions {
 }  // namespace
 
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::Run(const Start& start) {
+  // A worker that dies while it is written to must not take the command with it.
+  signal(SIGPIPE, SIG_IGN);
   Pipe input, output;
   FRESHET_CHECK_OK(input.Open());
   FRESHET_CHECK_OK(output.Open());

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/status_report.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "base/limits.h"
+#include "delta/stats.h"
+#include "delta/table.h"
+#include "pipeline/display.h"
+#include "pipeline/event_line.h"
+#include "pipeline/flow_book.h"
+#include "staging/reader.h"
+#include "staging/wishes.h"
+#include "store/file_store.h"
+
+namespace freshet::pipeline {
+namespace {
+
+using record::SegmentNumber;
+
+/// A status file's one line; nothing when there is none.
+std::optional<record::Event> ReadEventFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string line;
+  if (!file || !std::getline(file, line)) return std::nullopt;
+  auto event = EventFromLine(line);
+  return event.ok() ? std::optional(*event) : std::nullopt;
+}
+
+/// Rows that readers see: those of the files' statistics less the dead ones. Nothing: a file has no
+/// statistics.
+std::optional<int64_t> LiveRows(const delta::Snapshot& snapshot) {
+  int64_t rows = 0;
+  for (const auto& [path, file] : snapshot.files) {
+    auto held = delta::RowsOf(file.stats_json);
+    if (held < 0) return std::nullopt;
+    rows += held;
+    if (file.deletion_vector) rows -= file.deletion_vector->cardinality;
+  }
+  return rows;
+}
+
+/// Everything that all tables are judged by, read once.
+struct Staged {
+  staging::Checkpoint checkpoint;
+  UtcMicros sealed_at = 0;
+  /// Where a table's segments are, and how many bytes each holds for it: of the newest segments
+  /// only.
+  std::map<record::TableId, std::map<SegmentNumber, int64_t>> bytes;
+};
+
+void AddBytes(const staging::Manifest& manifest, Staged* staged) {
+  for (const auto& entry : manifest.entries) {
+    if (auto* run = std::get_if<staging::ChangeRun>(&entry))
+      staged->bytes[run->table][manifest.number] += run->length;
+    if (auto* part = std::get_if<staging::SnapshotPart>(&entry))
+      staged->bytes[part->table][manifest.number] += part->bytes;
+  }
+}
+
+Result<Staged> ReadStaging(const std::shared_ptr<store::FileStore>& store, SegmentNumber floor) {
+  Staged staged;
+  FRESHET_TRY(auto reader, staging::StagingReader::Open(store));
+  FRESHET_TRY(staged.checkpoint, reader->Latest());
+  auto after = std::max<int64_t>(floor.value(),
+                                 staged.checkpoint.through.value() - limits::kApplySegmentsMax);
+  // One more than is not applied: the last segment says when staging last heard from the source.
+  after = std::max<int64_t>(0, std::min(after, staged.checkpoint.through.value() - 1));
+  FRESHET_TRY(auto manifests, reader->List(SegmentNumber(after), limits::kApplySegmentsMax + 1));
+  for (const auto& manifest : manifests) {
+    staged.sealed_at = manifest->sealed_at;
+    AddBytes(*manifest, &staged);
+  }
+  return staged;
+}
+
+const staging::TableState* FindTable(const Staged& staged, const record::FlowId& flow) {
+  for (const auto& [table, state] : staged.checkpoint.tables) {
+    if ("t" + table.value() == flow.value()) return &state;
+  }
+  return nullptr;
+}
+
+int64_t BytesAfter(const Staged& staged, const record::FlowId& flow, int64_t applied) {
+  int64_t bytes = 0;
+  for (const auto& [table, segments] : staged.bytes) {
+    if ("t" + table.value() != flow.value()) continue;
+    for (const auto& [segment, size] : segments) bytes += segment.value() > applied ? size : 0;
+  }
+  return bytes;
+}
+
+/// Judge by what is durable: the table's own position against the last segment that concerns it.
+void Judge(const Staged& staged, const FlowBook::Entry& entry, int64_t applied, UtcMicros now,
+           TableReport* report) {
+  auto* state = FindTable(staged, entry.flow);
+  report->state = "waiting";
+  if (state == nullptr) return;
+  auto generation = state->generations.find(entry.flow);
+  if (state->broken) {
+    auto error_class = ErrorClassOf(state->broken->error_class).value_or(ErrorClass::INTERNAL);
+    report->error =
+        MakeError(error_class, state->broken->message).WithRemedy(state->broken->remedy);
+    report->state = "failed";
+    return;
+  }
+  if (generation == state->generations.end()) return;
+  report->lag_bytes = BytesAfter(staged, entry.flow, applied);
+  if (!generation->second.ended) {
+    report->state = "snapshot";
+    report->snapshot_rows = generation->second.rows;
+    report->rows_estimated = generation->second.begun.rows_estimated;
+    return;
+  }
+  bool current = applied >= state->last_segment.value() || report->lag_bytes == 0;
+  report->state = current ? "current" : "behind";
+  auto known_at = current ? staged.sealed_at : staged.checkpoint.committed_at;
+  if (known_at > 0)
+    report->lag_seconds = static_cast<double>(std::max<int64_t>(0, now - known_at)) / 1e6;
+}
+
+TableReport ReadTable(const Destination& destination, const std::shared_ptr<store::FileStore>& root,
+                      const Staged& staged, const FlowBook::Entry& entry, UtcMicros now) {
+  TableReport report{
+      .table = entry.source.ToString(), .folder = entry.folder, .state = {}, .error = {}};
+  int64_t applied = 0;
+  auto snapshot = delta::Table(store::Below(root, entry.folder)).Latest(nullptr);
+  if (snapshot.ok()) {
+    report.version = (*snapshot)->version;
+    report.rows = LiveRows(**snapshot).value_or(-1);
+    for (auto* what : {"/changes", "/snapshot"}) {
+      auto txn = (*snapshot)->txns.find(entry.flow.value() + what);
+      if (txn != (*snapshot)->txns.end()) applied = std::max(applied, txn->second.version);
+    }
+  }
+  Judge(staged, entry, applied, now, &report);
+  if (!snapshot.ok() && !snapshot.status().Is(ErrorClass::NOT_FOUND))
+    report.error = snapshot.status();
+  auto saved = ReadEventFile(
+      fmt::format("{}/table-{}.json", destination.status(), EncodeName(report.table)));
+  if (saved && report.error.ok()) report.error = StatusOf(*saved);
+  if (!report.error.ok()) report.state = "failed";
+  return report;
+}
+
+/// Tables that never got a flow are known from the last run only.
+std::vector<TableReport> ReadLeftOut(const Destination& destination) {
+  std::vector<TableReport> reports;
+  std::error_code error;
+  for (const auto& file : std::filesystem::directory_iterator(destination.status(), error)) {
+    auto saved = ReadEventFile(file.path().string());
+    if (!saved || saved->name != "table" || TextOf(*saved, "state") != "left_out") continue;
+    reports.push_back({.table = TextOf(*saved, "table"),
+                       .folder = {},
+                       .state = "left_out",
+                       .error = StatusOf(*saved)});
+  }
+  return reports;
+}
+
+}  // namespace
+
+Result<StatusReport> ReadStatus(const Destination& destination, Clock* clock) {
+  StatusReport report;
+  report.running = destination.Busy();
+  if (auto run = ReadEventFile(destination.status() + "/run.json")) {
+    report.source_bytes_behind = NumberOf(*run, "bytes_behind");
+    report.last_run = StatusOf(*run);
+  }
+  report.tables = ReadLeftOut(destination);
+  FRESHET_TRY(auto root, store::OpenLocalStore(destination.root()));
+  FRESHET_TRY(auto book, FlowBook::Open(root));
+  if (!book.entries().empty()) {
+    FRESHET_TRY(auto readers, staging::ListReaders(*store::Below(root, "_freshet/staging")));
+    SegmentNumber floor;
+    if (!readers.empty()) floor = readers.front().floor;
+    FRESHET_TRY(auto staged, ReadStaging(store::Below(root, "_freshet/staging"), floor));
+    report.captured_at = staged.sealed_at;
+    auto now = clock->WallNow();
+    for (const auto& [flow, entry] : book.entries())
+      report.tables.push_back(ReadTable(destination, root, staged, entry, now));
+  }
+  std::ranges::sort(report.tables, {}, &TableReport::table);
+  return report;
+}
+
+}  // namespace freshet::pipeline

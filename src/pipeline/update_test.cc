@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/update.h"
+
+#include <arrow/type.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pipeline/event_line.h"
+#include "staging/writer.h"
+#include "store/memory_store.h"
+
+namespace freshet::pipeline {
+namespace {
+
+using apply::Applied;
+using record::SegmentNumber;
+using record::TableId;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+class Recorder final : public record::Observer {
+ public:
+  void OnEvent(const record::Event& event) override {
+    if (event.name == "wished" || event.name == "segment_seen") return;
+    lines.push_back(event.name + " " + TextOf(event, "table"));
+    last = event;
+  }
+  std::vector<std::string> lines;
+  record::Event last;
+};
+
+/// What the appliers of a test answer, in order; then: current.
+struct Script {
+  std::map<std::string, std::vector<Result<Applied>>> answers;
+  std::vector<std::string> calls;
+};
+
+class ScriptedApplier final : public apply::TableApplier {
+ public:
+  ScriptedApplier(std::string table, Script* script) : table_(std::move(table)), script_(script) {}
+  Result<apply::Positions> Current() override { return apply::Positions{}; }
+  Result<Applied> Apply(SegmentNumber through, const std::stop_token&) override {
+    script_->calls.push_back(fmt::format("{}@{}", table_, through.value()));
+    auto& answers = script_->answers[table_];
+    if (answers.empty()) return Applied{.state = Applied::State::kCurrent, .through = through};
+    auto answer = answers.front();
+    answers.erase(answers.begin());
+    return answer;
+  }
+
+ private:
+  std::string table_;
+  Script* script_;
+};
+
+class UpdateTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = store::MakeMemoryStore();
+    staging_ = store::Below(root_, "_freshet/staging");
+    auto writer = staging::StagingWriter::Open(staging_, &clock_);
+    ASSERT_TRUE(writer.ok()) << writer.status().ToString();
+    writer_ = std::move(writer).value();
+  }
+
+  /// Stage a table's discovery, or that something happened to it.
+  void Stage(const std::string& id, const std::string& table) {
+    record::TableShape shape{.id = TableId(id),
+                             .name = {"public", table},
+                             .version = ++version_,
+                             .schema = arrow::schema({arrow::field("k", arrow::int64())}),
+                             .key = {0},
+                             .ids = {record::ColumnId(1)}};
+    writer_->Note(staging::TableListed{.table = TableId(id), .name = shape.name});
+    writer_->Note(staging::ShapeNoted{.shape = shape, .at = {}});
+    Seal();
+  }
+  void Seal() { ASSERT_TRUE(writer_->Seal(record::Cursor{"c"}, 1).ok()); }
+
+  std::unique_ptr<Update> Open(PipelineSpec spec = {}) {
+    if (reader_ == nullptr) {
+      auto reader = staging::StagingReader::Open(staging_);
+      EXPECT_TRUE(reader.ok());
+      reader_ = std::move(reader).value();
+    }
+    Update::Parts parts{.staging = reader_.get(),
+                        .root = root_,
+                        .staging_prefix = "_freshet/staging",
+                        .clock = &clock_,
+                        .observer = &events_};
+    parts.open_applier = [this](apply::Flow flow, apply::TableApplier::Context context)
+        -> Result<std::unique_ptr<apply::TableApplier>> {
+      opened_.push_back(
+          fmt::format("{} {} {}", flow.id.value(), context.table_prefix, context.created_before));
+      return std::unique_ptr<apply::TableApplier>(
+          std::make_unique<ScriptedApplier>(flow.source.table, &script_));
+    };
+    auto update = Update::Open(std::move(parts), {.spec = std::move(spec), .threads = 0});
+    EXPECT_TRUE(update.ok()) << update.status().ToString();
+    return std::move(update).value();
+  }
+  Update::Round Step(Update& update) {
+    auto round = update.Step({});
+    EXPECT_TRUE(round.ok()) << round.status().ToString();
+    return round.ok() ? *round : Update::Round{};
+  }
+  std::vector<std::string> Wishes() {
+    std::vector<std::string> texts;
+    auto wishes = staging::ListWishes(*staging_);
+    EXPECT_TRUE(wishes.ok());
+    for (const auto& wish : *wishes)
+      texts.push_back(wish.flow.value() + "/" + std::to_string(wish.generation.value()));
+    return texts;
+  }
+  static Applied Committed(int64_t inserted) {
+    Applied applied;
+    applied.state = Applied::State::kCommitted;
+    applied.version = 1;
+    applied.rows_inserted = inserted;
+    return applied;
+  }
+
+  SystemClock clock_;
+  Recorder events_;
+  Script script_;
+  std::shared_ptr<store::FileStore> root_, staging_;
+  std::unique_ptr<staging::StagingWriter> writer_;
+  std::unique_ptr<staging::StagingReader> reader_;
+  std::vector<std::string> opened_;
+  int version_ = 0;
+};
+
+TEST_F(UpdateTest, WishesEverySelectedTableOnce) {
+  Stage("1", "a");
+  Stage("2", "b");
+  Stage("3", "c");
+  PipelineSpec spec;
+  spec.excludes.push_back(TablePattern::Parse("*.b").value());
+  auto update = Open(spec);
+  EXPECT_TRUE(Step(*update).settled);
+  EXPECT_THAT(Wishes(), UnorderedElementsAre("t1/1", "t3/1"));
+  EXPECT_THAT(opened_, ElementsAre("t1 public/a 0", "t3 public/c 0"));
+  EXPECT_THAT(events_.lines, ElementsAre("table_found public.a", "table_found public.c",
+                                         "table_current public.a", "table_current public.c"));
+}
+
+TEST_F(UpdateTest, OneCommitATableAndRound) {
+  Stage("1", "a");
+  Stage("2", "b");
+  script_.answers["a"] = {Committed(3), Committed(4)};
+  auto update = Open();
+  EXPECT_FALSE(Step(*update).settled);
+  EXPECT_THAT(script_.calls, ElementsAre("a@2", "b@2"));
+  EXPECT_FALSE(Step(*update).settled);
+  EXPECT_TRUE(Step(*update).settled);
+  EXPECT_THAT(script_.calls, ElementsAre("a@2", "b@2", "a@2", "a@2"));
+}
+
+TEST_F(UpdateTest, OnlyTablesThatASegmentTouchesAreAsked) {
+  Stage("1", "a");
+  Stage("2", "b");
+  auto update = Open();
+  Step(*update);
+  script_.calls.clear();
+  Step(*update);
+  EXPECT_THAT(script_.calls, IsEmpty());
+  Stage("2", "b");
+  auto round = Step(*update);
+  EXPECT_EQ(round.through.value(), 3);
+  EXPECT_THAT(script_.calls, ElementsAre("b@3"));
+}
+
+TEST_F(UpdateTest, AFailedTableLeavesTheOthersGoing) {
+  Stage("1", "a");
+  Stage("2", "b");
+  script_.answers["a"] = {Error(ErrorClass::VALUE_NOT_SENT, "x")};
+  auto update = Open();
+  EXPECT_TRUE(Step(*update).settled);
+  EXPECT_THAT(events_.lines, testing::Contains("table_failed public.a"));
+  Stage("1", "a");
+  Stage("2", "b");
+  script_.calls.clear();
+  Step(*update);
+  EXPECT_THAT(script_.calls, ElementsAre("b@4"));
+}
+
+TEST_F(UpdateTest, WhatConcernsAllEndsTheStep) {
+  Stage("1", "a");
+  script_.answers["a"] = {Error(ErrorClass::STORE_UNAVAILABLE, "x")};
+  auto update = Open();
+  EXPECT_TRUE(update->Step({}).status().Is(ErrorClass::STORE_UNAVAILABLE));
+}
+
+TEST_F(UpdateTest, ALostCommitRaceIsTriedAgainButNotForEver) {
+  Stage("1", "a");
+  for (int i = 0; i < 20; ++i)
+    script_.answers["a"].push_back(Error(ErrorClass::DELTA_CONFLICT, "x"));
+  auto update = Open();
+  int rounds = 1;
+  while (!Step(*update).settled) ++rounds;
+  EXPECT_EQ(rounds, 8);
+  EXPECT_EQ(events_.lines.back(), "table_failed public.a");
+}
+
+TEST_F(UpdateTest, ARestartKnowsWhichTablesWereMade) {
+  Stage("1", "a");
+  script_.answers["a"] = {Committed(1)};
+  Step(*Open());
+  Step(*Open());
+  EXPECT_THAT(opened_, ElementsAre("t1 public/a 0", "t1 public/a 1"));
+}
+
+TEST_F(UpdateTest, ARecreatedTableDoesNotTakeTheFolder) {
+  Stage("1", "a");
+  auto update = Open();
+  Step(*update);
+  Stage("9", "a");
+  Step(*update);
+  EXPECT_EQ(events_.lines.back(), "table_failed public.a");
+  EXPECT_EQ(StatusOf(events_.last).error_class(), ErrorClass::TABLE_RECREATED);
+}
+
+TEST_F(UpdateTest, AForeignFolderIsRefused) {
+  ASSERT_TRUE(root_->Put("public/a/report.csv", "x", store::If::kAlways).ok());
+  Stage("1", "a");
+  Step(*Open());
+  EXPECT_EQ(StatusOf(events_.last).error_class(), ErrorClass::TABLE_FOREIGN);
+  EXPECT_THAT(Wishes(), IsEmpty());
+}
+
+TEST_F(UpdateTest, PublishesItsFloor) {
+  Stage("1", "a");
+  auto update = Open();
+  Step(*update);
+  ASSERT_TRUE(update->Tidy().ok());
+  auto readers = staging::ListReaders(*staging_);
+  ASSERT_TRUE(readers.ok());
+  ASSERT_EQ(readers->size(), 1u);
+  EXPECT_EQ(readers->front().floor.value(), 1);
+}
+
+}  // namespace
+}  // namespace freshet::pipeline
