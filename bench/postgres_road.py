@@ -61,8 +61,15 @@ def two_copies(uri: str, blocks: int) -> float:
     started = time.monotonic()
     copies = [
         subprocess.Popen(
-            ["psql", "-qX", uri, "-c", f"COPY (SELECT * FROM public.orders WHERE {half}) TO STDOUT (FORMAT binary)"],
-            stdout=subprocess.DEVNULL)
+            [
+                "psql",
+                "-qX",
+                uri,
+                "-c",
+                f"COPY (SELECT * FROM public.orders WHERE {half}) TO STDOUT (FORMAT binary)",
+            ],
+            stdout=subprocess.DEVNULL,
+        )
         for half in halves
     ]
     for copy in copies:
@@ -73,15 +80,46 @@ def two_copies(uri: str, blocks: int) -> float:
 def receive(uri: str, slot: str, until: str) -> float:
     """Seconds that pg_recvlogical takes to read the slot up to a position, to /dev/null."""
     started = time.monotonic()
-    drain(subprocess.Popen([
-        str(PG_BIN / "pg_recvlogical"), "-d", uri, "-S", slot, "--start", "-f", "/dev/null", "-n", "--endpos", until,
-        "-o", "proto_version=1", "-o", "publication_names=bench", "-F", "0"
-    ], stderr=subprocess.DEVNULL))
+    drain(
+        subprocess.Popen(
+            [
+                str(PG_BIN / "pg_recvlogical"),
+                "-d",
+                uri,
+                "-S",
+                slot,
+                "--start",
+                "-f",
+                "/dev/null",
+                "-n",
+                "--endpos",
+                until,
+                "-o",
+                "proto_version=1",
+                "-o",
+                "publication_names=bench",
+                "-F",
+                "0",
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+    )
     return time.monotonic() - started
 
 
 def ingest(uri: str, destination: pathlib.Path) -> Usage:
-    usage = run([str(TOP / "bin/freshet"), "ingest", uri, "--to", str(destination), "--tables", "public.orders", "--json"])
+    usage = run(
+        [
+            str(TOP / "bin/freshet"),
+            "ingest",
+            uri,
+            "--to",
+            str(destination),
+            "--tables",
+            "public.orders",
+            "--json",
+        ]
+    )
     if usage.status != 0:
         sys.exit(f"bench: freshet ended with {usage.status}\n{usage.output}")
     return usage
@@ -105,25 +143,35 @@ def change(connection: psycopg.Connection, rows: int, changes: int) -> None:
             if kind < 7:
                 connection.execute(
                     "UPDATE public.orders SET status = 'changed', total = total + 1, updated_at = updated_at + interval '1 s' "
-                    "WHERE id > %s AND id <= %s", (low, low + 1000))
+                    "WHERE id > %s AND id <= %s",
+                    (low, low + 1000),
+                )
             elif kind < 9:
                 connection.execute(FILL.format(first=rows + first + 1, last=rows + first + 1000))
             else:
                 # The thousand rows inserted just before.
-                connection.execute("DELETE FROM public.orders WHERE id > %s AND id <= %s", (rows + first - 1000, rows + first))
+                connection.execute(
+                    "DELETE FROM public.orders WHERE id > %s AND id <= %s",
+                    (rows + first - 1000, rows + first),
+                )
 
 
 def machine() -> str:
     lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown processor")
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        "unknown processor",
+    )
     memory = int(pathlib.Path("/proc/meminfo").read_text(encoding="ascii").split()[1]) / (1 << 20)
     return f"{model}, {memory:.0f} GiB"
 
 
 def report(title: str, count: int, bound_name: str, bound: float, usage: Usage) -> None:
     ours, theirs = count / usage.wall, count / bound
-    print(f"| {title} | {count:,} | {ours:,.0f}/s | {bound_name} {theirs:,.0f}/s | {100 * ours / theirs:.0f} % | "
-          f"{1e6 * usage.cpu / count:.2f} | {usage.rss_peak / 1e6:.0f} MB |")
+    print(
+        f"| {title} | {count:,} | {ours:,.0f}/s | {bound_name} {theirs:,.0f}/s | {100 * ours / theirs:.0f} % | "
+        f"{1e6 * usage.cpu / count:.2f} | {usage.rss_peak / 1e6:.0f} MB |"
+    )
 
 
 def main() -> None:
@@ -142,7 +190,8 @@ def main() -> None:
             connection.execute("CHECKPOINT")
             blocks, row_bytes, version = connection.execute(
                 "SELECT pg_relation_size('public.orders') / 8192, (SELECT avg(pg_column_size(o.*))::int FROM "
-                "(SELECT * FROM public.orders LIMIT 10000) o), current_setting('server_version')").fetchone()
+                "(SELECT * FROM public.orders LIMIT 10000) o), current_setting('server_version')"
+            ).fetchone()
             copies = sorted(two_copies(uri, blocks) for _ in range(3))[1]
             first = ingest(uri, work / "delta")
             size = bytes_below(work / "delta")
@@ -159,9 +208,13 @@ def main() -> None:
             assert_equal(connection, work / "delta", "public.orders", readers=["duckdb"])
 
         today = datetime.date.today().isoformat()
-        revision = subprocess.run(["git", "-C", str(TOP), "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-        print(f"\n{today}, revision {revision}, {machine()}, load before {load:.1f}; {os.cpu_count()} cores shared with PostgreSQL {version}, {row_bytes} B a row, 17 columns; "
-              f"bounds are medians of three, ours one run; contents equal by DuckDB; output {size / 1e6:.0f} MB after the snapshot.\n")
+        revision = subprocess.run(
+            ["git", "-C", str(TOP), "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+        ).stdout.strip()
+        print(
+            f"\n{today}, revision {revision}, {machine()}, load before {load:.1f}; {os.cpu_count()} cores shared with PostgreSQL {version}, {row_bytes} B a row, 17 columns; "
+            f"bounds are medians of three, ours one run; contents equal by DuckDB; output {size / 1e6:.0f} MB after the snapshot.\n"
+        )
         print("| what | rows | ours | bound | ours / bound | engine CPU s per 1 M | peak RSS of the tree |")
         print("|---|---|---|---|---|---|---|")
         report("snapshot", options.rows, "two COPYs", copies, first)

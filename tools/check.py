@@ -36,8 +36,14 @@ REAL_ALONE = {"test_continuous"}  # measures how fresh the tables are
 def run_within(command, minutes, log):
     """Run a command with its output in a log; kill its process group beyond the budget. Return how it ended."""
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             return "ok" if process.wait(minutes * 60) == 0 else "failed"
         except subprocess.TimeoutExpired:
@@ -72,8 +78,21 @@ def real_tests():
     for path in sorted((ROOT / "test/real").glob("test_*.py")):
         if "pytestmark = pytest.mark.long" in path.read_text():
             continue
-        yield (path.stem, [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not long",
-                           str(path.relative_to(ROOT))], REAL_MINUTES_OF.get(path.stem, REAL_MINUTES))
+        yield (
+            path.stem,
+            [
+                PYTHON,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-m",
+                "not long",
+                str(path.relative_to(ROOT)),
+            ],
+            REAL_MINUTES_OF.get(path.stem, REAL_MINUTES),
+        )
 
 
 def write_ctest(folder, label, tests):
@@ -83,14 +102,25 @@ def write_ctest(folder, label, tests):
     for name, command, minutes in tests:
         words = " ".join(f"[==[{word}]==]" for word in command)
         alone = " RUN_SERIAL TRUE" if name in REAL_ALONE else ""
-        lines.append(f"add_test({label}.{name.removeprefix('test_')} {words})\n"
-                     f"set_tests_properties({label}.{name.removeprefix('test_')} PROPERTIES LABELS {label}"
-                     f" TIMEOUT {minutes * 60} WORKING_DIRECTORY [==[{ROOT}]==]{alone})\n")
+        lines.append(
+            f"add_test({label}.{name.removeprefix('test_')} {words})\n"
+            f"set_tests_properties({label}.{name.removeprefix('test_')} PROPERTIES LABELS {label}"
+            f" TIMEOUT {minutes * 60} WORKING_DIRECTORY [==[{ROOT}]==]{alone})\n"
+        )
     (folder / "CTestTestfile.cmake").write_text("".join(lines))
 
 
 def ctest(folder, *options):
-    return ["ctest", "--test-dir", str(folder), "--output-on-failure", "--no-label-summary", "-j", JOBS, *options]
+    return [
+        "ctest",
+        "--test-dir",
+        str(folder),
+        "--output-on-failure",
+        "--no-label-summary",
+        "-j",
+        JOBS,
+        *options,
+    ]
 
 
 def main():

@@ -86,11 +86,20 @@ class Shoppers(threading.Thread):
 
     def purchase(self, order, old):
         customer, sku = self.random.randint(1, 60_000), f"sku-{self.random.randint(1, 5000)}"
-        yield ("INSERT INTO shop.orders VALUES (%s, %s, now(), 'new', 10, 1.9, 0, false, current_date, 'bought while you read', "
-               "gen_random_uuid(), localtimestamp)", (order, customer))
-        yield ("INSERT INTO shop.order_lines SELECT %s, i, %s, i, 5 FROM generate_series(1, 3) i", (order, sku))
+        yield (
+            "INSERT INTO shop.orders VALUES (%s, %s, now(), 'new', 10, 1.9, 0, false, current_date, 'bought while you read', "
+            "gen_random_uuid(), localtimestamp)",
+            (order, customer),
+        )
+        yield (
+            "INSERT INTO shop.order_lines SELECT %s, i, %s, i, 5 FROM generate_series(1, 3) i",
+            (order, sku),
+        )
         yield ("UPDATE shop.orders SET status = 'paid', updated = localtimestamp WHERE id = %s", (old,))
-        yield ("INSERT INTO shop.\"Page Views\" VALUES (localtimestamp, '/bought', 1), (timestamp '2024-01-01', '/again', 1)", ())
+        yield (
+            "INSERT INTO shop.\"Page Views\" VALUES (localtimestamp, '/bought', 1), (timestamp '2024-01-01', '/again', 1)",
+            (),
+        )
         kind = order % 10
         if kind == 0:
             yield ("DELETE FROM shop.orders WHERE id BETWEEN %s AND %s", (old, old + 3))
@@ -99,9 +108,15 @@ class Shoppers(threading.Thread):
         elif kind == 2:
             yield ("UPDATE shop.payments SET region = (region + 1) %% 4 WHERE id = %s", (old % 90_000,))
         elif kind == 3:
-            yield ("UPDATE shop.customers SET tags = tags || 'regular'::text, credit = credit + 1 WHERE id = %s", (customer,))
+            yield (
+                "UPDATE shop.customers SET tags = tags || 'regular'::text, credit = credit + 1 WHERE id = %s",
+                (customer,),
+            )
         elif kind == 4:
-            yield ("DELETE FROM shop.\"Page Views\" WHERE ctid IN (SELECT ctid FROM shop.\"Page Views\" WHERE path = '/again' LIMIT 1)", ())
+            yield (
+                'DELETE FROM shop."Page Views" WHERE ctid IN (SELECT ctid FROM shop."Page Views" WHERE path = \'/again\' LIMIT 1)',
+                (),
+            )
 
 
 def say(text=""):
@@ -152,8 +167,10 @@ def check(database, freshet):
 
 def show_a_query(freshet):
     step("Ask DuckDB something")
-    query = (f"SELECT status, count(*) AS orders, sum(total) AS total FROM delta_scan('{table_path(freshet.destination, 'shop', 'orders')}') "
-             "GROUP BY status ORDER BY orders DESC")
+    query = (
+        f"SELECT status, count(*) AS orders, sum(total) AS total FROM delta_scan('{table_path(freshet.destination, 'shop', 'orders')}') "
+        "GROUP BY status ORDER BY orders DESC"
+    )
     say(f"  {query}")
     for row in duckdb_connection().execute(query).fetchall():
         say(f"    {row[0]:<10} {row[1]:>8,} {row[2]:>16,}")
@@ -165,8 +182,10 @@ def play(directory, server):
     server.start()
     database = server.create_database("shop")
     rows = fill(database)
-    say(f"  {len(TABLES)} tables, {rows:,} rows, {database.value('SELECT pg_size_pretty(pg_database_size(current_database()))')}, "
-        f"in {time.monotonic() - began:.1f} s: {database.url}")
+    say(
+        f"  {len(TABLES)} tables, {rows:,} rows, {database.value('SELECT pg_size_pretty(pg_database_size(current_database()))')}, "
+        f"in {time.monotonic() - began:.1f} s: {database.url}"
+    )
     freshet = Freshet(database.url, directory / "lake")
     shoppers = Shoppers(database)
     shoppers.start()
@@ -175,26 +194,35 @@ def play(directory, server):
     finally:
         shoppers.closing.set()
         shoppers.join(30)
-    say(f"  {seconds:.1f} s: {rows / seconds:,.0f} rows/s with the database on the same machine; meanwhile {shoppers.transactions:,} "
-        f"transactions changed {shoppers.rows:,} rows")
+    say(
+        f"  {seconds:.1f} s: {rows / seconds:,.0f} rows/s with the database on the same machine; meanwhile {shoppers.transactions:,} "
+        f"transactions changed {shoppers.rows:,} rows"
+    )
     seconds = ingest(freshet, "Once more: only what changed since")
     say(f"  {seconds:.1f} s; {size_of(freshet.destination) / 1e6:,.0f} MB below {freshet.destination}")
     different = check(database, freshet)
     show_a_query(freshet)
     step("What to try next")
-    say(f"""  {BINARY} check postgresql://you@host/yours           what stands in the way of your own database, with the SQL that mends it
+    say(
+        f"""  {BINARY} check postgresql://you@host/yours           what stands in the way of your own database, with the SQL that mends it
   {BINARY} ingest postgresql://you@host/yours --to ./lake
   {BINARY} ingest … --tables 'public.*' --continuous  fresh within a second, until Ctrl-C
   {BINARY} status ./lake
   {BINARY} drop ./lake                                removes slot and publication again
-  tools/demo.py --keep                                this shop, left running""")
-    say(f"\nThe demo took {time.monotonic() - began:.0f} s; " + ("every table is equal." if not different else f"{different} TABLES DIFFER."))
+  tools/demo.py --keep                                this shop, left running"""
+    )
+    say(
+        f"\nThe demo took {time.monotonic() - began:.0f} s; "
+        + ("every table is equal." if not different else f"{different} TABLES DIFFER.")
+    )
     freshet.close()
     return different
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--keep", action="store_true", help="leave the server and the tables")
     keep = parser.parse_args().keep
     if not BINARY.exists():
@@ -206,7 +234,9 @@ def main():
         different = play(directory, server)
     finally:
         if keep and not different:
-            say(f"Left running in {directory}; stop it with: {SCRIPT} stop {server.directory}; rm -r {directory}")
+            say(
+                f"Left running in {directory}; stop it with: {SCRIPT} stop {server.directory}; rm -r {directory}"
+            )
         else:
             if server.port:
                 server.destroy()

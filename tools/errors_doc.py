@@ -14,8 +14,7 @@ RETRIES = {
     "kBackoff": "by itself, after a growing wait",
     "kAfterReset": "after the affected tables were read anew",
 }
-ENTRY = re.compile(
-    r'^ERROR_CLASS\((\w+),\s*(\w+),\s*(\w+),\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)"\)$')
+ENTRY = re.compile(r'^ERROR_CLASS\((\w+),\s*(\w+),\s*(\w+),\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)"\)$')
 
 
 def classes(text):
@@ -23,7 +22,7 @@ def classes(text):
     section, found = "General", []
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("// --- "):
-            section = line[len("// --- "):].strip()
+            section = line[len("// --- ") :].strip()
             section = section[0].upper() + section[1:]
         elif line.startswith("ERROR_CLASS("):
             match = ENTRY.match(line)
@@ -34,18 +33,30 @@ def classes(text):
 
 
 def document(text):
-    out = ["# Errors", "",
-           "Every error has a class whose name is stable: match on it, never on the message. Beside the remedy here,",
-           "an error may carry its own, such as the SQL to run, which is printed with it.",
-           "This page is written by `make errors` from `src/base/error_classes.def`.", ""]
+    out = [
+        "# Errors",
+        "",
+        "Every error has a class whose name is stable: match on it, never on the message. Beside the remedy here,",
+        "an error may carry its own, such as the SQL to run, which is printed with it.",
+        "This page is written by `make errors` from `src/base/error_classes.def`.",
+        "",
+    ]
     section = None
     for group, name, code, retry, meaning, remedy in classes(text):
         if group != section:
             section = group
             out += [f"## {section}", ""]
         code = re.sub(r"(?<!^)(?=[A-Z])", "_", code[1:]).upper()
-        out += [f"### {name}", "", meaning, "", f"- what to do: {remedy}",
-                f"- retried: {RETRIES[retry]}", f"- code: `{code}`", ""]
+        out += [
+            f"### {name}",
+            "",
+            meaning,
+            "",
+            f"- what to do: {remedy}",
+            f"- retried: {RETRIES[retry]}",
+            f"- code: `{code}`",
+            "",
+        ]
     return "\n".join(out).rstrip() + "\n"
 
 

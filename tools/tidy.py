@@ -15,7 +15,7 @@ import sys
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 500
 LINE_COLUMNS_MAX = 100
-SCRIPT_COLUMNS_MAX = 132
+SCRIPT_COLUMNS_MAX = 160  # of text in a script, such as SQL; black keeps the code itself within 110
 RATCHET = "tools/tidy_ratchet.txt"
 SOURCE = (".cc", ".h")
 
@@ -37,7 +37,11 @@ class Tree:
     def _tracked(self):
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=self.root, check=True, capture_output=True, text=True).stdout
+            cwd=self.root,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
         return [p for p in listed.split("\0") if p]
 
     def matching(self, *suffixes, under=""):
@@ -55,16 +59,20 @@ def without_comments(text):
     """Blank comments and the insides of literals; line numbers stay."""
     token = re.compile(
         r'//[^\n]*|/\*.*?\*/|R"(?P<raw>[^(\s]*)\(.*?\)(?P=raw)"|"(?:\\.|[^"\\\n])*"'
-        r"|(?<![0-9A-Fa-f])'(?:\\.|[^'\\\n])+'", re.S)
+        r"|(?<![0-9A-Fa-f])'(?:\\.|[^'\\\n])+'",
+        re.S,
+    )
 
     def blank(match):
         found = match.group(0)
         lines = "\n" * found.count("\n")
         return lines if found.startswith("/") else '""' + lines if found[0] in 'R"' else "' '"
+
     return token.sub(blank, text)
 
 
 # --- the modules and their includes
+
 
 def modules(tree):
     """Return {module: [modules it may include]} from the freshet_module calls, in their order."""
@@ -90,12 +98,12 @@ def module_of(path, names):
 def include_direction(tree):
     known = modules(tree)
     for name, deps in known.items():
-        before = list(known)[:list(known).index(name)]
+        before = list(known)[: list(known).index(name)]
         for dep in deps:
             if dep not in before:
                 yield "CMakeLists.txt", 0, f"module {name} depends on {dep}, which is not declared before it"
     for path in tree.matching(*SOURCE, under="src/"):
-        own = module_of(path[len("src/"):], known)
+        own = module_of(path[len("src/") :], known)
         if own is None:
             yield path, 0, "belongs to no freshet_module of CMakeLists.txt"
             continue
@@ -121,8 +129,11 @@ def dead_headers(tree):
             included.add(target)
             included.add(str(pathlib.PurePosixPath(path).parent / target))
     for path in tree.matching(".h"):
-        if path not in included and path.removeprefix("src/") not in included \
-                and path.removeprefix("test/") not in included:
+        if (
+            path not in included
+            and path.removeprefix("src/") not in included
+            and path.removeprefix("test/") not in included
+        ):
             yield path, 0, "no file includes this header"
 
 
@@ -145,7 +156,9 @@ def code_map(tree):
     """ARCHITECTURE.md's code map names exactly the folders of src/ that are modules."""
     text = tree.text.get("ARCHITECTURE.md", "")
     mapped = set(re.findall(r"^### `src/([a-z_/]+)/`", text, re.M))
-    folders = {str(pathlib.PurePosixPath(p).parent)[len("src/"):] for p in tree.matching(*SOURCE, under="src/")}
+    folders = {
+        str(pathlib.PurePosixPath(p).parent)[len("src/") :] for p in tree.matching(*SOURCE, under="src/")
+    }
     for folder in sorted(folders - mapped):
         yield "ARCHITECTURE.md", 0, f"the code map lacks src/{folder}/"
     for folder in sorted(mapped - folders):
@@ -153,6 +166,7 @@ def code_map(tree):
 
 
 # --- lengths
+
 
 def ratchet(tree):
     listed = {}
@@ -188,8 +202,9 @@ def _opened(code, head, start, stack):
     if inside_function:
         return None
     plain = re.sub(r"^(public|private|protected)\s*:(?!:)", "", plain).strip()
-    if re.match(r"(inline\s+)?namespace\b|extern\b\s*\"", plain) or \
-            re.match(r"(template\s*<.*>\s*)?(class|struct|union|enum)\b(?!.*\)\s*(const)?$)", plain, re.S):
+    if re.match(r"(inline\s+)?namespace\b|extern\b\s*\"", plain) or re.match(
+        r"(template\s*<.*>\s*)?(class|struct|union|enum)\b(?!.*\)\s*(const)?$)", plain, re.S
+    ):
         return ("scope", 0)
     name = re.search(r"([\w:~]+|operator\s*\S+)\s*\(", plain)
     if not name:
@@ -241,6 +256,7 @@ def columns(tree):
 
 # --- words
 
+
 def file_names(tree):
     for path in tree.paths:
         name = pathlib.PurePosixPath(path).name
@@ -252,11 +268,18 @@ def file_names(tree):
 
 # pattern, where it is allowed, what to use instead
 BANNED = [
-    (r"\bsleep_for\b|\bsleep_until\b|\busleep\s*\(|\bnanosleep\s*\(|(?<![\w.])sleep\s*\(", (),
-     "wait with Clock::WaitUntil"),
+    (
+        r"\bsleep_for\b|\bsleep_until\b|\busleep\s*\(|\bnanosleep\s*\(|(?<![\w.])sleep\s*\(",
+        (),
+        "wait with Clock::WaitUntil",
+    ),
     (r"\bsystem_clock::now\b|\bgettimeofday\b|(?<!\w)time\(nullptr\)", ("src/base/clock.cc",), "ask a Clock"),
     (r"\bstd::(cout|cerr|clog)\b", (), "log, or print in app/ with std::fputs"),
-    (r"(?<![\w.])new\s+[A-Z_a-z:]+\s*[({;<\[]", (), "std::make_unique, or a unique_ptr around a private constructor"),
+    (
+        r"(?<![\w.])new\s+[A-Z_a-z:]+\s*[({;<\[]",
+        (),
+        "std::make_unique, or a unique_ptr around a private constructor",
+    ),
     (r"(?<![\w.])delete\s+[a-z_]+\s*;|(?<![\w.])delete\[\]", (), "an owner that deletes"),
     (r"\bthrow\b(?!\s*\()", (), "return a Status"),
     (r"\bgetenv\s*\(", ("src/app/",), "app/ reads the environment and passes it on"),
@@ -276,8 +299,10 @@ def banned_calls(tree):
             for number, line in enumerate(code, 1):
                 if not re.search(pattern, line) or path.startswith(tuple(allowed)):
                     continue
-                statement = " ".join(code[max(0, number - 3):number])
-                if re.search(r"(unique_ptr|shared_ptr)<[\w:]+>\s*(\w+\s*)?[({]\s*new\b|\breset\(\s*new\b", statement):
+                statement = " ".join(code[max(0, number - 3) : number])
+                if re.search(
+                    r"(unique_ptr|shared_ptr)<[\w:]+>\s*(\w+\s*)?[({]\s*new\b|\breset\(\s*new\b", statement
+                ):
                     continue  # a private constructor: the owner takes it in the same expression
                 if number <= len(written) and "NOLINT" in written[number - 1]:
                     continue
@@ -296,7 +321,8 @@ def leftovers(tree):
 
 def machine_paths(tree):
     private = re.compile(
-        r"(?<![\w.$}])/(work|root|home)/\w|BEGIN [A-Z ]*PRIVATE " r"KEY|AKIA[0-9A-Z]{16}|ghp_[0-9A-Za-z]{36}")
+        r"(?<![\w.$}])/(work|root|home)/\w|BEGIN [A-Z ]*PRIVATE " r"KEY|AKIA[0-9A-Z]{16}|ghp_[0-9A-Za-z]{36}"
+    )
     for path in tree.text:
         for number, line in enumerate(tree.lines(path), 1):
             if private.search(line):
@@ -306,11 +332,14 @@ def machine_paths(tree):
 def commented_out(tree):
     for path in tree.matching(*SOURCE):
         for number, line in enumerate(tree.lines(path), 1):
-            if re.match(r"\s*//(?!/)\s*(return\b.*;|if \(.*\{|for \(.*\{|#include|\w+\(.*\);|auto .*;|\})\s*$", line):
+            if re.match(
+                r"\s*//(?!/)\s*(return\b.*;|if \(.*\{|for \(.*\{|#include|\w+\(.*\);|auto .*;|\})\s*$", line
+            ):
                 yield path, number, "code in a comment"
 
 
 # --- documents
+
 
 def spdx(tree):
     for path in tree.text:
@@ -346,8 +375,13 @@ def dead_links(tree):
                 if re.match(r"[a-z]+:", target):
                     continue
                 file, _, anchor = target.partition("#")
-                to = path if not file else str((tree.root / path).parent.joinpath(file).resolve()
-                                               .relative_to(tree.root.resolve()))
+                to = (
+                    path
+                    if not file
+                    else str(
+                        (tree.root / path).parent.joinpath(file).resolve().relative_to(tree.root.resolve())
+                    )
+                )
                 if not (tree.root / to).exists():
                     yield path, number, f"dead link: {target}"
                 elif anchor and to.endswith(".md") and anchor not in set(_anchors(tree.text.get(to, ""))):
@@ -397,8 +431,23 @@ def python_compiles(tree):
 
 
 RULES = [
-    include_direction, dead_headers, one_acknowledge, code_map, lengths, columns, file_names, banned_calls,
-    leftovers, machine_paths, commented_out, spdx, one_title, dead_links, error_classes, line_ends, python_compiles,
+    include_direction,
+    dead_headers,
+    one_acknowledge,
+    code_map,
+    lengths,
+    columns,
+    file_names,
+    banned_calls,
+    leftovers,
+    machine_paths,
+    commented_out,
+    spdx,
+    one_title,
+    dead_links,
+    error_classes,
+    line_ends,
+    python_compiles,
 ]
 
 

@@ -12,17 +12,18 @@ import tidy  # noqa: E402
 SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
 GOOD = {
     "CMakeLists.txt": "freshet_module(base LIBS spdlog)\nfreshet_module(store DEPS base)\n"
-                      "freshet_module(capture DEPS store base)\nfreshet_module(apply DEPS store base)\n",
+    "freshet_module(capture DEPS store base)\nfreshet_module(apply DEPS store base)\n",
     "ARCHITECTURE.md": "# Architecture\n\nSee [the errors](docs/errors.md#not_found).\n\n### `src/base/`\n"
-                       "### `src/store/`\n### `src/capture/`\n### `src/apply/`\n",
+    "### `src/store/`\n### `src/capture/`\n### `src/apply/`\n",
     "docs/errors.md": "# Errors\n\n### NOT_FOUND\n",
     "src/base/error_classes.def": SPDX + 'ERROR_CLASS(NOT_FOUND, kNotFound, kNever, "a", "b")\n',
     "src/base/clock.h": SPDX,
-    "src/base/clock.cc": SPDX + '#include "base/clock.h"\nauto Now() { return std::chrono::system_clock::now(); }\n',
+    "src/base/clock.cc": SPDX
+    + '#include "base/clock.h"\nauto Now() { return std::chrono::system_clock::now(); }\n',
     "src/store/file.h": SPDX,
     "src/store/file.cc": SPDX + '#include "store/file.h"\n\n#include "base/clock.h"\n\n'
-                                "Status Find() { return Error(ErrorClass::NOT_FOUND, \"throw new thing\"); }\n"
-                                "auto Make() { return std::unique_ptr<Thing>(new Thing(1)); }\n",
+    'Status Find() { return Error(ErrorClass::NOT_FOUND, "throw new thing"); }\n'
+    "auto Make() { return std::unique_ptr<Thing>(new Thing(1)); }\n",
     "src/capture/gateway.cc": SPDX + "void Loop() { stream->Acknowledge(cursor); }\n",
     "src/apply/fold.cc": SPDX + "void Fold() {}\n",
     "tools/run": "#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\n",
@@ -31,23 +32,54 @@ LONG_BODY = "".join(f"  Step({i});\n" for i in range(80))
 LOOKS_PRIVATE = "/ho" + "me/someone/key"
 
 BAD = [
-    ("include_direction", {"src/base/up.cc": SPDX + '#include "store/file.h"\n'}, "base may not include store"),
-    ("include_direction", {"src/apply/side.cc": SPDX + '#include "capture/x.h"\n'}, "apply may not include capture"),
+    (
+        "include_direction",
+        {"src/base/up.cc": SPDX + '#include "store/file.h"\n'},
+        "base may not include store",
+    ),
+    (
+        "include_direction",
+        {"src/apply/side.cc": SPDX + '#include "capture/x.h"\n'},
+        "apply may not include capture",
+    ),
     ("include_direction", {"src/base/gone.cc": SPDX + '#include "base/gone.h"\n'}, "not there"),
     ("include_direction", {"src/lost/x.cc": SPDX}, "belongs to no freshet_module"),
-    ("include_direction", {"CMakeLists.txt": "freshet_module(base DEPS store)\nfreshet_module(store)\n"},
-     "not declared before"),
+    (
+        "include_direction",
+        {"CMakeLists.txt": "freshet_module(base DEPS store)\nfreshet_module(store)\n"},
+        "not declared before",
+    ),
     ("dead_headers", {"src/base/lonely.h": SPDX}, "no file includes"),
-    ("one_acknowledge", {"src/apply/eager.cc": SPDX + "void A() { stream_->Acknowledge(c); }\n"}, "one call site"),
-    ("one_acknowledge", {"src/capture/twice.cc": SPDX + "void A() { stream_->Acknowledge(c); }\n"}, "one call site"),
+    (
+        "one_acknowledge",
+        {"src/apply/eager.cc": SPDX + "void A() { stream_->Acknowledge(c); }\n"},
+        "one call site",
+    ),
+    (
+        "one_acknowledge",
+        {"src/capture/twice.cc": SPDX + "void A() { stream_->Acknowledge(c); }\n"},
+        "one call site",
+    ),
     ("code_map", {"ARCHITECTURE.md": "# A\n\n### `src/base/`\n"}, "lacks src/store/"),
     ("code_map", {"ARCHITECTURE.md": GOOD["ARCHITECTURE.md"] + "### `src/ghost/`\n"}, "names src/ghost/"),
-    ("lengths", {"src/base/long.cc": SPDX + "int Long(int a,\n         int b) {\n" + LONG_BODY + "}\n"}, "Long"),
-    ("lengths", {"src/base/long.cc": SPDX + "class A {\n  int Long() const {\n" + LONG_BODY + "  }\n};\n"}, "Long"),
+    (
+        "lengths",
+        {"src/base/long.cc": SPDX + "int Long(int a,\n         int b) {\n" + LONG_BODY + "}\n"},
+        "Long",
+    ),
+    (
+        "lengths",
+        {"src/base/long.cc": SPDX + "class A {\n  int Long() const {\n" + LONG_BODY + "  }\n};\n"},
+        "Long",
+    ),
     ("lengths", {"src/base/long.cc": SPDX + "A::A(int a) : a_(a) {\n" + LONG_BODY + "}\n"}, "A::A"),
     ("lengths", {"tools/long.py": "def long():\n" + "    pass\n" * 80}, "long"),
     ("lengths", {"src/base/tall.cc": SPDX + "int a;\n" * 600}, "file has 601 lines"),
-    ("lengths", {"src/base/tall.cc": SPDX + "int a;\n" * 600, tidy.RATCHET: "file src/base/tall.cc 550\n"}, "grown"),
+    (
+        "lengths",
+        {"src/base/tall.cc": SPDX + "int a;\n" * 600, tidy.RATCHET: "file src/base/tall.cc 550\n"},
+        "grown",
+    ),
     ("lengths", {tidy.RATCHET: "file src/base/clock.cc 550\n"}, "take out"),
     ("columns", {"src/base/wide.cc": SPDX + "int " + "a" * 100 + ";\n"}, "105 columns"),
     ("file_names", {"src/base/string_utils.cc": SPDX}, "never util"),
@@ -71,11 +103,24 @@ BAD = [
     ("python_compiles", {"tools/a.py": "def:\n"}, "does not parse"),
 ]
 BANNED_LINES = [
-    "std::this_thread::sleep_for(x);", "usleep(1);", "auto t = std::chrono::system_clock::now();", "std::cout << 1;",
-    "auto* p = new Thing(1);", "delete thing;", "throw std::runtime_error(x);", "auto v = getenv(name);",
-    "system(command);", "sprintf(to, from);", "thread.detach();", "std::promise<int> p;", "using namespace std;",
+    "std::this_thread::sleep_for(x);",
+    "usleep(1);",
+    "auto t = std::chrono::system_clock::now();",
+    "std::cout << 1;",
+    "auto* p = new Thing(1);",
+    "delete thing;",
+    "throw std::runtime_error(x);",
+    "auto v = getenv(name);",
+    "system(command);",
+    "sprintf(to, from);",
+    "thread.detach();",
+    "std::promise<int> p;",
+    "using namespace std;",
 ]
-BAD += [("banned_calls", {"src/base/bad.cc": SPDX + f"void F() {{ {line} }}\n"}, "banned") for line in BANNED_LINES]
+BAD += [
+    ("banned_calls", {"src/base/bad.cc": SPDX + f"void F() {{ {line} }}\n"}, "banned")
+    for line in BANNED_LINES
+]
 
 
 def tree_of(directory, files):
@@ -103,6 +148,7 @@ def test_every_rule_has_a_bad_sample():
 
 def test_each_banned_pattern_has_a_bad_sample():
     import re
+
     assert [p for p, _, _ in tidy.BANNED if not any(re.search(p, line) for line in BANNED_LINES)] == []
 
 
@@ -112,6 +158,8 @@ def test_a_listed_giant_may_stay_but_not_grow(tmp_path):
 
 
 def test_functions_are_measured_from_signature_to_brace():
-    text = ("namespace a {\nstruct S {\n  int x = 0;\n  int Get() const { return x; }\n};\n\nint Two(\n    int a) {\n"
-            "  if (a) {\n    return 1;\n  }\n  auto f = [] { return \"}\"; };\n  return f();\n}\n}\n")
+    text = (
+        "namespace a {\nstruct S {\n  int x = 0;\n  int Get() const { return x; }\n};\n\nint Two(\n    int a) {\n"
+        '  if (a) {\n    return 1;\n  }\n  auto f = [] { return "}"; };\n  return f();\n}\n}\n'
+    )
     assert [(name, size) for name, _, size in tidy.functions_of_cpp(text)] == [("Get", 1), ("Two", 8)]

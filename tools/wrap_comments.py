@@ -33,14 +33,20 @@ def filled(lines, prefix):
         if all(len(prefix + line) <= COLUMNS_MAX for line in group):
             out += [(prefix + line).rstrip() for line in group]
             continue
-        lead = group[0][:len(group[0]) - len(group[0].lstrip())]
+        lead = group[0][: len(group[0]) - len(group[0].lstrip())]
         hang = lead
         if alone:  # continue below the second column, where there is one
             first = re.match(r"(\S.*?\s{2,})\S", group[0].strip())
             hang = lead + " " * (len(first.group(1)) if first else 2)
         text = group[0].strip() if alone else " ".join(line.strip() for line in group)
-        out += textwrap.wrap(text, COLUMNS_MAX, initial_indent=prefix + lead, subsequent_indent=prefix + hang,
-                             break_long_words=False, break_on_hyphens=False)
+        out += textwrap.wrap(
+            text,
+            COLUMNS_MAX,
+            initial_indent=prefix + lead,
+            subsequent_indent=prefix + hang,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     return out
 
 

@@ -85,10 +85,10 @@ class Snapshot {
 class ChangeStream {
  public:
   virtual ~ChangeStream() = default;
-  /// The cursor this stream began at: the one it was opened from; of a stream opened from now on, the
-  /// position of what was made for it (PostgreSQL: the new slot's consistent point). The gateway seals
-  /// it before anything else is built on the stream, so that after a crash it goes on from there and
-  /// never opens a second "from now on". Every source returns one.
+  /// The cursor this stream began at: the one it was opened from; of a stream opened from now on,
+  /// the position of what was made for it (PostgreSQL: the new slot's consistent point). The
+  /// gateway seals it before anything else is built on the stream, so that after a crash it goes on
+  /// from there and never opens a second "from now on". Every source returns one.
   virtual record::Cursor Start() const { return {}; }
   /// Ask for one Idle as soon as everything committed at the source before this call has been
   /// returned, even while more keeps coming (PostgreSQL: remember pg_current_wal_insert_lsn(), and

@@ -8,8 +8,8 @@
 
 namespace freshet::staging {
 
-/// What StagingWriter::Expire promises, at the wall time `now`. A crash in between is repaired by the next call: a segment's
-/// files go before its manifest.
+/// What StagingWriter::Expire promises, at the wall time `now`. A crash in between is repaired by
+/// the next call: a segment's files go before its manifest.
 Result<StagingWriter::Expired> ExpireSegments(store::FileStore& store, std::string_view staging_id,
                                               const StagingWriter::ExpiryRules& rules,
                                               UtcMicros now);

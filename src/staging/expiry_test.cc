@@ -22,7 +22,8 @@ StagingWriter::ExpiryRules Rules(
   return {.retention = retention, .age_max = age_max, .bytes_max = bytes_max};
 }
 
-/// A staging of two whole folders of segments and a bit of a third, each segment with a pack; the first also has a part.
+/// A staging of two whole folders of segments and a bit of a third, each segment with a pack; the
+/// first also has a part.
 class ExpiryTest : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -21,7 +21,8 @@ inline constexpr std::string_view kReadersFolder = "readers";
 
 /// Return the number of the folder a segment's manifest and packs lie in.
 int64_t FolderOf(SegmentNumber number);
-/// Whether the manifest of this number is the first of its folder, which carries the full checkpoint.
+/// Whether the manifest of this number is the first of its folder, which carries the full
+/// checkpoint.
 bool IsFirstOfFolder(SegmentNumber number);
 /// Return `<top>/<folder>`, 12 digits.
 std::string FolderPath(std::string_view top, int64_t folder);
@@ -30,7 +31,8 @@ std::string PackPath(SegmentNumber number, std::string_view writer_id, int ordin
 /// Return the folder of a generation's parts, `parts/<table>/<flow>/<generation>`.
 std::string GenerationPath(const FlowId& flow, const TableId& table, Generation generation);
 
-/// A pack's or manifest's segment, read back from its path; nothing when the path is not of that form.
+/// A pack's or manifest's segment, read back from its path; nothing when the path is not of that
+/// form.
 std::optional<SegmentNumber> NumberInPath(std::string_view path);
 /// The number that begins a path's last part (`…/000000000007-…`), or nothing.
 std::optional<int64_t> LeadingNumber(std::string_view path);

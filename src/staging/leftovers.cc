@@ -18,7 +18,8 @@ constexpr int kAll = std::numeric_limits<int>::max();
 Status SweepPacks(store::FileStore& store, SegmentNumber number,
                   const std::vector<std::string>& keep) {
   std::string folder = FolderPath(kPacksFolder, FolderOf(number));
-  // In byte order everything of this number follows its bare prefix, and what follows the next number's is none of ours.
+  // In byte order everything of this number follows its bare prefix, and what follows the next
+  // number's is none of ours.
   FRESHET_TRY(auto files,
               store.List(folder, fmt::format("{}/{:012}", folder, number.value()), kAll));
   for (const auto& file : files) {

@@ -10,7 +10,8 @@
 
 namespace freshet::staging {
 
-/// Where a former writer may have left files that no manifest names: snapshots that were not read to their end.
+/// Where a former writer may have left files that no manifest names: snapshots that were not read
+/// to their end.
 struct Leftovers {
   struct Unended {
     FlowId flow;
@@ -25,7 +26,8 @@ struct Leftovers {
 Leftovers LeftoversOf(const Checkpoint& state);
 
 /// Remove former writers' packs of unfinished segments and parts of unfinished chunks.
-/// REQUIRES: `sealed` is this writer's first own segment: from then on no former writer can name a file.
+/// REQUIRES: `sealed` is this writer's first own segment: from then on no former writer can name a
+/// file.
 /// Source: docs/formats/staging.md, "Leftovers".
 Status SweepLeftovers(store::FileStore& store, std::string_view staging_id,
                       std::string_view writer_id, SegmentNumber sealed, const Leftovers& leftovers);

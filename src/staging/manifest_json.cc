@@ -146,7 +146,8 @@ json CheckpointToJson(const Checkpoint& checkpoint) {
           {"tables", std::move(tables)}};
 }
 
-// ---------------------------------------------------------------- reading; nlohmann's exceptions end in FromJson
+// ---------------------------------------------------------------- reading; nlohmann's exceptions
+// end in FromJson
 
 std::string Text(const json& in, const char* name) { return in.at(name).get<std::string>(); }
 int64_t Number(const json& in, const char* name) { return in.at(name).get<int64_t>(); }

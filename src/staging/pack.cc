@@ -15,7 +15,8 @@
 namespace freshet::staging {
 namespace {
 
-/// Batches of fewer rows than this, on average, become one: a message costs about 100 bytes a column.
+/// Batches of fewer rows than this, on average, become one: a message costs about 100 bytes a
+/// column.
 constexpr int64_t kSmallBatchRows = 4096;
 
 /// Keeps the bytes a buffer points into.

@@ -14,15 +14,17 @@
 
 namespace freshet::staging {
 
-/// Collects batches into the runs of one pack: one run a table and shape at a time, each an Arrow IPC stream, one after the
-/// other. One thread.
+/// Collects batches into the runs of one pack: one run a table and shape at a time, each an Arrow
+/// IPC stream, one after the other. One thread.
 class Pack {
  public:
-  /// Add to the table's open run. REQUIRES: the open run, if any, has this shape version (`open_version`).
+  /// Add to the table's open run. REQUIRES: the open run, if any, has this shape version
+  /// (`open_version`).
   void Add(const record::ChangeBatch& batch);
   /// The shape version of the table's open run, or nothing.
   std::optional<int32_t> open_version(const TableId& table) const;
-  /// Write the table's open run to the pack, if there is one, and return its entry; `ordinal` is this pack's in the manifest.
+  /// Write the table's open run to the pack, if there is one, and return its entry; `ordinal` is
+  /// this pack's in the manifest.
   Result<std::optional<ChangeRun>> Close(const TableId& table, int ordinal);
   /// Close every open run.
   Result<std::vector<ChangeRun>> CloseAll(int ordinal);

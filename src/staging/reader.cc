@@ -12,7 +12,8 @@
 namespace freshet::staging {
 namespace {
 
-/// Keeps the newest manifests read, so that many flows over one staging read each once. Thread-safe.
+/// Keeps the newest manifests read, so that many flows over one staging read each once.
+/// Thread-safe.
 class ManifestCache {
  public:
   std::shared_ptr<const Manifest> Find(SegmentNumber number) {
@@ -67,7 +68,8 @@ class StoreReader final : public StagingReader {
 
   Result<Checkpoint> Latest() override {
     Checkpoint state = Remembered();
-    // The first call, and one after a pause so long that segments expired, read the newest full checkpoint.
+    // The first call, and one after a pause so long that segments expired, read the newest full
+    // checkpoint.
     Status advanced = state.through.value() == 0
                           ? Error(ErrorClass::STAGING_EXPIRED, "nothing is known yet")
                           : AdvanceToNewest(&state);

@@ -9,7 +9,8 @@ namespace freshet::staging {
 
 /// A table's shape as manifests spell it. Source: docs/formats/staging.md, "Shapes".
 nlohmann::json ShapeToJson(const record::TableShape& shape);
-/// Errors: STAGING_CORRUPT. Throws nlohmann's exceptions where a field is not there: caught by FromJson.
+/// Errors: STAGING_CORRUPT. Throws nlohmann's exceptions where a field is not there: caught by
+/// FromJson.
 Result<record::TableShape> ShapeFromJson(const nlohmann::json& in);
 
 }  // namespace freshet::staging

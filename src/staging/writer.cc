@@ -21,7 +21,8 @@ namespace freshet::staging {
 namespace {
 
 constexpr int kWriterIdBytes = 8;
-/// How often a manifest whose outcome is unknown is put, each time after reading that it is not there.
+/// How often a manifest whose outcome is unknown is put, each time after reading that it is not
+/// there.
 constexpr int kManifestPutsMax = 3;
 
 class StoreWriter final : public StagingWriter {
@@ -151,7 +152,8 @@ class StoreWriter final : public StagingWriter {
     return store_->Put(path, pack_.pieces(), store::If::kAlways);
   }
 
-  /// Put-if-absent, and read and compare where that is not the whole answer. Source: docs/formats/staging.md, "The fence".
+  /// Put-if-absent, and read and compare where that is not the whole answer. Source:
+  /// docs/formats/staging.md, "The fence".
   Status PutManifest(const Manifest& manifest) {
     const std::string text = ToJson(manifest);
     const std::string path = ManifestPath(manifest.number);
@@ -171,7 +173,8 @@ class StoreWriter final : public StagingWriter {
     }
   }
 
-  /// Our first sealed segment fences every former writer: what it left behind can no longer be named by anyone.
+  /// Our first sealed segment fences every former writer: what it left behind can no longer be
+  /// named by anyone.
   void SweepOnce(SegmentNumber number) {
     if (!leftovers_) return;
     Status swept = SweepLeftovers(*store_, staging_id_, writer_id_, number, *leftovers_);

@@ -60,9 +60,10 @@ class StagingWriter {
   virtual std::string PartPath(const FlowId& flow, const TableId& table, Generation generation,
                                int64_t chunk) = 0;
 
-  /// Remove the segments nobody needs any more, whole folders of manifests at a time, oldest first; never the folder with the
-  /// newest full checkpoint. Below `retention` a folder goes only when every registered reader's floor is past it; beyond
-  /// `age_max` or `bytes_max` (packs and parts together) it goes regardless.
+  /// Remove the segments nobody needs any more, whole folders of manifests at a time, oldest first;
+  /// never the folder with the newest full checkpoint. Below `retention` a folder goes only when
+  /// every registered reader's floor is past it; beyond `age_max` or `bytes_max` (packs and parts
+  /// together) it goes regardless.
   /// Errors: as FileStore; what was removed stays removed.
   struct ExpiryRules {
     std::chrono::microseconds retention = limits::kStagingRetention;

@@ -7,8 +7,8 @@
 
 namespace freshet::fakes {
 
-/// A clock that stands still until it is told to move; waiting moves it to the deadline at once, so nothing ever sleeps.
-/// Thread-safe.
+/// A clock that stands still until it is told to move; waiting moves it to the deadline at once, so
+/// nothing ever sleeps. Thread-safe.
 class FakeClock final : public Clock {
  public:
   MonotonicTime Now() const override;

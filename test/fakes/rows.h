@@ -16,8 +16,8 @@ namespace freshet::fakes {
 struct Unsent {
   auto operator<=>(const Unsent&) const = default;
 };
-/// One value: null; bool; any integer, days of a date, microseconds of a timestamp; float or double; text, bytes, or the decimal
-/// digits of a decimal with its scale.
+/// One value: null; bool; any integer, days of a date, microseconds of a timestamp; float or
+/// double; text, bytes, or the decimal digits of a decimal with its scale.
 using Value = std::variant<std::monostate, Unsent, bool, int64_t, double, std::string>;
 /// One a column of the shape.
 using Row = std::vector<Value>;
@@ -27,7 +27,8 @@ struct Column {
   std::string name;
   std::shared_ptr<arrow::DataType> type;
 };
-/// Make a shape whose column ids are 1, 2, … and whose key is the first `key_columns` columns (0: keyless). Version 0.
+/// Make a shape whose column ids are 1, 2, … and whose key is the first `key_columns` columns (0:
+/// keyless). Version 0.
 record::TableShape MakeShape(std::string id, std::string schema, std::string table,
                              std::vector<Column> columns, int key_columns = 1);
 

@@ -18,13 +18,26 @@ from deltalake import DeltaTable, QueryBuilder
 from duckdb_extensions import import_extension
 
 READERS = ("duckdb", "delta-rs")
-SCALARS = {"bool", "int2", "int4", "int8", "float4", "float8", "numeric", "date", "timestamp", "timestamptz", "bytea"}
+SCALARS = {
+    "bool",
+    "int2",
+    "int4",
+    "int8",
+    "float4",
+    "float8",
+    "numeric",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "bytea",
+}
 _extension_ready = False
 
 
 @dataclass
 class Difference:
     """What one reader sees otherwise than the source; falsy when nothing."""
+
     reader: str
     table: str
     source_rows: int
@@ -39,9 +52,11 @@ class Difference:
         return bool(self.missing_rows or self.extra_rows)
 
     def __str__(self):
-        lines = [f"{self.table} by {self.reader}: {self.source_rows} rows at the source, "
-                 f"{self.destination_rows} at the destination; "
-                 f"{self.missing_rows} missing, {self.extra_rows} too many (or other content)"]
+        lines = [
+            f"{self.table} by {self.reader}: {self.source_rows} rows at the source, "
+            f"{self.destination_rows} at the destination; "
+            f"{self.missing_rows} missing, {self.extra_rows} too many (or other content)"
+        ]
         lines += [f"  missing {self._row(row)}" for row in self.missing]
         lines += [f"  extra   {self._row(row)}" for row in self.extra]
         if self.missing and self.extra:
@@ -88,11 +103,15 @@ def scan(connection, reader, path):
     connection.execute("DROP VIEW IF EXISTS destination")
     if reader == "parquet":
         files = str(path).replace("'", "''")
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW destination AS SELECT * FROM read_parquet('{files}/*.parquet')")
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW destination AS SELECT * FROM read_parquet('{files}/*.parquet')"
+        )
         return
     if reader == "duckdb":
         literal = str(path).replace("'", "''")
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW destination AS SELECT * FROM delta_scan('{literal}')")
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW destination AS SELECT * FROM delta_scan('{literal}')"
+        )
         return
     batches = QueryBuilder().register("t", DeltaTable(str(path))).execute("SELECT * FROM t")
     connection.register("destination", pa.table(batches))
@@ -140,8 +159,10 @@ def source_expression(expression, base, kind):
     if kind.endswith("[]") and base.endswith("[]"):
         element = source_expression("x", base[:-2], kind[:-2])
         # An array of more dimensions than its column's type can say has no value in Delta.
-        return (f"CASE WHEN {expression} IS NULL OR array_ndims({expression}) > 1 THEN NULL WHEN cardinality({expression}) = 0 THEN '[]' ELSE (SELECT "
-                f"to_json(array_agg({element} ORDER BY o))::text FROM unnest({expression}) WITH ORDINALITY AS u(x, o)) END")
+        return (
+            f"CASE WHEN {expression} IS NULL OR array_ndims({expression}) > 1 THEN NULL WHEN cardinality({expression}) = 0 THEN '[]' ELSE (SELECT "
+            f"to_json(array_agg({element} ORDER BY o))::text FROM unnest({expression}) WITH ORDINALITY AS u(x, o)) END"
+        )
     if kind == "VARCHAR":
         return f"CASE WHEN {expression} IS NOT NULL THEN format('%s', {expression}) END"
     if base == "numeric":
@@ -154,9 +175,11 @@ def source_expression(expression, base, kind):
         # Doubles are exact to the microsecond near 1970 and four times as fast as numerics. The last months that PostgreSQL
         # knows are beyond 64 bits of microseconds.
         micros = f"trunc(extract(epoch FROM {expression}) * 1000000)"
-        return (f"CASE WHEN {expression} >= '1960-01-01' AND {expression} < '2038-01-01' THEN "
-                f"round(date_part('epoch', {expression}) * 1000000)::bigint::text "
-                f"WHEN isfinite({expression}) AND {micros} < 9223372036854775808 THEN {micros}::text END")
+        return (
+            f"CASE WHEN {expression} >= '1960-01-01' AND {expression} < '2038-01-01' THEN "
+            f"round(date_part('epoch', {expression}) * 1000000)::bigint::text "
+            f"WHEN isfinite({expression}) AND {micros} < 9223372036854775808 THEN {micros}::text END"
+        )
     return f"{expression}::text"
 
 
@@ -177,7 +200,8 @@ def source_columns(postgres, schema, table):
     """(name, base type) of every column that is sent; generated columns are not."""
     oid = postgres.execute(
         "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
-        (schema, table)).fetchone()[0]
+        (schema, table),
+    ).fetchone()[0]
     return postgres.execute(BASE_TYPES_SQL, (oid, oid)).fetchall()
 
 
@@ -202,8 +226,12 @@ def load_source(connection, postgres, schema, table, columns, directory):
             read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=64 << 20),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types={name: pa.large_string() for name in names}, null_values=["\\N"], strings_can_be_null=True,
-                quoted_strings_can_be_null=False))
+                column_types={name: pa.large_string() for name in names},
+                null_values=["\\N"],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
     connection.register("source_text", text)
     connection.execute(f"CREATE TEMP TABLE source AS SELECT {', '.join(casts)} FROM source_text")
     connection.unregister("source_text")
@@ -223,7 +251,9 @@ def compare(postgres, destination, schema, table, readers=READERS, samples=5, pa
             found = columns_of(connection)
             bases = dict(source_columns(postgres, schema, table))
             if [name for name, _ in found] != list(bases):
-                raise AssertionError(f"{schema}.{table} by {reader}: columns {[n for n, _ in found]}, source {list(bases)}")
+                raise AssertionError(
+                    f"{schema}.{table} by {reader}: columns {[n for n, _ in found]}, source {list(bases)}"
+                )
             columns = [(name, bases[name], kind) for name, kind in found]
             if loaded != columns:
                 load_source(connection, postgres, schema, table, columns, directory)
@@ -246,7 +276,8 @@ def _compare_loaded(connection, reader, name, columns, samples):
     missing = "(SELECT * FROM source EXCEPT ALL SELECT * FROM read)"
     extra = "(SELECT * FROM read EXCEPT ALL SELECT * FROM source)"
     result.missing_rows, result.extra_rows = (
-        connection.execute(f"SELECT count(*) FROM {side}").fetchone()[0] for side in (missing, extra))
+        connection.execute(f"SELECT count(*) FROM {side}").fetchone()[0] for side in (missing, extra)
+    )
     result.missing = connection.execute(f"SELECT * FROM {missing} ORDER BY ALL LIMIT {samples}").fetchall()
     result.extra = connection.execute(f"SELECT * FROM {extra} ORDER BY ALL LIMIT {samples}").fetchall()
     assert result, f"{name} by {reader}: fingerprints differ but no row does"
@@ -257,7 +288,8 @@ def _fingerprint(connection, side, columns):
     """Count and two independent 64-bit hashes summed over the rows: equal for equal multisets."""
     every = ", ".join(f"c{i}" for i in range(len(columns)))
     return connection.execute(
-        f"SELECT count(*), sum(hash({every})::HUGEINT), sum(hash({every}, 7)::HUGEINT) FROM {side}").fetchone()
+        f"SELECT count(*), sum(hash({every})::HUGEINT), sum(hash({every}, 7)::HUGEINT) FROM {side}"
+    ).fetchone()
 
 
 def assert_equal(postgres, destination, *tables, readers=READERS):
@@ -275,8 +307,11 @@ def assert_equal(postgres, destination, *tables, readers=READERS):
 def commits(path):
     """Every commit of a Delta table still in its log: version → list of actions."""
     log = pathlib.Path(path) / "_delta_log"
-    return {int(file.name[:20]): [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
-            for file in sorted(log.glob("*.json")) if file.name[:20].isdigit()}
+    return {
+        int(file.name[:20]): [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+        for file in sorted(log.glob("*.json"))
+        if file.name[:20].isdigit()
+    }
 
 
 def data_versions(destination):
@@ -286,8 +321,10 @@ def data_versions(destination):
         if "_freshet" in log.parts:
             continue
         result[str(log.parent.relative_to(destination))] = [
-            version for version, actions in commits(log.parent).items()
-            if any("add" in action or "remove" in action for action in actions)]
+            version
+            for version, actions in commits(log.parent).items()
+            if any("add" in action or "remove" in action for action in actions)
+        ]
     return result
 
 

@@ -11,7 +11,9 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("FRESHET", ROOT / "bin" / "freshet"))
-ERROR_CLASSES = set(re.findall(r"ERROR_CLASS\((\w+),", (ROOT / "src/base/error_classes.def").read_text())) - {"name"}
+ERROR_CLASSES = set(re.findall(r"ERROR_CLASS\((\w+),", (ROOT / "src/base/error_classes.def").read_text())) - {
+    "name"
+}
 
 
 def wait_until(condition, timeout, what="the condition", interval=0.02):
@@ -60,8 +62,13 @@ class Run:
         self._out = tempfile.TemporaryFile()
         self._err = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [str(BINARY), *self.arguments], stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err,
-            env={**os.environ, **(environment or {})}, start_new_session=True)
+            [str(BINARY), *self.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
         self.pid = self.process.pid
 
     @property
@@ -87,7 +94,9 @@ class Run:
                 event = json.loads(line)
             except json.JSONDecodeError:
                 continue
-            if isinstance(event, dict) and (name is None or name in (event.get("event"), event.get("name"), event.get("type"))):
+            if isinstance(event, dict) and (
+                name is None or name in (event.get("event"), event.get("name"), event.get("type"))
+            ):
                 found.append(event)
         return found
 
@@ -128,8 +137,10 @@ class Run:
         return group_members(self.pid)
 
     def describe(self):
-        return (f"freshet {' '.join(self.arguments)} → {self.code}\n--- stdout\n{self.stdout[-6000:]}\n--- stderr\n"
-                f"{self.stderr[-4000:]}")
+        return (
+            f"freshet {' '.join(self.arguments)} → {self.code}\n--- stdout\n{self.stdout[-6000:]}\n--- stderr\n"
+            f"{self.stderr[-4000:]}"
+        )
 
 
 class Freshet:

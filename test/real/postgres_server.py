@@ -25,8 +25,13 @@ class Server:
 
     def _script(self, command, *settings, timeout=90):
         options = [word for setting in settings for word in ("-c", setting)]
-        done = subprocess.run([str(SCRIPT), command, str(self.directory), *options], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=timeout)
+        done = subprocess.run(
+            [str(SCRIPT), command, str(self.directory), *options],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+        )
         assert done.returncode == 0, f"{SCRIPT.name} {command}: {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -57,8 +62,15 @@ class Server:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def connect(self, name, **keywords):
-        return psycopg.connect(host=self.host, port=self.port, user=self.user, dbname=name, autocommit=True, connect_timeout=10,
-                               **keywords)
+        return psycopg.connect(
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            dbname=name,
+            autocommit=True,
+            connect_timeout=10,
+            **keywords,
+        )
 
     def url(self, name, user=None, host=None):
         return f"postgresql://{user or self.user}@{host or self.host}:{self.port}/{name}"
@@ -103,15 +115,26 @@ class Database:
         return self.server.connect(self.name)
 
     def slots(self):
-        return self.rows("SELECT slot_name, active, temporary FROM pg_replication_slots WHERE database = %s", (self.name,))
+        return self.rows(
+            "SELECT slot_name, active, temporary FROM pg_replication_slots WHERE database = %s", (self.name,)
+        )
 
     def drop(self):
         if self._connection is not None:
             self._connection.close()
         with self.server.connect("postgres") as admin:
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self.name,))
-            for (slot,) in admin.execute("SELECT slot_name FROM pg_replication_slots WHERE database = %s", (self.name,)).fetchall():
-                wait_until(lambda: not admin.execute("SELECT active FROM pg_replication_slots WHERE slot_name = %s",
-                                                     (slot,)).fetchone()[0], 10, f"the release of slot {slot}")
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self.name,)
+            )
+            for (slot,) in admin.execute(
+                "SELECT slot_name FROM pg_replication_slots WHERE database = %s", (self.name,)
+            ).fetchall():
+                wait_until(
+                    lambda: not admin.execute(
+                        "SELECT active FROM pg_replication_slots WHERE slot_name = %s", (slot,)
+                    ).fetchone()[0],
+                    10,
+                    f"the release of slot {slot}",
+                )
                 admin.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.name)))

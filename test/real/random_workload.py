@@ -60,8 +60,24 @@ class Workload:
         self.new_id = 10_000_000
         self.columns_added = self.tables_made = 0
         self.statements_by_name = {
-            "insert": 12, "update": 14, "delete": 8, "key": 6, "toast": 8, "bag": 10, "whole": 6, "index_key": 5, "part_move": 6,
-            "pairs": 6, "chain": 4, "swap": 3, "truncate": 2, "add_column": 1, "new_table": 1, "grows": 5, "large": 1}
+            "insert": 12,
+            "update": 14,
+            "delete": 8,
+            "key": 6,
+            "toast": 8,
+            "bag": 10,
+            "whole": 6,
+            "index_key": 5,
+            "part_move": 6,
+            "pairs": 6,
+            "chain": 4,
+            "swap": 3,
+            "truncate": 2,
+            "add_column": 1,
+            "new_table": 1,
+            "grows": 5,
+            "large": 1,
+        }
 
     def statements(self):
         """The SQL of one random act: one or more statements that belong together."""
@@ -90,8 +106,10 @@ class Workload:
         count = self.random.choice([1, 1, 5, 200])
         first = self._id(count)
         big = self._big() if count < 10 else "NULL"
-        return (f"INSERT INTO keyed SELECT i, i % 100, i / 8.0, 'new', timestamptz '2024-06-01Z' + i * interval '1 us', '[{first}]', {big} "
-                f"FROM generate_series({first}, {first + count - 1}) i")
+        return (
+            f"INSERT INTO keyed SELECT i, i % 100, i / 8.0, 'new', timestamptz '2024-06-01Z' + i * interval '1 us', '[{first}]', {big} "
+            f"FROM generate_series({first}, {first + count - 1}) i"
+        )
 
     def _update(self):
         return f"UPDATE keyed SET n = n + 1, note = note || '.', amount = -amount WHERE {self._some()}"
@@ -105,82 +123,130 @@ class Workload:
 
     def _toast(self):
         some = self._some()
-        return [f"UPDATE keyed SET big = {self._big()} WHERE {some}", f"UPDATE keyed SET n = n + 7 WHERE {some}"][self.random.randint(0, 1):]
+        return [
+            f"UPDATE keyed SET big = {self._big()} WHERE {some}",
+            f"UPDATE keyed SET n = n + 7 WHERE {some}",
+        ][self.random.randint(0, 1) :]
 
     def _chain(self):
         """One row through several keys in one transaction; its large value is never sent again."""
         first, a = self._id(3), self._low()
-        return [f"UPDATE keyed SET id = {first} WHERE id = {a}", f"UPDATE keyed SET id = {first + 1}, n = 0 WHERE id = {first}",
-                f"UPDATE keyed SET id = {a} WHERE id = {first + 1}", f"UPDATE keyed SET n = n + 1 WHERE id = {a}"]
+        return [
+            f"UPDATE keyed SET id = {first} WHERE id = {a}",
+            f"UPDATE keyed SET id = {first + 1}, n = 0 WHERE id = {first}",
+            f"UPDATE keyed SET id = {a} WHERE id = {first + 1}",
+            f"UPDATE keyed SET n = n + 1 WHERE id = {a}",
+        ]
 
     def _swap(self):
         a, b, hole = self._low(), self._low(), self._id()
-        return [f"UPDATE keyed SET id = {hole} WHERE id = {a}", f"UPDATE keyed SET id = {a} WHERE id = {b}",
-                f"UPDATE keyed SET id = {b} WHERE id = {hole}"]
+        return [
+            f"UPDATE keyed SET id = {hole} WHERE id = {a}",
+            f"UPDATE keyed SET id = {a} WHERE id = {b}",
+            f"UPDATE keyed SET id = {b} WHERE id = {hole}",
+        ]
 
     def _bag(self):
         limit = self.random.choice([1, 3, 20])
         some = f"ctid IN (SELECT ctid FROM bag WHERE a = {self.random.randint(0, 39)} ORDER BY ctid LIMIT {limit})"
-        return self.random.choice([
-            f"INSERT INTO bag SELECT {self.random.randint(0, 39)}, 'b1', {self.random.choice(['NULL', self._big()])} FROM generate_series(1, {limit})",
-            f"UPDATE bag SET b = b || 'u' WHERE {some}", f"UPDATE bag SET a = (a + 1) % 40 WHERE {some}", f"DELETE FROM bag WHERE {some}",
-            f"UPDATE bag SET big = {self._big()} WHERE {some}"])
+        return self.random.choice(
+            [
+                f"INSERT INTO bag SELECT {self.random.randint(0, 39)}, 'b1', {self.random.choice(['NULL', self._big()])} FROM generate_series(1, {limit})",
+                f"UPDATE bag SET b = b || 'u' WHERE {some}",
+                f"UPDATE bag SET a = (a + 1) % 40 WHERE {some}",
+                f"DELETE FROM bag WHERE {some}",
+                f"UPDATE bag SET big = {self._big()} WHERE {some}",
+            ]
+        )
 
     def _whole(self):
         low = self._low(2000)
-        return self.random.choice([
-            f"UPDATE whole SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 10}", f"DELETE FROM whole WHERE id = {low}",
-            f"UPDATE whole SET id = {self._id()} WHERE id = {low}", f"INSERT INTO whole VALUES ({self._id()}, 'n', {self._big()})"])
+        return self.random.choice(
+            [
+                f"UPDATE whole SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 10}",
+                f"DELETE FROM whole WHERE id = {low}",
+                f"UPDATE whole SET id = {self._id()} WHERE id = {low}",
+                f"INSERT INTO whole VALUES ({self._id()}, 'n', {self._big()})",
+            ]
+        )
 
     def _index_key(self):
         low = self._low(2000)
-        return self.random.choice([
-            f"UPDATE indexed SET code = {self._id()} WHERE id = {low}", f"UPDATE indexed SET id = {self._id()} WHERE id = {low}",
-            f"UPDATE indexed SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 10}", f"DELETE FROM indexed WHERE code = {low}"])
+        return self.random.choice(
+            [
+                f"UPDATE indexed SET code = {self._id()} WHERE id = {low}",
+                f"UPDATE indexed SET id = {self._id()} WHERE id = {low}",
+                f"UPDATE indexed SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 10}",
+                f"DELETE FROM indexed WHERE code = {low}",
+            ]
+        )
 
     def _part_move(self):
         low = self._low()
-        return self.random.choice([
-            f"UPDATE parts SET region = (region + 1) % 3 WHERE id BETWEEN {low} AND {low + 5}",
-            f"UPDATE parts SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 20}", f"DELETE FROM parts WHERE id = {low}",
-            f"INSERT INTO parts VALUES ({self.random.randint(0, 2)}, {self._id()}, 'new', {self._big()})",
-            f"UPDATE parts SET id = {self._id()}, region = (region + 1) % 3 WHERE id = {low}"])
+        return self.random.choice(
+            [
+                f"UPDATE parts SET region = (region + 1) % 3 WHERE id BETWEEN {low} AND {low + 5}",
+                f"UPDATE parts SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 20}",
+                f"DELETE FROM parts WHERE id = {low}",
+                f"INSERT INTO parts VALUES ({self.random.randint(0, 2)}, {self._id()}, 'new', {self._big()})",
+                f"UPDATE parts SET id = {self._id()}, region = (region + 1) % 3 WHERE id = {low}",
+            ]
+        )
 
     def _pairs(self):
         low = self._low()
-        return self.random.choice([
-            f"UPDATE pairs SET v = v * 2, tags = tags || ARRAY['more'] WHERE i BETWEEN {low} AND {low + 30}",
-            f"UPDATE pairs SET k = k || '''' WHERE i = {low}", f"DELETE FROM pairs WHERE i BETWEEN {low} AND {low + 3}",
-            f"INSERT INTO pairs VALUES ('new', {self._id()}, 'NaN', '{{}}')"])
+        return self.random.choice(
+            [
+                f"UPDATE pairs SET v = v * 2, tags = tags || ARRAY['more'] WHERE i BETWEEN {low} AND {low + 30}",
+                f"UPDATE pairs SET k = k || '''' WHERE i = {low}",
+                f"DELETE FROM pairs WHERE i BETWEEN {low} AND {low + 3}",
+                f"INSERT INTO pairs VALUES ('new', {self._id()}, 'NaN', '{{}}')",
+            ]
+        )
 
     def _truncate(self):
         table = self.random.choice(["brief", "brief", "bag", "parts_1", "grows"])
         count = self.random.randint(0, 30)
-        return [f"TRUNCATE {table}"] + ([f"INSERT INTO brief SELECT i, 'after' FROM generate_series({self._id(count)}, {self.new_id}) i"]
-                                        if table == "brief" and count else [])
+        return [f"TRUNCATE {table}"] + (
+            [f"INSERT INTO brief SELECT i, 'after' FROM generate_series({self._id(count)}, {self.new_id}) i"]
+            if table == "brief" and count
+            else []
+        )
 
     def _add_column(self):
         self.columns_added += 1
         name = f"c{self.columns_added}"
-        return [f"ALTER TABLE grows ADD COLUMN {name} {self.random.choice(['int', 'text', 'timestamp', 'numeric(9,2)'])}",
-                f"INSERT INTO grows (id, v) SELECT i, '{name}' FROM generate_series({self._id(20)}, {self.new_id}) i"]
+        return [
+            f"ALTER TABLE grows ADD COLUMN {name} {self.random.choice(['int', 'text', 'timestamp', 'numeric(9,2)'])}",
+            f"INSERT INTO grows (id, v) SELECT i, '{name}' FROM generate_series({self._id(20)}, {self.new_id}) i",
+        ]
 
     def _grows(self):
         low = self._low(1000)
-        return self.random.choice([
-            f"UPDATE grows SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 5}", f"DELETE FROM grows WHERE id = {low}",
-            f"INSERT INTO grows (id, v) VALUES ({self._id()}, 'n')"])
+        return self.random.choice(
+            [
+                f"UPDATE grows SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 5}",
+                f"DELETE FROM grows WHERE id = {low}",
+                f"INSERT INTO grows (id, v) VALUES ({self._id()}, 'n')",
+            ]
+        )
 
     def _new_table(self):
         self.tables_made += 1
         name = f"made_{self.tables_made}"
-        return [f"CREATE TABLE {name} (id int PRIMARY KEY, v text)", f"INSERT INTO {name} SELECT i, 'made' FROM generate_series(1, 300) i",
-                f"UPDATE {name} SET v = 'changed' WHERE id % 3 = 0"]
+        return [
+            f"CREATE TABLE {name} (id int PRIMARY KEY, v text)",
+            f"INSERT INTO {name} SELECT i, 'made' FROM generate_series(1, 300) i",
+            f"UPDATE {name} SET v = 'changed' WHERE id % 3 = 0",
+        ]
 
     def _large(self):
         first = self._id(self.large_rows)
-        return [f"INSERT INTO keyed SELECT i, 0, 0, md5(i::text), now(), NULL, repeat('L', 600) FROM generate_series({first}, {self.new_id}) i",
-                f"UPDATE keyed SET n = -1 WHERE id >= {first} AND id % 2 = 0", f"DELETE FROM keyed WHERE id >= {first} AND id % 3 = 0"]
+        return [
+            f"INSERT INTO keyed SELECT i, 0, 0, md5(i::text), now(), NULL, repeat('L', 600) FROM generate_series({first}, {self.new_id}) i",
+            f"UPDATE keyed SET n = -1 WHERE id >= {first} AND id % 2 = 0",
+            f"DELETE FROM keyed WHERE id >= {first} AND id % 3 = 0",
+        ]
 
     def transaction(self, connection):
         """Run one transaction: acts, some of them under savepoints that are rolled back; some roll back as a whole."""
@@ -192,8 +258,9 @@ class Workload:
         with connection.transaction(force_rollback=undone):
             for statements, guarded, kept in plan:
                 # A clash of keys or a lock not given is part of the game: only this act is undone.
-                with contextlib.suppress(psycopg.errors.IntegrityError, psycopg.errors.LockNotAvailable), connection.transaction(
-                        force_rollback=guarded and not kept):
+                with contextlib.suppress(
+                    psycopg.errors.IntegrityError, psycopg.errors.LockNotAvailable
+                ), connection.transaction(force_rollback=guarded and not kept):
                     for statement in statements:
                         connection.execute(statement)
 
@@ -245,7 +312,9 @@ class Chaos:
                 wait_until(lambda: run.code is not None, self.random.uniform(0.05, quiet_max), interval=0.01)
             if run.code is not None:
                 return True
-            act = self.random.choices(["worker", "command", "server", "terminate", "nothing"], [6, 1, 1, 1, 2])[0]
+            act = self.random.choices(
+                ["worker", "command", "server", "terminate", "nothing"], [6, 1, 1, 1, 2]
+            )[0]
             workers = run.workers()
             if act == "worker" and workers:
                 with contextlib.suppress(ProcessLookupError):
@@ -277,7 +346,9 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-random-", dir="/tmp"))
     freshet = Freshet(database.url, directory / "lake")
     database.execute(SCHEMA.replace("ROWS", str(rows)))
-    workload = Workload(seed, large_rows=choose.choice([2_000, 20_000] if length < 1 else [5_000, 60_000, 170_000]))
+    workload = Workload(
+        seed, large_rows=choose.choice([2_000, 20_000] if length < 1 else [5_000, 60_000, 170_000])
+    )
     writer = Writer(database, workload, pause=choose.choice([0.002, 0.01, 0.03]))
     chaos = Chaos(seed, server)
     runs = 0
@@ -288,7 +359,10 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
             options = ["--retry-for", "60s"] + (["--continuous"] if choose.random() < 0.3 else [])
             run = freshet.start(*options)
             runs += 1
-            timer = threading.Timer(max(1, min(end - time.monotonic(), 12 * length)) if "--continuous" in options else 150, run.process.terminate)
+            timer = threading.Timer(
+                max(1, min(end - time.monotonic(), 12 * length)) if "--continuous" in options else 150,
+                run.process.terminate,
+            )
             timer.start()
             own = chaos.disturb(run, quiet_max=choose.choice([0.3, 1.0, 3.0]))
             timer.cancel()
@@ -296,8 +370,12 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
             assert "POSITION_LOST" not in run.error_classes(), run.describe()
         writer.stop()
         last = freshet.ingest("--retry-for", "60s", timeout=200)
-        tables = [f"public.{name}" for (name,) in database.rows(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition")]
+        tables = [
+            f"public.{name}"
+            for (name,) in database.rows(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
+            )
+        ]
         try:
             assert_equal(database.connection, freshet.destination, *tables)
         except AssertionError as difference:
@@ -305,8 +383,10 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
         before = data_versions(freshet.destination)
         freshet.ingest()
         assert data_versions(freshet.destination) == before, f"seed {seed}: one more run committed data"
-        say(f"seed {seed}: equal after {writer.transactions} transactions, {runs} runs, killed {chaos.told}, {len(tables)} tables, "
-            f"{time.monotonic() - began:.0f} s")
+        say(
+            f"seed {seed}: equal after {writer.transactions} transactions, {runs} runs, killed {chaos.told}, {len(tables)} tables, "
+            f"{time.monotonic() - began:.0f} s"
+        )
     except BaseException:
         say(f"seed {seed}: FAILED; destination kept in {directory}; replay with SEED={seed}")
         directory = None

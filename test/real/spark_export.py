@@ -11,8 +11,10 @@ from pyspark.sql import SparkSession
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 # Already inside Spark: a second copy of another version breaks it.
-IN_SPARK = ("org.apache.hadoop:hadoop-client-api,org.apache.hadoop:hadoop-client-runtime,"
-            "org.apache.parquet:parquet-hadoop,org.slf4j:slf4j-api")
+IN_SPARK = (
+    "org.apache.hadoop:hadoop-client-api,org.apache.hadoop:hadoop-client-runtime,"
+    "org.apache.parquet:parquet-hadoop,org.slf4j:slf4j-api"
+)
 SETTINGS = {
     "spark.jars.packages": "io.delta:delta-spark_2.13:4.4.0",
     "spark.jars.excludes": IN_SPARK,

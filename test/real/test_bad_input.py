@@ -10,7 +10,9 @@ from contents import assert_equal, data_versions
 from freshet_command import Run
 from postgres_server import Server
 
-SIMPLE = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' FROM generate_series(1, 100) i"
+SIMPLE = (
+    "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' FROM generate_series(1, 100) i"
+)
 
 
 def refused(freshet, database, expected, code, *options, **keywords):
@@ -24,12 +26,28 @@ def refused(freshet, database, expected, code, *options, **keywords):
 
 
 def test_wrong_host(freshet):
-    refused(freshet, None, "SOURCE_UNREACHABLE", 3, "--retry-for", "1s", url="postgresql://postgres@no-such-host.invalid/db")
+    refused(
+        freshet,
+        None,
+        "SOURCE_UNREACHABLE",
+        3,
+        "--retry-for",
+        "1s",
+        url="postgresql://postgres@no-such-host.invalid/db",
+    )
     assert not freshet.destination.exists() or data_versions(freshet.destination) == {}
 
 
 def test_wrong_port(freshet, server):
-    refused(freshet, None, "SOURCE_UNREACHABLE", 3, "--retry-for", "1s", url="postgresql://postgres@127.0.0.1:1/postgres")
+    refused(
+        freshet,
+        None,
+        "SOURCE_UNREACHABLE",
+        3,
+        "--retry-for",
+        "1s",
+        url="postgresql://postgres@127.0.0.1:1/postgres",
+    )
 
 
 def test_wrong_database(freshet, server):
@@ -46,9 +64,13 @@ def test_wrong_password(freshet, database, server):
         database.execute("SELECT pg_reload_conf()")
         url = f"postgresql://guarded:wrong@127.0.0.1:{server.port}/{database.name}"
         run = refused(freshet, database, "SOURCE_AUTH", 3, url=url)
-        assert "wrong" not in (run.stdout + run.stderr).replace("wrong password", ""), "the password was printed"
+        assert "wrong" not in (run.stdout + run.stderr).replace(
+            "wrong password", ""
+        ), "the password was printed"
         refused(freshet, database, "SOURCE_AUTH", 3, url=server.url(database.name, user="guarded"))
-        run = freshet.ingest(url=server.url(database.name, user="guarded"), environment={"PGPASSWORD": "wrong"}, expect=3)
+        run = freshet.ingest(
+            url=server.url(database.name, user="guarded"), environment={"PGPASSWORD": "wrong"}, expect=3
+        )
         assert "SOURCE_AUTH" in run.error_classes()
     finally:
         rules.write_text(former)
@@ -67,9 +89,27 @@ def test_tls_verified(freshet, database, server, tmp_path):
     """verify-full with the CA works and is really verified: another CA, and another host name, are refused."""
     data = server.directory / "data"
     make = lambda name, subject: subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={subject}", "-addext",
-         f"subjectAltName=DNS:{subject}", "-keyout", str(tmp_path / f"{name}.key"), "-out", str(tmp_path / f"{name}.crt")],
-        check=True, capture_output=True)
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={subject}",
+            "-addext",
+            f"subjectAltName=DNS:{subject}",
+            "-keyout",
+            str(tmp_path / f"{name}.key"),
+            "-out",
+            str(tmp_path / f"{name}.crt"),
+        ],
+        check=True,
+        capture_output=True,
+    )
     make("server", "localhost")
     make("other", "localhost")
     owner = data.stat()
@@ -116,8 +156,12 @@ def test_no_rights(freshet, database, server, rights):
 
 
 def test_given_publication_needs_few_rights(freshet, database, server):
-    database.execute(SIMPLE + "; CREATE PUBLICATION given FOR TABLE t WITH (publish_via_partition_root = true)")
-    database.execute("DROP ROLE IF EXISTS modest; CREATE ROLE modest LOGIN REPLICATION; GRANT SELECT ON t TO modest")
+    database.execute(
+        SIMPLE + "; CREATE PUBLICATION given FOR TABLE t WITH (publish_via_partition_root = true)"
+    )
+    database.execute(
+        "DROP ROLE IF EXISTS modest; CREATE ROLE modest LOGIN REPLICATION; GRANT SELECT ON t TO modest"
+    )
     database.execute("SELECT pg_create_logical_replication_slot('given_slot', 'pgoutput')")
     try:
         options = ["--slot", "given_slot", "--publication", "given"]
@@ -136,7 +180,9 @@ def test_publication_given_but_missing(freshet, database):
 
 def test_no_free_slot(freshet, database):
     database.execute(SIMPLE)
-    free = database.value("SELECT current_setting('max_replication_slots')::int - count(*) FROM pg_replication_slots")
+    free = database.value(
+        "SELECT current_setting('max_replication_slots')::int - count(*) FROM pg_replication_slots"
+    )
     for i in range(free):
         database.execute("SELECT pg_create_physical_replication_slot(%s)", (f"filler_{i}",))
     try:
@@ -154,16 +200,34 @@ def test_pattern_without_match(freshet, database):
     refused(freshet, database, "NO_TABLE_MATCHES", 2, "--tables", "public.t", "--tables", "absent.*")
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--tabels", "x"], ["--retry-for", "soon"], ["--tables"], ["--tables", "nodot"], ["--spec", "/no/such/file"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--tabels", "x"],
+        ["--retry-for", "soon"],
+        ["--tables"],
+        ["--tables", "nodot"],
+        ["--spec", "/no/such/file"],
+    ],
+)
 def test_usage(freshet, database, arguments):
     run = freshet.ingest(*arguments, expect=2)
     assert run.stderr.strip() or run.stdout.strip()
     assert database.slots() == [] and not freshet.destination.exists()
 
 
-@pytest.mark.parametrize("arguments", [
-    [], ["ingest"], ["ingest", "mysql://x/y", "--to", "/tmp/x"], ["ingest", "postgresql://x/y"], ["frobnicate"], ["status"], ["drop"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["ingest"],
+        ["ingest", "mysql://x/y", "--to", "/tmp/x"],
+        ["ingest", "postgresql://x/y"],
+        ["frobnicate"],
+        ["status"],
+        ["drop"],
+    ],
+)
 def test_usage_of_commands(arguments):
     run = Run(arguments).wait(20)
     assert run.code == 2, run.describe()
@@ -172,8 +236,10 @@ def test_usage_of_commands(arguments):
 def test_spec_field_not_built_is_refused_by_name(freshet, database, tmp_path):
     database.execute(SIMPLE)
     spec = tmp_path / "spec.yaml"
-    spec.write_text("objects:\n- table:\n    source_schema: public\n    source_table: t\n    table_configuration:\n"
-                    "      scd_type: SCD_TYPE_2\n")
+    spec.write_text(
+        "objects:\n- table:\n    source_schema: public\n    source_table: t\n    table_configuration:\n"
+        "      scd_type: SCD_TYPE_2\n"
+    )
     run = freshet.ingest("--spec", spec, expect=2)
     assert "scd_type" in run.stdout + run.stderr and database.slots() == []
 
@@ -201,7 +267,10 @@ def test_destination_of_another_source(freshet, database, server):
     try:
         other.execute(SIMPLE + "; DELETE FROM t")
         run = freshet.ingest(url=other.url, expect=None)
-        assert run.code in (3, 4) and run.error_classes() & {"SOURCE_CHANGED", "DESTINATION_FOREIGN"}, run.describe()
+        assert run.code in (3, 4) and run.error_classes() & {
+            "SOURCE_CHANGED",
+            "DESTINATION_FOREIGN",
+        }, run.describe()
         assert other.slots() == []
         assert_equal(database.connection, freshet.destination, "public.t")
     finally:
@@ -211,6 +280,7 @@ def test_destination_of_another_source(freshet, database, server):
 def test_table_of_another_program(freshet, database):
     import deltalake
     import pyarrow as pa
+
     database.execute(SIMPLE + "; CREATE TABLE fine (id int PRIMARY KEY); INSERT INTO fine VALUES (1)")
     freshet.ingest("--tables", "public.fine")
     deltalake.write_deltalake(str(freshet.destination / "public" / "t"), pa.table({"id": [1]}))
@@ -224,7 +294,9 @@ def small_disk(tmp_path):
     """A file system of its own, made full or read-only by the test."""
     where = tmp_path / "disk"
     where.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(where)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(where)], capture_output=True
+    ).returncode:
         pytest.skip("this user cannot mount a tmpfs")
     yield where
     subprocess.run(["umount", "-l", str(where)], check=True)
@@ -247,7 +319,9 @@ def test_destination_full_then_freed(freshet, database, small_disk):
     database.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
     to = small_disk / "lake"
     freshet.ingest(to=to)
-    database.execute("INSERT INTO t SELECT i, string_agg(md5((i * 1000 + j)::text), '') FROM generate_series(1, 3000) i, generate_series(1, 300) j GROUP BY i")
+    database.execute(
+        "INSERT INTO t SELECT i, string_agg(md5((i * 1000 + j)::text), '') FROM generate_series(1, 3000) i, generate_series(1, 300) j GROUP BY i"
+    )
     run = freshet.ingest("--retry-for", "2s", to=to, expect=4, timeout=60)
     assert "STORE_FULL" in run.error_classes(), run.describe()
     subprocess.run(["mount", "-o", "remount,size=300m", str(small_disk)], check=True)
@@ -259,6 +333,7 @@ def test_two_at_once(freshet, database):
     database.execute(SIMPLE)
     first = freshet.start("--continuous")
     from freshet_command import wait_until
+
     wait_until(lambda: (freshet.destination / "public" / "t" / "_delta_log").exists(), 30, "the first table")
     run = freshet.ingest(expect=4)
     assert "DESTINATION_BUSY" in run.error_classes()
@@ -268,7 +343,10 @@ def test_two_at_once(freshet, database):
 
 
 def test_check_tells_every_problem_at_once(freshet, database):
-    database.execute(SIMPLE + "; CREATE TABLE nokey (v text); CREATE VIEW seen AS SELECT * FROM t; CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)")
+    database.execute(
+        SIMPLE
+        + "; CREATE TABLE nokey (v text); CREATE VIEW seen AS SELECT * FROM t; CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)"
+    )
     told = freshet.command("check", database.url, expect=None)
     text = told.stdout + told.stderr
     assert told.code != 0

@@ -18,12 +18,14 @@ def test_snapshot_then_changes_then_nothing(database, freshet):
     freshet.ingest()
     assert_equal(database.connection, freshet.destination, *TABLES)
 
-    database.execute("""
+    database.execute(
+        """
       UPDATE orders SET amount = amount + 1, note = NULL WHERE id % 7 = 0;
       DELETE FROM orders WHERE id % 11 = 0;
       INSERT INTO orders SELECT i, 1, 0, 'new', now() FROM generate_series(10001, 10500) i;
       UPDATE orders SET id = id + 100000 WHERE id BETWEEN 100 AND 120;
-      UPDATE customers SET name = upper(name) WHERE id < 10""")
+      UPDATE customers SET name = upper(name) WHERE id < 10"""
+    )
     freshet.ingest()
     assert_equal(database.connection, freshet.destination, *TABLES)
 
@@ -38,15 +40,19 @@ def test_an_idle_run_moves_the_position(database, freshet):
     database.execute(ORDERS)
     freshet.ingest("--tables", "public.customers")
     behind = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) FROM pg_replication_slots WHERE database = %s"
-    database.execute("INSERT INTO orders SELECT i, 1, 0, repeat('w', 500), now() FROM generate_series(20001, 30000) i")
+    database.execute(
+        "INSERT INTO orders SELECT i, 1, 0, repeat('w', 500), now() FROM generate_series(20001, 30000) i"
+    )
     assert database.value(behind, (database.name,)) > 1 << 20
     freshet.ingest("--tables", "public.customers")
     assert database.value(behind, (database.name,)) < 1 << 20
 
 
 def test_an_empty_table_and_an_emptied_one(database, freshet):
-    database.execute("CREATE TABLE empty (id int PRIMARY KEY, v text); CREATE TABLE gone (id int PRIMARY KEY, v text); "
-                     "INSERT INTO gone VALUES (1, 'a'), (2, 'b')")
+    database.execute(
+        "CREATE TABLE empty (id int PRIMARY KEY, v text); CREATE TABLE gone (id int PRIMARY KEY, v text); "
+        "INSERT INTO gone VALUES (1, 'a'), (2, 'b')"
+    )
     freshet.ingest()
     assert_equal(database.connection, freshet.destination, "public.empty", "public.gone")
     database.execute("DELETE FROM gone; INSERT INTO empty VALUES (1, NULL)")
@@ -55,8 +61,11 @@ def test_an_empty_table_and_an_emptied_one(database, freshet):
 
 
 def test_patterns_choose_tables(database, freshet):
-    database.execute(ORDERS + """CREATE SCHEMA other; CREATE TABLE other.orders (id int PRIMARY KEY);
-      CREATE TABLE other.parts (id int PRIMARY KEY)""")
+    database.execute(
+        ORDERS
+        + """CREATE SCHEMA other; CREATE TABLE other.orders (id int PRIMARY KEY);
+      CREATE TABLE other.parts (id int PRIMARY KEY)"""
+    )
     freshet.ingest("--tables", "*.orders", "--exclude", "other.*")
     assert set(data_versions(freshet.destination)) == {"public/orders"}
 

@@ -8,18 +8,33 @@ from freshet_command import wait_until
 
 
 def test_fresh_within_a_second(database, freshet):
-    database.execute("CREATE TABLE ticks (id int PRIMARY KEY, at timestamptz); INSERT INTO ticks SELECT i, now() FROM generate_series(1, 1000) i")
+    database.execute(
+        "CREATE TABLE ticks (id int PRIMARY KEY, at timestamptz); INSERT INTO ticks SELECT i, now() FROM generate_series(1, 1000) i"
+    )
     run = freshet.start("--continuous")
     log = freshet.destination / "public" / "ticks"
-    wait_until(lambda: sum("add" in a for actions in commits(log).values() for a in actions), 30, "the snapshot")
-    wait_until(lambda: database.rows("SELECT 1 FROM pg_replication_slots WHERE active AND database = %s", (database.name,)), 30, "the stream")
+    wait_until(
+        lambda: sum("add" in a for actions in commits(log).values() for a in actions), 30, "the snapshot"
+    )
+    wait_until(
+        lambda: database.rows(
+            "SELECT 1 FROM pg_replication_slots WHERE active AND database = %s", (database.name,)
+        ),
+        30,
+        "the stream",
+    )
     time.sleep(1)
     lags = []
     for i in range(30):
         known = max(commits(log))
         began = time.monotonic()
         database.execute("INSERT INTO ticks VALUES (%s, now())", (10_000 + i,))
-        wait_until(lambda: any("add" in a for v, actions in commits(log).items() if v > known for a in actions), 15, "the row", interval=0.005)
+        wait_until(
+            lambda: any("add" in a for v, actions in commits(log).items() if v > known for a in actions),
+            15,
+            "the row",
+            interval=0.005,
+        )
         lags.append(time.monotonic() - began)
     assert run.code is None, run.describe()
     assert run.stop().code == 130, run.describe()
@@ -33,11 +48,20 @@ def test_new_tables_and_columns_are_followed(database, freshet):
     database.execute("CREATE TABLE first (id int PRIMARY KEY); INSERT INTO first VALUES (1)")
     run = freshet.start("--continuous")
     wait_until(lambda: commits(freshet.destination / "public" / "first"), 30, "the first table")
-    database.execute("CREATE TABLE second (id int PRIMARY KEY, v text); INSERT INTO second SELECT i, 'v' FROM generate_series(1, 100) i")
+    database.execute(
+        "CREATE TABLE second (id int PRIMARY KEY, v text); INSERT INTO second SELECT i, 'v' FROM generate_series(1, 100) i"
+    )
     database.execute("ALTER TABLE first ADD COLUMN v text")
     database.execute("INSERT INTO first VALUES (2, 'with')")
-    wait_until(lambda: any("add" in a for actions in commits(freshet.destination / "public" / "second").values() for a in actions), 45,
-               "the second table's rows")
+    wait_until(
+        lambda: any(
+            "add" in a
+            for actions in commits(freshet.destination / "public" / "second").values()
+            for a in actions
+        ),
+        45,
+        "the second table's rows",
+    )
     assert run.stop().code == 130, run.describe()
     freshet.ingest()
     assert_equal(database.connection, freshet.destination, "public.first", "public.second")

@@ -63,8 +63,16 @@ def test_server_restarts_within_a_run(database, freshet, server, how):
     getattr(server, how)()
     server.ensure_running()
     database.execute(CHANGES)
-    wait_until(lambda: all(database.rows("SELECT active FROM pg_replication_slots WHERE database = %s AND NOT temporary", (database.name,))),
-               60, "the stream's return")
+    wait_until(
+        lambda: all(
+            database.rows(
+                "SELECT active FROM pg_replication_slots WHERE database = %s AND NOT temporary",
+                (database.name,),
+            )
+        ),
+        60,
+        "the stream's return",
+    )
     time.sleep(1)
     getattr(server, how)()
     server.ensure_running()
@@ -108,6 +116,10 @@ def test_nothing_is_leaked_over_many_kills(database, freshet):
         run.kill()
         wait_until(lambda: not run.leftovers(), 5, "the end of the workers")
     settled(database, freshet)
-    stray = [str(p) for p in freshet.destination.rglob("*") if p.is_file() and (".tmp" in p.name or p.name.endswith("~"))]
+    stray = [
+        str(p)
+        for p in freshet.destination.rglob("*")
+        if p.is_file() and (".tmp" in p.name or p.name.endswith("~"))
+    ]
     assert stray == []
     assert len(database.slots()) == 1, database.slots()

@@ -15,14 +15,40 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = pathlib.Path(os.environ.get("DELTA_TABLES", ROOT / "build/dev/bin/delta_tables"))
-NAMES = ["a b", "a,b", "a;b", "a{b}", "a(b)", "a\tb", "a\nb", "a=b", "a.b", 'a"b', "a`b", "a'b", "aüb", "a%41", "a/b",
-         "a\\b", "A b", "[a]", "#a", "a:b", "a b,c", " a ", "$a", "数 据"]
+NAMES = [
+    "a b",
+    "a,b",
+    "a;b",
+    "a{b}",
+    "a(b)",
+    "a\tb",
+    "a\nb",
+    "a=b",
+    "a.b",
+    'a"b',
+    "a`b",
+    "a'b",
+    "aüb",
+    "a%41",
+    "a/b",
+    "a\\b",
+    "A b",
+    "[a]",
+    "#a",
+    "a:b",
+    "a b,c",
+    " a ",
+    "$a",
+    "数 据",
+]
 MICROS_MIN, MICROS_MAX = -62_135_596_799_999_999, 253_402_300_799_999_999
 HUGE = 10**38 - 1
 
 
 def run(*words):
-    done = subprocess.run([str(PROGRAM), *map(str, words)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [str(PROGRAM), *map(str, words)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -56,14 +82,14 @@ def value_of(name, i):
         return None
     lists = {"words": lambda: f"w{i}", "sums": lambda: unscaled(i * 12345, 4), "times": lambda: i * 1_000_001}
     if name in lists:
-        return [lists[name](), None][:i % 3]
+        return [lists[name](), None][: i % 3]
     real = {0: float("nan"), 1: float("inf"), 2: -0.0}.get(i, 0.5 * i)
     return {
         "flag": i % 2 == 0,
-        "tiny": edges(i, -2**7, 2**7 - 1, i % 100),
-        "small": edges(i, -2**15, 2**15 - 1, i),
-        "whole": edges(i, -2**31, 2**31 - 1, i),
-        "big": edges(i, -2**63, 2**63 - 1, i),
+        "tiny": edges(i, -(2**7), 2**7 - 1, i % 100),
+        "small": edges(i, -(2**15), 2**15 - 1, i),
+        "whole": edges(i, -(2**31), 2**31 - 1, i),
+        "big": edges(i, -(2**63), 2**63 - 1, i),
         "real": real,
         "double": real,
         "text": edges(i, "", "ä" * 40, f"text {i} of a row that is longer than thirty-two"),
@@ -76,11 +102,26 @@ def value_of(name, i):
     }[name]
 
 
-TYPES = {"id": pa.int64(), "flag": pa.bool_(), "tiny": pa.int8(), "small": pa.int16(), "whole": pa.int32(),
-         "big": pa.int64(), "real": pa.float32(), "double": pa.float64(), "text": pa.string(), "bytes": pa.binary(),
-         "day": pa.date32(), "local": pa.timestamp("us"), "moment": pa.timestamp("us", "UTC"),
-         "money": pa.decimal128(9, 2), "huge": pa.decimal128(38, 10), "words": pa.list_(pa.string()),
-         "sums": pa.list_(pa.decimal128(18, 4)), "times": pa.list_(pa.timestamp("us"))}
+TYPES = {
+    "id": pa.int64(),
+    "flag": pa.bool_(),
+    "tiny": pa.int8(),
+    "small": pa.int16(),
+    "whole": pa.int32(),
+    "big": pa.int64(),
+    "real": pa.float32(),
+    "double": pa.float64(),
+    "text": pa.string(),
+    "bytes": pa.binary(),
+    "day": pa.date32(),
+    "local": pa.timestamp("us"),
+    "moment": pa.timestamp("us", "UTC"),
+    "money": pa.decimal128(9, 2),
+    "huge": pa.decimal128(38, 10),
+    "words": pa.list_(pa.string()),
+    "sums": pa.list_(pa.decimal128(18, 4)),
+    "times": pa.list_(pa.timestamp("us")),
+}
 
 
 def live_ids():
@@ -98,7 +139,9 @@ def differences(connection, seen, wanted):
     columns = ", ".join(f'"{name}"' for name in wanted.column_names)
     both = []
     for a, b in (("seen", "wanted"), ("wanted", "seen")):
-        both += connection.execute(f"SELECT {columns} FROM {a} EXCEPT ALL SELECT {columns} FROM {b}").fetchmany(3)
+        both += connection.execute(
+            f"SELECT {columns} FROM {a} EXCEPT ALL SELECT {columns} FROM {b}"
+        ).fetchmany(3)
     return both
 
 
@@ -108,9 +151,15 @@ def test_every_type_and_every_dead_row(tables, connection, reader):
     seen = connection.execute("SELECT * FROM destination").to_arrow_table()
     assert not differences(connection, seen, expected(live_ids()))
     if reader == "duckdb":
-        kinds = dict(connection.execute("SELECT column_name, column_type FROM (DESCRIBE destination)").fetchall())
+        kinds = dict(
+            connection.execute("SELECT column_name, column_type FROM (DESCRIBE destination)").fetchall()
+        )
         assert kinds["local"] == "TIMESTAMP" and kinds["moment"] == "TIMESTAMP WITH TIME ZONE"
-        assert kinds["huge"] == "DECIMAL(38,10)" and kinds["times"] == "TIMESTAMP[]" and kinds["tiny"] == "TINYINT"
+        assert (
+            kinds["huge"] == "DECIMAL(38,10)"
+            and kinds["times"] == "TIMESTAMP[]"
+            and kinds["tiny"] == "TINYINT"
+        )
 
 
 def literal(reader, name, value):
@@ -129,7 +178,9 @@ def literal(reader, name, value):
     if reader == "duckdb":
         return f"TIMESTAMP '{text}'" if name == "local" else f"TIMESTAMPTZ '{text}+00'"
     zone = "None" if name == "local" else 'Some("UTC")'
-    return f"arrow_cast(arrow_cast('{text}', 'Timestamp(Microsecond, None)'), 'Timestamp(Microsecond, {zone})')"
+    return (
+        f"arrow_cast(arrow_cast('{text}', 'Timestamp(Microsecond, None)'), 'Timestamp(Microsecond, {zone})')"
+    )
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -139,7 +190,20 @@ def test_filters_at_the_edges_find_their_rows(tables, connection, reader):
     source = f"delta_scan('{path}')" if reader == "duckdb" else "t"
     other = QueryBuilder().register("t", DeltaTable(str(path)))
     missed = []
-    for name in ("tiny", "small", "whole", "big", "real", "double", "text", "day", "local", "moment", "money", "huge"):
+    for name in (
+        "tiny",
+        "small",
+        "whole",
+        "big",
+        "real",
+        "double",
+        "text",
+        "day",
+        "local",
+        "moment",
+        "money",
+        "huge",
+    ):
         for i in (0, 1, 2, 5, 995, 999, 1000, 1001, 1999):
             value = value_of(name, i)
             if value is None or value != value or value == float("inf"):
@@ -186,7 +250,9 @@ def foreign_rows(ids):
 @pytest.mark.parametrize("checkpoint", ["none", "theirs", "ours"])
 def test_our_reader_reads_delta_rs(connection, tmp_path, checkpoint):
     path = str(tmp_path / "table")
-    write_deltalake(path, foreign_rows(range(0, 500)), configuration={"delta.logRetentionDuration": "interval 0 days"})
+    write_deltalake(
+        path, foreign_rows(range(0, 500)), configuration={"delta.logRetentionDuration": "interval 0 days"}
+    )
     write_deltalake(path, foreign_rows(range(500, 1000)), mode="append")
     DeltaTable(path).delete("id % 10 = 3")
     DeltaTable(path).optimize.compact()
@@ -204,8 +270,9 @@ def test_our_reader_reads_delta_rs(connection, tmp_path, checkpoint):
     assert not differences(connection, seen, foreign_rows(ids))
     if checkpoint == "ours":
         scan(connection, "delta-rs", path)
-        assert not differences(connection, connection.execute("SELECT * FROM destination").to_arrow_table(),
-                               foreign_rows(ids))
+        assert not differences(
+            connection, connection.execute("SELECT * FROM destination").to_arrow_table(), foreign_rows(ids)
+        )
 
 
 def test_our_reader_reads_what_duckdb_appends(tables, connection, tmp_path):
@@ -216,4 +283,5 @@ def test_our_reader_reads_what_duckdb_appends(tables, connection, tmp_path):
     seen = read_by_us(path, tmp_path / "out.parquet")
     assert seen.num_rows == 101
     assert connection.execute("SELECT text, money, day::VARCHAR FROM seen WHERE id = 1000").fetchall() == [
-        ("von DuckDB", decimal.Decimal("12.34"), "2024-02-29")]
+        ("von DuckDB", decimal.Decimal("12.34"), "2024-02-29")
+    ]

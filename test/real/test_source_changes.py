@@ -45,13 +45,20 @@ def test_slot_moved_forward(database, freshet):
 
 
 def test_slot_invalidated_by_the_server(freshet):
-    own = Server(tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp"), "max_slot_wal_keep_size=1MB", "max_wal_size=32MB", "min_wal_size=32MB").start()
+    own = Server(
+        tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp"),
+        "max_slot_wal_keep_size=1MB",
+        "max_wal_size=32MB",
+        "min_wal_size=32MB",
+    ).start()
     try:
         database = own.create_database("lost")
         database.execute(TWO)
         freshet.ingest(url=database.url)
         for _ in range(4):
-            database.execute("INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1000, 21000) i; DELETE FROM t WHERE id >= 1000")
+            database.execute(
+                "INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1000, 21000) i; DELETE FROM t WHERE id >= 1000"
+            )
             database.execute("SELECT pg_switch_wal()")
             database.execute("CHECKPOINT")
         assert database.value("SELECT wal_status FROM pg_replication_slots") == "lost"
@@ -64,7 +71,9 @@ def test_slot_invalidated_by_the_server(freshet):
 def test_table_dropped_and_created_again(database, freshet):
     database.execute(TWO)
     freshet.ingest()
-    database.execute("DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'another life')")
+    database.execute(
+        "DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'another life')"
+    )
     only_t_fails(database, freshet, "TABLE_RECREATED")
 
 
@@ -86,20 +95,33 @@ def test_table_renamed(database, freshet):
     only_t_fails(database, freshet, "TABLE_RENAMED")
 
 
-@pytest.mark.parametrize("change", [
-    "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t ADD PRIMARY KEY (v, id)",
-    "ALTER TABLE t REPLICA IDENTITY USING INDEX t_other",
-    "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t REPLICA IDENTITY FULL"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t ADD PRIMARY KEY (v, id)",
+        "ALTER TABLE t REPLICA IDENTITY USING INDEX t_other",
+        "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t REPLICA IDENTITY FULL",
+    ],
+)
 def test_key_changed(database, freshet, change):
-    database.execute(TWO.replace("v text)", "v text NOT NULL)") + "; CREATE UNIQUE INDEX t_other ON t (v, id)")
+    database.execute(
+        TWO.replace("v text)", "v text NOT NULL)") + "; CREATE UNIQUE INDEX t_other ON t (v, id)"
+    )
     freshet.ingest()
     database.execute(change + "; UPDATE t SET v = 'changed' WHERE id < 10")
     only_t_fails(database, freshet, "KEY_CHANGED")
 
 
-@pytest.mark.parametrize("change", [
-    "ALTER TABLE t DROP COLUMN v", "ALTER TABLE t RENAME COLUMN v TO w", "ALTER TABLE t ALTER COLUMN v TYPE int USING 1",
-    "ALTER TABLE t ADD COLUMN w int DEFAULT 7", "ALTER TABLE t ALTER COLUMN id TYPE bigint"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE t DROP COLUMN v",
+        "ALTER TABLE t RENAME COLUMN v TO w",
+        "ALTER TABLE t ALTER COLUMN v TYPE int USING 1",
+        "ALTER TABLE t ADD COLUMN w int DEFAULT 7",
+        "ALTER TABLE t ALTER COLUMN id TYPE bigint",
+    ],
+)
 def test_shape_changes_not_followed_yet(database, freshet, change):
     database.execute(TWO)
     freshet.ingest()
@@ -110,10 +132,13 @@ def test_shape_changes_not_followed_yet(database, freshet, change):
 
 def test_tables_without_identity_are_left_out_and_never_published(database, freshet):
     """Publishing them would break the user's own statements."""
-    database.execute(TWO + """; CREATE TABLE nokey (v text); INSERT INTO nokey VALUES ('a');
+    database.execute(
+        TWO
+        + """; CREATE TABLE nokey (v text); INSERT INTO nokey VALUES ('a');
       CREATE TABLE nothing (id int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING; INSERT INTO nothing VALUES (1);
       CREATE TABLE later (id int PRIMARY KEY DEFERRABLE, v text); INSERT INTO later VALUES (1, 'a');
-      CREATE VIEW seen AS SELECT * FROM t; CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)""")
+      CREATE VIEW seen AS SELECT * FROM t; CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)"""
+    )
     run = freshet.ingest(expect=5)
     told = run.stdout + run.stderr
     assert {"TABLE_NO_IDENTITY", "TABLE_NOT_LOGGED"} <= run.error_classes(), run.describe()
@@ -121,10 +146,22 @@ def test_tables_without_identity_are_left_out_and_never_published(database, fres
         assert f"public.{name}" in told, f"{name}: {run.describe()}"
     published = {name for (name,) in database.rows("SELECT tablename FROM pg_publication_tables")}
     assert published == {"t", "fine"}
-    database.execute("UPDATE nokey SET v = 'b'; DELETE FROM nothing; UPDATE later SET v = 'b'; INSERT INTO fleeting VALUES (1); UPDATE fleeting SET id = 2")
+    database.execute(
+        "UPDATE nokey SET v = 'b'; DELETE FROM nothing; UPDATE later SET v = 'b'; INSERT INTO fleeting VALUES (1); UPDATE fleeting SET id = 2"
+    )
     assert_equal(database.connection, freshet.destination, "public.t", "public.fine")
-    freshet.ingest("--exclude", "public.nokey", "--exclude", "public.nothing", "--exclude", "public.later", "--exclude", "public.seen",
-                   "--exclude", "public.fleeting")
+    freshet.ingest(
+        "--exclude",
+        "public.nokey",
+        "--exclude",
+        "public.nothing",
+        "--exclude",
+        "public.later",
+        "--exclude",
+        "public.seen",
+        "--exclude",
+        "public.fleeting",
+    )
 
 
 def test_identity_taken_away_later(database, freshet):
@@ -151,6 +188,7 @@ def test_a_new_table_without_identity_beside_others(database, freshet):
 def test_destination_table_removed_by_hand(database, freshet):
     """Its position is gone with it: an error, never a fresh start in silence."""
     import shutil
+
     database.execute(TWO)
     freshet.ingest()
     shutil.rmtree(freshet.destination / "public" / "t")
@@ -160,21 +198,30 @@ def test_destination_table_removed_by_hand(database, freshet):
 
 def test_staging_removed_by_hand(database, freshet):
     import shutil
+
     database.execute(TWO)
     freshet.ingest()
     shutil.rmtree(freshet.destination / "_freshet" / "staging")
     before = data_versions(freshet.destination)
     run = freshet.ingest(expect=None)
-    assert run.code in (3, 4, 5) and run.error_classes() & {"POSITION_LOST", "SLOT_MOVED", "SLOT_LOST", "STAGING_CORRUPT"}, run.describe()
+    assert run.code in (3, 4, 5) and run.error_classes() & {
+        "POSITION_LOST",
+        "SLOT_MOVED",
+        "SLOT_LOST",
+        "STAGING_CORRUPT",
+    }, run.describe()
     assert data_versions(freshet.destination) == before
 
 
 def test_foreign_maintenance_between_runs(database, freshet):
     """delta-rs compacts, deletes checkpoints' worth of nothing, and vacuums: the next run goes on from there."""
     from deltalake import DeltaTable
+
     database.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
     for i in range(4):
-        database.execute("INSERT INTO t SELECT i, 'v' FROM generate_series(%s::int, %s::int) i", (i * 100, i * 100 + 99))
+        database.execute(
+            "INSERT INTO t SELECT i, 'v' FROM generate_series(%s::int, %s::int) i", (i * 100, i * 100 + 99)
+        )
         freshet.ingest()
     table = DeltaTable(str(freshet.destination / "public" / "t"))
     try:

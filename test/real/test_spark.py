@@ -27,18 +27,34 @@ def test_spark_reads_equal_content(database, freshet, tmp_path):
     database.execute(SCHEMA)
     freshet.ingest()
     for round_ in range(60):
-        database.execute(f"UPDATE plain SET t = t || '.' WHERE id % 60 = {round_}; DELETE FROM plain WHERE id = {round_ + 1}")
+        database.execute(
+            f"UPDATE plain SET t = t || '.' WHERE id % 60 = {round_}; DELETE FROM plain WHERE id = {round_ + 1}"
+        )
         if round_ % 6 == 0:
             freshet.ingest()
     database.execute("ALTER TABLE grows ADD COLUMN n int")
-    database.execute('INSERT INTO grows VALUES (1000, NULL, 7); UPDATE "Odd Name" SET "a b,c;{}()=" = id::text WHERE id < 40; DELETE FROM bag WHERE n = 1; '
-                     "UPDATE plain SET day = NULL, ints = NULL, n = NULL WHERE id > 4000")
+    database.execute(
+        'INSERT INTO grows VALUES (1000, NULL, 7); UPDATE "Odd Name" SET "a b,c;{}()=" = id::text WHERE id < 40; DELETE FROM bag WHERE n = 1; '
+        "UPDATE plain SET day = NULL, ints = NULL, n = NULL WHERE id > 4000"
+    )
     freshet.ingest()
     tables = ["plain", "Odd Name", "bag", "grows"]
     paths = [str(table_path(freshet.destination, "public", table)) for table in tables]
     export = pathlib.Path(__file__).parent / "spark_export.py"
-    done = subprocess.run([str(SPARK / "bin" / "python"), str(export), str(tmp_path / "out"), *paths], capture_output=True, text=True, timeout=540)
+    done = subprocess.run(
+        [str(SPARK / "bin" / "python"), str(export), str(tmp_path / "out"), *paths],
+        capture_output=True,
+        text=True,
+        timeout=540,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     for i, table in enumerate(tables):
-        differences = compare(database.connection, freshet.destination, "public", table, readers=["parquet"], path=tmp_path / "out" / str(i))
+        differences = compare(
+            database.connection,
+            freshet.destination,
+            "public",
+            table,
+            readers=["parquet"],
+            path=tmp_path / "out" / str(i),
+        )
         assert not differences, "\n".join(map(str, differences))

@@ -13,10 +13,44 @@ CREATE DOMAIN amount AS numeric(12,3);
 CREATE DOMAIN small_amount AS amount CHECK (value < 1000000);
 CREATE DOMAIN word AS varchar(40);
 """
-TEXTS = ["", " ", "x", "NULL", "\\N", "null", "{}", "line\nbreak\r\n\ttab", "quo\"te 'single' back\\slash", "ünïcode 表 🎉", "\u0001\u007f", "%s,;", "x" * 5000]
-TIMESTAMPS = ["2024-02-29 12:34:56.123456", "1970-01-01 00:00:00", "1969-12-31 23:59:59.999999", "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999",
-              "1582-10-04 00:00:00", "1582-10-15 00:00:00", "1900-01-01 00:00:00.000001", "2038-01-19 03:14:08", "infinity", "-infinity"]
-DATES = ["2024-02-29", "1970-01-01", "1969-12-31", "0001-01-01", "9999-12-31", "1582-10-04", "infinity", "-infinity"]
+TEXTS = [
+    "",
+    " ",
+    "x",
+    "NULL",
+    "\\N",
+    "null",
+    "{}",
+    "line\nbreak\r\n\ttab",
+    "quo\"te 'single' back\\slash",
+    "ünïcode 表 🎉",
+    "\u0001\u007f",
+    "%s,;",
+    "x" * 5000,
+]
+TIMESTAMPS = [
+    "2024-02-29 12:34:56.123456",
+    "1970-01-01 00:00:00",
+    "1969-12-31 23:59:59.999999",
+    "0001-01-01 00:00:00",
+    "9999-12-31 23:59:59.999999",
+    "1582-10-04 00:00:00",
+    "1582-10-15 00:00:00",
+    "1900-01-01 00:00:00.000001",
+    "2038-01-19 03:14:08",
+    "infinity",
+    "-infinity",
+]
+DATES = [
+    "2024-02-29",
+    "1970-01-01",
+    "1969-12-31",
+    "0001-01-01",
+    "9999-12-31",
+    "1582-10-04",
+    "infinity",
+    "-infinity",
+]
 # SQL type → (Delta type, edge values as PostgreSQL reads them)
 TYPES = {
     "boolean": ("boolean", ["true", "false"]),
@@ -24,15 +58,43 @@ TYPES = {
     "integer": ("integer", ["0", "-1", "2147483647", "-2147483648"]),
     "bigint": ("long", ["0", "-1", "9223372036854775807", "-9223372036854775808", "9007199254740993"]),
     "oid": (None, ["0", "4294967295"]),
-    "real": ("float", ["0", "-0", "1.1", "3.4028235e38", "1e-45", "NaN", "Infinity", "-Infinity", "16777217"]),
-    "double precision": ("double", ["0", "-0", "0.1", "1.7976931348623157e308", "5e-324", "NaN", "Infinity", "-Infinity", "1e22", "-123456.789"]),
+    "real": (
+        "float",
+        ["0", "-0", "1.1", "3.4028235e38", "1e-45", "NaN", "Infinity", "-Infinity", "16777217"],
+    ),
+    "double precision": (
+        "double",
+        [
+            "0",
+            "-0",
+            "0.1",
+            "1.7976931348623157e308",
+            "5e-324",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "1e22",
+            "-123456.789",
+        ],
+    ),
     "numeric(5,2)": ("decimal(5,2)", ["0", "999.99", "-999.99", "0.01", "NaN"]),
     "numeric(18,0)": ("decimal(18,0)", ["0", "999999999999999999", "-999999999999999999", "10000", "NaN"]),
     "numeric(20,4)": ("decimal(20,4)", ["0", "9999999999999999.9999", "-0.0001", "10000.0001", "1e8"]),
     "numeric(38,0)": ("decimal(38,0)", ["9" * 38, "-" + "9" * 38, "1", "1" + "0" * 37]),
     "numeric(38,38)": ("decimal(38,38)", ["0." + "9" * 38, "-0." + "0" * 37 + "1", "0"]),
     "numeric(38,10)": ("decimal(38,10)", ["9" * 28 + "." + "9" * 10, "-1.5", "0.0000000001", "NaN"]),
-    "numeric": ("string", ["0", "1.50", "123456789012345678901234567890123456789012345.678901234567890", "NaN", "Infinity", "-Infinity", "1e-30"]),
+    "numeric": (
+        "string",
+        [
+            "0",
+            "1.50",
+            "123456789012345678901234567890123456789012345.678901234567890",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "1e-30",
+        ],
+    ),
     "numeric(50,3)": ("string", ["9" * 47 + ".123", "-1", "NaN"]),
     "text": ("string", TEXTS),
     "varchar(6000)": ("string", TEXTS),
@@ -44,13 +106,24 @@ TYPES = {
     "time": ("string", ["00:00:00", "23:59:59.999999", "24:00:00", "12:34:56.7"]),
     "timetz": ("string", ["00:00:00+00", "23:59:59.999999-08", "12:00:00+05:30"]),
     "timestamp": ("timestamp_ntz", TIMESTAMPS),
-    "timestamptz": ("timestamp", [t if "inf" in t else t + "+00" for t in TIMESTAMPS] + ["2024-03-31 02:30:00+02", "2024-01-01 00:00:00-12:34"]),
+    "timestamptz": (
+        "timestamp",
+        [t if "inf" in t else t + "+00" for t in TIMESTAMPS]
+        + ["2024-03-31 02:30:00+02", "2024-01-01 00:00:00-12:34"],
+    ),
     "timestamp(0)": ("timestamp_ntz", ["2024-02-29 12:34:56.6"]),
     "interval": ("string", ["1 day", "-1 year 2 mons 3 days 04:05:06.789", "0"]),
-    "uuid": ("string", ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]),
+    "uuid": (
+        "string",
+        [
+            "00000000-0000-0000-0000-000000000000",
+            "ffffffff-ffff-ffff-ffff-ffffffffffff",
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        ],
+    ),
     "json": ("string", ['{"a":  1, "a": 2}', "null", '"\\u00fc"', "[1, 2.50, 1e400]", "{}"]),
     "jsonb": ("string", ['{"b": 1, "a": [null, true]}', "null", "12345678901234567890.123", '"ü"']),
-    "mood": ("string", ["sad", "ok", "it's \"fine\", ü"]),
+    "mood": ("string", ["sad", "ok", 'it\'s "fine", ü']),
     "amount": ("decimal(12,3)", ["1.5", "-999999999.999", "NaN"]),
     "small_amount": ("decimal(12,3)", ["1.5", "-999999999.999"]),
     "word": ("string", ["", "a domain"]),
@@ -66,15 +139,21 @@ TYPES = {
     "tsvector": ("string", ["a:1 b:2"]),
     "xml": ("string", ["<a>b</a>"]),
     "pg_lsn": ("string", ["16/B374D848"]),
-    "point3": ("string", ["(1,a)", "(,\"b c\")"]),
+    "point3": ("string", ["(1,a)", '(,"b c")']),
     "boolean[]": ("array<boolean>", ["{}", "{t,f,NULL}"]),
     "smallint[]": ("array<short>", ["{}", "{1,NULL,-32768}"]),
-    "integer[]": ("array<integer>", ["{}", "{1,NULL,-3}", "{NULL}", "[0:1]={5,6}", "{{1,2},{3,4}}", "[2:3][1:1]={{1},{2}}"]),
+    "integer[]": (
+        "array<integer>",
+        ["{}", "{1,NULL,-3}", "{NULL}", "[0:1]={5,6}", "{{1,2},{3,4}}", "[2:3][1:1]={{1},{2}}"],
+    ),
     "bigint[]": ("array<long>", ["{}", "{9223372036854775807,NULL}"]),
     "real[]": ("array<float>", ["{}", "{1.1,NULL,NaN,-Infinity}"]),
     "double precision[]": ("array<double>", ["{}", "{0.1,NULL,1e308,NaN}"]),
     "numeric(10,2)[]": ("array<decimal(10,2)>", ["{}", "{1.25,NULL,-99999999.99}"]),
-    "text[]": ("array<string>", ["{}", '{"",NULL,"NULL","a b","q\\"uote","back\\\\slash","com,ma","{brace}",ü}']),
+    "text[]": (
+        "array<string>",
+        ["{}", '{"",NULL,"NULL","a b","q\\"uote","back\\\\slash","com,ma","{brace}",ü}'],
+    ),
     "varchar(10)[]": ("array<string>", ["{}", "{a,NULL}"]),
     "bytea[]": ("array<binary>", ["{}", '{"\\\\x00ff",NULL,"\\\\x"}']),
     "date[]": ("array<date>", ["{}", "{2024-02-29,NULL,0001-01-01}"]),
@@ -146,8 +225,15 @@ def test_types_page_is_this_table():
     assert not missing, f"TYPES.md names types that have no edge values here: {missing}"
 
 
-@pytest.mark.parametrize("kind, values", [
-    ("timestamptz", ["infinity", "-infinity"]), ("timestamp", ["infinity"]), ("date", ["infinity", "-infinity"]), ("numeric(9,2)", ["NaN"])])
+@pytest.mark.parametrize(
+    "kind, values",
+    [
+        ("timestamptz", ["infinity", "-infinity"]),
+        ("timestamp", ["infinity"]),
+        ("date", ["infinity", "-infinity"]),
+        ("numeric(9,2)", ["NaN"]),
+    ],
+)
 def test_values_that_become_null_are_counted(database, freshet, kind, values):
     database.execute(f"CREATE TABLE odd (id int PRIMARY KEY, v {kind})")
     for i, value in enumerate(values):
@@ -165,13 +251,33 @@ def test_values_that_become_null_are_counted(database, freshet, kind, values):
 
 def test_times_far_away(database, freshet):
     """Before Christ, and beyond year 9999: exact, in the statistics too (a reader that skips a file by them would lose rows)."""
-    values = {"date": ["4713-01-01 BC", "0001-12-31 BC", "10000-01-01", "5874897-12-31"],
-              "timestamp": ["4713-01-01 00:00:00 BC", "0001-12-31 23:59:59.999999 BC", "10000-01-01", "294247-01-01", "294276-12-31 23:59:59"],
-              "timestamptz": ["4713-01-01 00:00:00+00 BC", "0001-12-31 23:59:59.999999+00 BC", "10000-01-01+00", "294276-12-31 23:59:59+00"]}
+    values = {
+        "date": ["4713-01-01 BC", "0001-12-31 BC", "10000-01-01", "5874897-12-31"],
+        "timestamp": [
+            "4713-01-01 00:00:00 BC",
+            "0001-12-31 23:59:59.999999 BC",
+            "10000-01-01",
+            "294247-01-01",
+            "294276-12-31 23:59:59",
+        ],
+        "timestamptz": [
+            "4713-01-01 00:00:00+00 BC",
+            "0001-12-31 23:59:59.999999+00 BC",
+            "10000-01-01+00",
+            "294276-12-31 23:59:59+00",
+        ],
+    }
     for table in ("early", "late"):
-        database.execute(f"CREATE TABLE {table} (id int PRIMARY KEY, {', '.join(f'{quote(kind)} {kind}' for kind in values)})")
-    insert = lambda table: [database.execute(f"INSERT INTO {table} (id, {quote(kind)}) VALUES (%s, %s::{kind})", (number * 10 + i, value))
-                            for number, (kind, listed) in enumerate(values.items()) for i, value in enumerate(listed)]
+        database.execute(
+            f"CREATE TABLE {table} (id int PRIMARY KEY, {', '.join(f'{quote(kind)} {kind}' for kind in values)})"
+        )
+    insert = lambda table: [
+        database.execute(
+            f"INSERT INTO {table} (id, {quote(kind)}) VALUES (%s, %s::{kind})", (number * 10 + i, value)
+        )
+        for number, (kind, listed) in enumerate(values.items())
+        for i, value in enumerate(listed)
+    ]
     insert("early")
     freshet.ingest()
     insert("late")
@@ -180,8 +286,10 @@ def test_times_far_away(database, freshet):
 
 
 def test_generated_columns_are_not_sent(database, freshet):
-    database.execute("CREATE TABLE g (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED, serial int GENERATED BY DEFAULT AS IDENTITY); "
-                     "INSERT INTO g (id, a) SELECT i, i FROM generate_series(1, 10) i")
+    database.execute(
+        "CREATE TABLE g (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED, serial int GENERATED BY DEFAULT AS IDENTITY); "
+        "INSERT INTO g (id, a) SELECT i, i FROM generate_series(1, 10) i"
+    )
     freshet.ingest()
     database.execute("UPDATE g SET a = 7 WHERE id < 4")
     freshet.ingest()
