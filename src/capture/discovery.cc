@@ -91,8 +91,8 @@ void Discovery::LeaveOut(const sources::TableListing& listing, const Status& why
   if (!fresh && told->second == why.error_class()) return;
   told->second = why.error_class();
   context_.Tell("table_left_out", {{"table", listing.name.ToString()},
-                                   {"error_class", std::string(NameOf(why.error_class()))},
-                                   {"message", why.message()},
+                                   {"class", std::string(NameOf(why.error_class()))},
+                                   {"reason", why.message()},
                                    {"remedy", std::string(why.remedy())}});
 }
 

@@ -11,7 +11,8 @@
 
 namespace freshet::capture {
 
-/// Looks at the source's tables: finds new ones, ones that are gone, and ones that are no longer what they were. One thread.
+/// Looks at the source's tables: finds new ones, ones that are gone, and ones that are no longer
+/// what they were. One thread.
 class Discovery {
  public:
   using Selects = std::function<bool(const record::TableName&)>;

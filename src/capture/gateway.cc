@@ -36,7 +36,8 @@ class Capture {
         cursor_(writer_->checkpoint().cursor),
         committed_at_(writer_->checkpoint().committed_at) {}
 
-  /// Discover, open the stream at the staged cursor, and make both durable before anything is built on them.
+  /// Discover, open the stream at the staged cursor, and make both durable before anything is built
+  /// on them.
   Status Begin() {
     FRESHET_TRY(auto found, discovery_.Look(/*thorough=*/true));
     auto shapes = tables_.shapes();
@@ -54,9 +55,10 @@ class Capture {
     expire_at_ = now + limits::kExpiryInterval;
     poll_at_ = now;
     sealed_at_ = now;
-    context_.Tell("gateway_started",
-                  {{"segment", writer_->next().value()}, {"tables", std::ssize(tables_.shapes())}});
-    if (writer_->dirty() || cursor_ != writer_->checkpoint().cursor) return Seal();
+    if (writer_->dirty() || cursor_ != writer_->checkpoint().cursor) FRESHET_CHECK_OK(Seal());
+    // Whoever has seen the segments through here knows every table that was there at the start.
+    context_.Tell("gateway_started", {{"through", writer_->checkpoint().through.value()},
+                                      {"tables", std::ssize(tables_.shapes())}});
     return Status::Ok();
   }
 
@@ -103,7 +105,8 @@ class Capture {
     return ExpectDrops(found.missing);
   }
 
-  /// A table that is gone may have changes on their way: it is dropped once the stream is past this moment.
+  /// A table that is gone may have changes on their way: it is dropped once the stream is past this
+  /// moment.
   Status ExpectDrops(const std::vector<TableId>& missing) {
     for (const TableId& table : missing) {
       if (drops_.contains(table)) continue;
@@ -131,7 +134,8 @@ class Capture {
     return Status::Ok();
   }
 
-  /// Whether the drain is done: snapshots finished, then the stream past the source's position of that moment, all sealed.
+  /// Whether the drain is done: snapshots finished, then the stream past the source's position of
+  /// that moment, all sealed.
   Result<bool> Drained() {
     if (!draining_ || !polled_draining_ || !snapshots_->idle()) {
       drain_ticket_.reset();
@@ -254,7 +258,8 @@ class Capture {
     return Status::Ok();
   }
 
-  /// Read on to the end of the source transaction, if that is near, so that what came before it is not read again.
+  /// Read on to the end of the source transaction, if that is near, so that what came before it is
+  /// not read again.
   Status Stop() {
     Deadline deadline = context_.clock->Now() + limits::kStopDelayMax;
     while (!boundary_ && context_.clock->Now() < deadline) FRESHET_CHECK_OK(TakeEvent());

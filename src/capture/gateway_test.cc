@@ -241,7 +241,8 @@ TEST_F(GatewayTest, AfterACrashTheUnfinishedStartsAgainAndTheFinishedStays) {
   source_.before = [](const std::string& step) {
     return step == "chunk end 1 1" ? Error(ErrorClass::SOURCE_UNREACHABLE, "gone") : Status::Ok();
   };
-  // The other table's only chunk is read after the failing one; a second reader of the same wish goes first.
+  // The other table's only chunk is read after the failing one; a second reader of the same wish
+  // goes first.
   EXPECT_TRUE(Run().status().Is(ErrorClass::SOURCE_UNREACHABLE));
   source_.before = nullptr;
   RunWell();
@@ -406,7 +407,7 @@ TEST_F(GatewayTest, ATableWithAProblemIsLeftOutUntilItIsMended) {
   source_.set_problem("2", Error(ErrorClass::TABLE_NO_IDENTITY, "no key"));
   RunWell();
   EXPECT_EQ(source_.watched(), (std::vector<std::string>{"1"}));
-  EXPECT_EQ(events_.Last("table_left_out", "error_class"), "TABLE_NO_IDENTITY");
+  EXPECT_EQ(events_.Last("table_left_out", "class"), "TABLE_NO_IDENTITY");
   source_.set_problem("2", Status::Ok());
   RunWell();
   EXPECT_EQ(source_.watched(), (std::vector<std::string>{"1", "2"}));

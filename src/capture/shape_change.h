@@ -9,7 +9,8 @@ namespace freshet::capture {
 /// Whether both name the same columns as their key, by id.
 bool SameKey(const record::TableShape& before, const record::TableShape& after);
 
-/// Say whether a table can be followed from one shape to the next: only columns were added, at the end.
+/// Say whether a table can be followed from one shape to the next: only columns were added, at the
+/// end.
 /// Errors: KEY_CHANGED, SHAPE_CHANGE_UNSUPPORTED, and what CheckShape says.
 Status CheckFollowable(const record::TableShape& before, const record::TableShape& after);
 

@@ -8,7 +8,8 @@
 namespace freshet::capture {
 namespace {
 
-/// The queues are bounded by `outstanding_`, so each item counts one and neither ever blocks its producer.
+/// The queues are bounded by `outstanding_`, so each item counts one and neither ever blocks its
+/// producer.
 constexpr size_t kOne = 1;
 
 }  // namespace

@@ -10,8 +10,9 @@
 
 namespace freshet::capture {
 
-/// The threads that read chunks: tasks in, results out. With no threads a task is read by Take itself, so that everything runs
-/// on the caller's thread. Hand and Take are called by the capture thread only.
+/// The threads that read chunks: tasks in, results out. With no threads a task is read by Take
+/// itself, so that everything runs on the caller's thread. Hand and Take are called by the capture
+/// thread only.
 class SnapshotReaders {
  public:
   SnapshotReaders(int threads, staging::StagingWriter* writer, store::FileStore* store);

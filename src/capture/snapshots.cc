@@ -97,7 +97,8 @@ int Snapshots::snapshots_open() const {
 }
 
 Status Snapshots::BeginAll() {
-  // A change the snapshot does not hold is committed after it began, so no earlier segment can hold it.
+  // A change the snapshot does not hold is committed after it began, so no earlier segment can hold
+  // it.
   staging::SegmentNumber first_segment = context_.writer->next();
   FRESHET_TRY(std::unique_ptr<sources::Snapshot> taken, context_.source->BeginSnapshot());
   std::shared_ptr<sources::Snapshot> snapshot = std::move(taken);
@@ -141,8 +142,8 @@ Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeFor(sources::S
   return ShapeAhead(*shown, snapshot.Position());
 }
 
-/// Rows of the former shape may still be on their way. Once the stream has passed a snapshot that showed the new shape and has not
-/// announced it, there are none: the table was quiet.
+/// Rows of the former shape may still be on their way. Once the stream has passed a snapshot that
+/// showed the new shape and has not announced it, there are none: the table was quiet.
 Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeAhead(
     const record::TableShape& shown, Sequence position) {
   using Shape = std::shared_ptr<const record::TableShape>;

@@ -16,11 +16,13 @@
 
 namespace freshet::capture {
 
-/// The generations a gateway reads: from wishes, over shared snapshots of the source, to parts named in manifests. Used by the
-/// capture thread only; the readers are its own threads.
+/// The generations a gateway reads: from wishes, over shared snapshots of the source, to parts
+/// named in manifests. Used by the capture thread only; the readers are its own threads.
 ///
-///   Poll     wishes above a flow's newest generation, and successors of abandoned ones → one snapshot for all, generations begun
-///   Work     finished chunks → parts and ChunkDone noted together; the last one ends the generation; hand out the next chunks
+///   Poll     wishes above a flow's newest generation, and successors of abandoned ones → one
+///            snapshot for all, generations begun
+///   Work     finished chunks → parts and ChunkDone noted together; the last one ends the
+///            generation; hand out the next chunks
 ///   Restart  the table changed under its snapshot: abandon, the next Poll begins the successor
 class Snapshots {
  public:
@@ -30,10 +32,12 @@ class Snapshots {
 
   /// Abandon what an earlier gateway did not finish: its view of the source is gone with it.
   void AbandonUnended();
-  /// Look at the wishes and begin what they ask for. `settled`: no more are to come, so begin at once.
+  /// Look at the wishes and begin what they ask for. `settled`: no more are to come, so begin at
+  /// once.
   /// Errors: the source's, the store's.
   Status Poll(bool settled);
-  /// Take what the readers finished and give them more; without reader threads, read one chunk here.
+  /// Take what the readers finished and give them more; without reader threads, read one chunk
+  /// here.
   Status Work();
   /// The table changed at `at`: a snapshot that does not hold the change starts again.
   void Restart(const TableId& table, Sequence at, const std::string& why);
@@ -59,7 +63,8 @@ class Snapshots {
     std::shared_ptr<std::atomic<int64_t>> rows_read = std::make_shared<std::atomic<int64_t>>(0);
     MonotonicTime begun_at, told_at;
   };
-  /// The source shows another shape than the stream has announced: waits until the stream has passed the snapshot that showed it.
+  /// The source shows another shape than the stream has announced: waits until the stream has
+  /// passed the snapshot that showed it.
   struct Ahead {
     record::TableShape shape;
     StreamFence::Ticket ticket;

@@ -7,14 +7,15 @@
 
 namespace freshet::capture {
 
-/// Tells when everything that was committed at the source at some moment has been captured: `Ask` at that
-/// moment, `Passed` once the stream has said Idle for a fence set after it. One thread.
+/// Tells when everything that was committed at the source at some moment has been captured: `Ask`
+/// at that moment, `Passed` once the stream has said Idle for a fence set after it. One thread.
 class StreamFence {
  public:
   using Ticket = int64_t;
   explicit StreamFence(sources::ChangeStream* stream) : stream_(stream) {}
 
-  /// An Idle on its way for an earlier fence answers only that one, so a later question waits its turn.
+  /// An Idle on its way for an earlier fence answers only that one, so a later question waits its
+  /// turn.
   Result<Ticket> Ask() {
     if (!waiting_) {
       FRESHET_CHECK_OK(stream_->Fence());

@@ -62,8 +62,8 @@ void Tables::NoteBroken(const TableId& table, const record::TableName& name, con
                                              .message = why.message(),
                                              .remedy = std::string(why.remedy())});
   context_.Tell("table_broken", {{"table", name.ToString()},
-                                 {"error_class", ClassName(why)},
-                                 {"message", why.message()},
+                                 {"class", ClassName(why)},
+                                 {"reason", why.message()},
                                  {"remedy", std::string(why.remedy())}});
 }
 
@@ -78,8 +78,8 @@ void Tables::Break(const TableId& table, const Status& why) {
                                              .message = why.message(),
                                              .remedy = std::string(why.remedy())});
   context_.Tell("table_broken", {{"table", name.ToString()},
-                                 {"error_class", ClassName(why)},
-                                 {"message", why.message()},
+                                 {"class", ClassName(why)},
+                                 {"reason", why.message()},
                                  {"remedy", std::string(why.remedy())}});
 }
 

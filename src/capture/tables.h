@@ -13,8 +13,9 @@ namespace freshet::capture {
 using record::Sequence;
 using record::TableId;
 
-/// The tables a gateway follows, and what it says of them in staging. What happened to them before is the writer's checkpoint,
-/// the only truth; this adds the shape each has in the stream right now. One thread.
+/// The tables a gateway follows, and what it says of them in staging. What happened to them before
+/// is the writer's checkpoint, the only truth; this adds the shape each has in the stream right
+/// now. One thread.
 class Tables {
  public:
   /// Take up every table that staging knows and that is neither broken nor dropped.
@@ -38,7 +39,8 @@ class Tables {
 
   /// Return the batch as staging holds it: with the numbered shape. Errors: SOURCE_PROTOCOL.
   Result<record::ChangeBatch> Staged(const record::ChangeBatch& batch);
-  /// Take a new shape, from the stream or from a snapshot the stream has passed; true when it was not known before.
+  /// Take a new shape, from the stream or from a snapshot the stream has passed; true when it was
+  /// not known before.
   /// Errors: what CheckFollowable says; nothing is changed then.
   Result<bool> TakeShape(const record::TableShape& after, Sequence at);
 
@@ -57,7 +59,8 @@ class Tables {
   bool changed_ = false;
 };
 
-/// After every change of a table: where discovery finds out that it is gone, its changes have all been captured.
+/// After every change of a table: where discovery finds out that it is gone, its changes have all
+/// been captured.
 Sequence AfterEverything();
 
 }  // namespace freshet::capture

@@ -15,7 +15,7 @@ record::Event DrainThrough(int64_t segment) { return {"drain", {{"through", segm
 /// What goes on between the workers is not shown to people.
 bool IsInner(const std::string& name) {
   return name == "segment_seen" || name == "segment_sealed" || name == "wished" ||
-         name == "discovered" || name == "captured" || name == "position";
+         name == "gateway_started" || name == "captured";
 }
 
 }  // namespace

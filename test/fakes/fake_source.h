@@ -40,9 +40,9 @@ struct Fail {
 };
 using Action = std::variant<Insert, Delete, Truncate, Alter, Fail>;
 
-/// A source that is a script: tables, transactions at positions 10, 20, 30 …, faults. Tables are named by their ids.
-/// A snapshot holds every transaction before it; the slot survives its streams and refuses a cursor before what was acknowledged.
-/// Thread-safe.
+/// A source that is a script: tables, transactions at positions 10, 20, 30 …, faults. Tables are
+/// named by their ids. A snapshot holds every transaction before it; the slot survives its streams
+/// and refuses a cursor before what was acknowledged. Thread-safe.
 class FakeSource final : public sources::Source {
  public:
   explicit FakeSource(FakeClock* clock) : clock_(clock) {}
@@ -51,7 +51,8 @@ class FakeSource final : public sources::Source {
   void Create(record::TableShape shape);
   void Drop(const std::string& table);
   void Rename(const std::string& table, record::TableName name);
-  /// The shape as Describe shows it, without a word in the stream (a change of key, or a column of a quiet table).
+  /// The shape as Describe shows it, without a word in the stream (a change of key, or a column of
+  /// a quiet table).
   void AlterQuietly(record::TableShape shape);
   /// Commit a transaction.
   void Commit(std::vector<Action> actions);
@@ -59,8 +60,9 @@ class FakeSource final : public sources::Source {
 
   // How it behaves.
   int64_t chunk_rows = 2;
-  /// Called before each step with its name: "list", "describe", "snapshot", "chunk <table> <number>", "chunk end <table> <number>",
-  /// "open", "next", "watch", "acknowledge"; an error of it is the step's.
+  /// Called before each step with its name: "list", "describe", "snapshot", "chunk <table>
+  /// <number>", "chunk end <table> <number>", "open", "next", "watch", "acknowledge"; an error of
+  /// it is the step's.
   std::function<Status(const std::string& step)> before;
 
   // What was done to it.
