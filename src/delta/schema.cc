@@ -153,7 +153,8 @@ std::string ColumnsToJson(const std::vector<Column>& columns, bool column_mappin
                       {"nullable", column.nullable},
                       {"metadata", std::move(metadata)}});
   }
-  return Json{{"type", "struct"}, {"fields", std::move(fields)}}.dump();
+  return Json{{"type", "struct"}, {"fields", std::move(fields)}}.dump(
+      -1, ' ', false, Json::error_handler_t::replace);
 }
 
 bool IsPlainName(std::string_view name) {

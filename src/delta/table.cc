@@ -28,8 +28,15 @@ Result<State> FoldCommits(const Store& table, const LogFiles& log, int64_t base,
       return Error(ErrorClass::DELTA_CORRUPT, "the log misses version {} but has {}", version + 1,
                    commit);
     }
-    FRESHET_TRY(auto actions, ReadCommit(*table, commit));
-    replay->Apply(std::move(actions));
+    auto actions = ReadCommit(*table, commit);
+    if (actions.status().Is(ErrorClass::NOT_FOUND)) {
+      // It was listed a moment ago: another writer cleans the log up. NOT_FOUND would say that
+      // there is no table.
+      return Error(ErrorClass::STORE_UNAVAILABLE, "the log changed while it was read")
+          .With("file", CommitPath(commit));
+    }
+    if (!actions.ok()) return actions.status();
+    replay->Apply(std::move(*actions));
     version = commit;
   }
   if (target != kNewest && version != target)
@@ -102,6 +109,36 @@ Status CheckCommit(const Snapshot& after, const std::vector<Action>& actions) {
   return Status::Ok();
 }
 
+/// Whether the commit takes away only what is live, and each path is added and removed once at
+/// most: a plan that says otherwise is our own mistake, and must not reach the log.
+/// Source: Delta protocol, "Add File and Remove File".
+Status CheckFiles(const Snapshot* base, const std::vector<Action>& actions) {
+  std::set<std::string> added, removed;
+  for (const auto& action : actions) {
+    const auto* add = std::get_if<AddFile>(&action);
+    const auto* remove = std::get_if<RemoveFile>(&action);
+    if (add != nullptr && !added.insert(add->path).second) {
+      return Error(ErrorClass::INTERNAL, "a commit adds a file twice: {}", add->path);
+    }
+    if (remove == nullptr) continue;
+    const auto live = base == nullptr ? std::map<std::string, AddFile>::const_iterator()
+                                      : base->files.find(remove->path);
+    const bool is_live =
+        base != nullptr && live != base->files.end() &&
+        UniqueId(live->second.deletion_vector) == UniqueId(remove->deletion_vector);
+    if (!is_live || !removed.insert(remove->path).second) {
+      return Error(ErrorClass::INTERNAL, "a commit removes a file that is not live: {}",
+                   remove->path);
+    }
+  }
+  for (const auto& path : added) {
+    if (base != nullptr && base->files.contains(path) && !removed.contains(path)) {
+      return Error(ErrorClass::INTERNAL, "a commit adds a file that is live: {}", path);
+    }
+  }
+  return Status::Ok();
+}
+
 /// Whether the commit at `version` is the one that carries this id. Errors: NOT_FOUND (nobody's
 /// yet).
 Result<bool> IsOurs(store::FileStore& table, int64_t version, const std::string& txn_id) {
@@ -156,6 +193,7 @@ Result<State> Table::Commit(const State& base, CommitInfo info, std::vector<Acti
   const int64_t version = base == nullptr ? 0 : base->version + 1;
   if (info.txn_id.empty()) info.txn_id = RandomUuid();
   if (base != nullptr) FRESHET_CHECK_OK(CheckWritable(base->protocol, base->metadata));
+  FRESHET_CHECK_OK(CheckFiles(base.get(), actions));
   Replay replay(base);
   replay.Apply(actions);
   FRESHET_TRY(auto after, replay.Finish(version, base == nullptr ? -1 : base->checkpoint_version));

@@ -74,7 +74,8 @@ class Table {
   /// resolved here by reading the version and comparing CommitInfo::txn_id; commit info is the
   /// first line.
   /// Returns the state after the commit. Errors: DELTA_CONFLICT (another writer has that version:
-  /// plan again from Latest), DELTA_UNSUPPORTED (a writer feature), STORE_*.
+  /// plan again from Latest), DELTA_UNSUPPORTED (a writer feature), INTERNAL (a removed file is not
+  /// live), STORE_*.
   Result<std::shared_ptr<const Snapshot>> Commit(const std::shared_ptr<const Snapshot>& base,
                                                  CommitInfo info, std::vector<Action> actions);
 

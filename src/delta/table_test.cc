@@ -255,8 +255,10 @@ TEST(Table, ATableThatWasReplacedIsReadAnew) {
 TEST(Table, ExpiredTombstonesAreForgotten) {
   auto store = store::MakeMemoryStore();
   Table table(store);
-  auto state = Must(table.Commit(
-      nullptr, Info(), Created({{"delta.deletedFileRetentionDuration", "interval 2 days"}})));
+  const auto properties =
+      std::map<std::string, std::string>{{"delta.deletedFileRetentionDuration", "interval 2 days"}};
+  auto state = Must(table.Commit(nullptr, Info(), Created(properties)));
+  state = Must(table.Commit(state, Info(), {Add("old"), Add("young"), Add("new")}));
   constexpr int64_t kDay = 86'400'000;
   state = Must(table.Commit(state, Info(),
                             {RemovalOf(Add("old"), kDay), RemovalOf(Add("young"), 2 * kDay)}));
@@ -264,6 +266,24 @@ TEST(Table, ExpiredTombstonesAreForgotten) {
   state = Must(table.Commit(state, Info(), {RemovalOf(Add("new"), 3 * kDay + 1)}));
   EXPECT_EQ(state->tombstones.size(), 2U);
   EXPECT_FALSE(state->tombstones.contains("old#"));
+}
+
+TEST(Table, APlanThatContradictsTheTableIsNotCommitted) {
+  auto store = store::MakeMemoryStore();
+  Table table(store);
+  auto state = Must(table.Commit(nullptr, Info(), Created()));
+  state = Must(table.Commit(state, Info(), {Add("a")}));
+  auto marked = Add("a");
+  marked.deletion_vector = DeletionVectorDescriptor{'i', "00000", std::nullopt, 4, 1};
+  const std::vector<std::vector<Action>> plans = {{RemovalOf(Add("absent"), 1)},
+                                                  {RemovalOf(marked, 1)},
+                                                  {RemovalOf(Add("a"), 1), RemovalOf(Add("a"), 1)},
+                                                  {marked},
+                                                  {Add("b"), Add("b")}};
+  for (const auto& plan : plans) {
+    EXPECT_TRUE(table.Commit(state, Info(), plan).status().Is(ErrorClass::INTERNAL));
+  }
+  EXPECT_EQ(Must(table.Latest(nullptr))->version, 1);
 }
 
 TEST(Table, UnknownFeaturesAreRefused) {

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our Delta writer and reader beside others', without a source: what `delta_tables write` made is read by DuckDB and
+"""Our Delta writer and reader beside others, without a source: what `delta_tables write` made is read by DuckDB and
 delta-rs and compared with the same rows made here from the same rule; what delta-rs and DuckDB write is read by us.
 Filters at the edges of every type ask for rows that a wrong statistic would skip."""
 import decimal
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pyarrow as pa
@@ -285,3 +286,38 @@ def test_our_reader_reads_what_duckdb_appends(tables, connection, tmp_path):
     assert connection.execute("SELECT text, money, day::VARCHAR FROM seen WHERE id = 1000").fetchall() == [
         ("von DuckDB", decimal.Decimal("12.34"), "2024-02-29")
     ]
+
+
+@pytest.mark.long
+def test_spark_goes_on_and_we_read_on(tables, connection, tmp_path):
+    """Spark deletes, compacts and writes V2 checkpoints on a table of ours; of its log only the last is left."""
+    subprocess.run([str(ROOT / "tools/spark-setup")], check=True, timeout=900)
+    path = tmp_path / "types"
+    shutil.copytree(tables / "types", path)
+    done = subprocess.run(
+        [str(ROOT / ".deps/spark/bin/python"), str(ROOT / "test/real/spark_changes.py"), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=540,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    log = path / "_delta_log"
+    newest = sorted(log.glob("*.checkpoint.*"))[-1]
+    assert newest.suffix == ".json" and any((log / "_sidecars").iterdir()), "a V2 checkpoint with sidecars"
+    for file in log.iterdir():
+        if file.is_file() and file.name[:20].isdigit() and file.name[:20] < newest.name[:20]:
+            file.unlink()
+    ids = [i for i in live_ids() if i not in (5, 6)]
+    texts = ["spark" if 1510 <= i < 1514 else value_of("text", i) for i in ids]
+    place = list(TYPES).index("text")
+    wanted = expected(ids).set_column(place, "text", pa.array(texts, pa.string()))
+    seen = read_by_us(path, tmp_path / "out.parquet")
+    assert not differences(connection, seen, wanted)
+    run("checkpoint", path)
+    newest.unlink()
+    assert not differences(connection, read_by_us(path, tmp_path / "again.parquet"), wanted)
+    scan(connection, "duckdb", path)
+    assert not differences(
+        connection, connection.execute("SELECT * FROM destination").to_arrow_table(), wanted
+    )
