@@ -212,7 +212,8 @@ def main() -> None:
             ["git", "-C", str(TOP), "rev-parse", "--short", "HEAD"], capture_output=True, text=True
         ).stdout.strip()
         print(
-            f"\n{today}, revision {revision}, {machine()}, load before {load:.1f}; {os.cpu_count()} cores shared with PostgreSQL {version}, {row_bytes} B a row, 17 columns; "
+            f"\n{today}, revision {revision}, {machine()}, load before {load:.1f}; "
+            f"{os.cpu_count()} cores shared with PostgreSQL {version}, {row_bytes} B a row, 17 columns; "
             f"bounds are medians of three, ours one run; contents equal by DuckDB; output {size / 1e6:.0f} MB after the snapshot.\n"
         )
         print("| what | rows | ours | bound | ours / bound | engine CPU s per 1 M | peak RSS of the tree |")
