@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0 How fast is the Parquet encoder on one core, on rows of the
-// usual kinds (17 columns, about 225 bytes)? Beside it the same bytes copied, the bound no encoder
-// beats.
+// SPDX-License-Identifier: Apache-2.0
+// How fast is the Parquet encoder on one core, on rows of the usual kinds (17 columns, about 225
+// bytes)? Beside it the same bytes copied, the bound no encoder beats.
 #include <benchmark/benchmark.h>
 
 #include <cstring>

@@ -9,7 +9,7 @@ import sys
 import textwrap
 
 COLUMNS_MAX = 100
-LABEL = re.compile(r"^(REQUIRES|Shape|Units|Errors|Source|Returns?|Shape of)\b|^[-*•] ")
+LABEL = re.compile(r"^(SPDX|REQUIRES|Shape|Units|Errors|Source|Returns?|Shape of)\b|^[-*•] ")
 
 
 def paragraphs(lines):
@@ -18,7 +18,7 @@ def paragraphs(lines):
     for line in lines:
         body = line.removeprefix(" ")
         alone = not body.strip() or body.startswith(" ")
-        if alone or LABEL.match(body) or not groups or groups[-1][1]:
+        if alone or LABEL.match(body) or not groups or groups[-1][1] or "SPDX" in groups[-1][0][0]:
             groups.append(([line], alone))
         else:
             groups[-1][0].append(line)
