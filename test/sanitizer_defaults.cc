@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0 What every sanitized program is linked with, so that `ctest`
+// SPDX-License-Identifier: Apache-2.0
+// What every sanitized program is linked with, so that `ctest`
 // and a debugger see the same rules without any environment: the Arrow wheel, RocksDB, libpq and
 // OpenSSL come without instrumentation.
 

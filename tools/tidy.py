@@ -348,7 +348,7 @@ def spdx(tree):
         if not (path.endswith((".cc", ".h", ".def", ".py", ".sh")) or script):
             continue
         line = lines[1] if script and len(lines) > 1 else lines[0] if lines else ""
-        if "SPDX-License-Identifier: Apache-2.0" not in line:
+        if not line.endswith("SPDX-License-Identifier: Apache-2.0"):
             yield path, 1, "begins with the SPDX line (a script: after its first line)"
 
 

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0 Schema JSON <-> columns. Source: Delta protocol, "Schema
+// SPDX-License-Identifier: Apache-2.0
+// Schema JSON <-> columns. Source: Delta protocol, "Schema
 // Serialization Format" and "Column Mapping".
 #include <charconv>
 
