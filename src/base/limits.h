@@ -59,6 +59,16 @@ inline constexpr size_t kIndexIngestEntriesMin = 8 * 1024;
 inline constexpr size_t kIndexIngestEntriesMax = 2 * 1024 * 1024;
 /// Segments one apply takes together.
 inline constexpr int kApplySegmentsMax = 512;
+/// How long connecting to a source may take when its URI does not say.
+inline constexpr std::chrono::seconds kConnectWaitMax{15};
+/// How long making a replication slot may wait for the transactions that run at the source.
+inline constexpr std::chrono::seconds kSlotWaitMax{60};
+/// How long a commit waits for the wire to bring more, so that a stream of small ones becomes few batches.
+inline constexpr std::chrono::milliseconds kWireQuietMax{2};
+/// Received bytes handed from the receiving thread to the capture thread in one go.
+inline constexpr size_t kWireBlockBytes = 256 * kKiB;
+/// Our own dead process's session at the source is waited for this long, then ended.
+inline constexpr std::chrono::seconds kSlotReleaseWaitMax{2};
 /// A manifest that is the first of its folder carries the whole checkpoint.
 inline constexpr int64_t kManifestsPerFolder = 1000;
 /// How often an idle source's position is made durable.

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/postgres/chunk_reader.h"
+
+#include <charconv>
+
+#include "base/limits.h"
+#include "sources/postgres/copy.h"
+#include "sources/postgres/discover.h"
+
+namespace freshet::sources::postgres {
+namespace {
+
+struct Range {
+  uint32_t oid = 0;
+  int64_t first = 0;
+  std::optional<int64_t> end;
+};
+
+Result<Range> ParseChunk(const std::string& text) {
+  Range range;
+  const char* end = text.data() + text.size();
+  auto number = [end](const char* from, auto* value) -> const char* {
+    auto [stop, error] = std::from_chars(from, end, *value);
+    return error == std::errc() ? stop : nullptr;
+  };
+  constexpr std::string_view kTable = "table=", kBlocks = " blocks=", kTo = "..";
+  bool good = text.starts_with(kTable);
+  const char* at = good ? number(text.data() + kTable.size(), &range.oid) : nullptr;
+  good = at != nullptr && std::string_view(at, end).starts_with(kBlocks);
+  at = good ? number(at + kBlocks.size(), &range.first) : nullptr;
+  good = at != nullptr && std::string_view(at, end).starts_with(kTo);
+  if (good && at + kTo.size() != end) {
+    range.end = 0;
+    good = number(at + kTo.size(), &*range.end) == end;
+  }
+  if (!good) return Error(ErrorClass::INVALID_ARGUMENT, "not a chunk of this source: {}", text);
+  return range;
+}
+
+Status Stale(const record::TableShape& shape, std::string_view why) {
+  return Error(ErrorClass::SNAPSHOT_STALE, "the table changed while its snapshot was read: {}", why).With("table", shape.name.ToString());
+}
+
+/// One line that differs when the columns that are read, or the files that hold the rows, are others. Under the reader's own
+/// snapshot it tells what was then; asked by another session it tells what is now: no one can alter a table that is locked.
+std::string SignatureQuery(const Range& range, const record::TableShape& shape) {
+  std::vector<std::string> names;
+  for (const auto& field : shape.schema->fields()) names.push_back(field->name());
+  return fmt::format(
+      "SELECT c.relfilenode || ' ' || coalesce((SELECT string_agg(format('%s %I %s %s', attnum, attname, atttypid, atttypmod), ',' ORDER BY attnum) "
+      "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname = ANY ({}::text[])), '') "
+      "FROM pg_class c WHERE c.oid = {}",
+      QuoteLiteral(ArrayParameter(names)), range.oid);
+}
+
+/// Reads one chunk in a transaction of its own, which begins at the first Next and ends with the last.
+class PostgresChunkReader final : public ChunkReader {
+ public:
+  PostgresChunkReader(std::shared_ptr<ReaderPool> pool, std::shared_ptr<const record::TableShape> shape, Range range)
+      : pool_(std::move(pool)), shape_(std::move(shape)), range_(range) {}
+  ~PostgresChunkReader() override {
+    if (connection_ != nullptr) pool_->Return(std::move(connection_));
+  }
+
+  Status Begin();
+  Result<std::shared_ptr<arrow::RecordBatch>> Next() override;
+  int64_t values_nulled() const override { return decoder_ == nullptr ? 0 : decoder_->values_nulled(); }
+
+ private:
+  Status BeginTransaction();
+  Result<std::string> CopyStatement(const record::TableName& name);
+  Status TakeMessages();
+  Status EndCopy();
+  Status CheckSame();
+  Status Explain(Status status) const;
+
+  const std::shared_ptr<ReaderPool> pool_;
+  const std::shared_ptr<const record::TableShape> shape_;
+  const Range range_;
+  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<CopyDecoder> decoder_;
+  std::string signature_;
+  bool copying_ = false;
+  bool ended_ = false;
+};
+
+/// What a statement's failure says about the table: gone, or without a column that it had.
+Status PostgresChunkReader::Explain(Status status) const {
+  const std::string& state = connection_->sql_state();
+  if (!status.Is(ErrorClass::SOURCE_QUERY)) return std::move(status).With("table", shape_->name.ToString());
+  if (state == "42P01" || state == "3F000") return Stale(*shape_, "it is gone or has another name");
+  if (state == "42703") return Stale(*shape_, "a column is gone or has another name");
+  return std::move(status).With("table", shape_->name.ToString());
+}
+
+Status PostgresChunkReader::BeginTransaction() {
+  FRESHET_CHECK_OK(connection_->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+  Status status = connection_->Execute("SET TRANSACTION SNAPSHOT " + QuoteLiteral(pool_->snapshot()));
+  // The session that held it is gone: 22023 invalid snapshot identifier, 55000 its transaction is over.
+  bool gone = connection_->sql_state() == "22023" || connection_->sql_state() == "55000" || connection_->sql_state() == "42704";
+  if (status.Is(ErrorClass::SOURCE_QUERY) && gone) return Stale(*shape_, "the snapshot itself is gone");
+  return status;
+}
+
+Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& name) {
+  FRESHET_TRY(auto columns, ReadColumns(connection_.get(), range_.oid));
+  std::vector<ColumnType> types;
+  std::string expressions;
+  for (const auto& field : shape_->schema->fields()) {
+    auto found = std::find_if(columns.begin(), columns.end(), [&](const SourceColumn& column) { return column.name == field->name(); });
+    if (found == columns.end() || !ArrowTypeOf(found->type)->Equals(field->type())) {
+      return Stale(*shape_, "its columns are not those the snapshot began with");
+    }
+    types.push_back(found->type);
+    if (!expressions.empty()) expressions += ", ";
+    expressions += CopyExpression(found->type, QuoteIdentifier(field->name()));
+  }
+  decoder_ = std::make_unique<CopyDecoder>(shape_->schema, types);
+  std::string condition = fmt::format("ctid >= '({},0)'::tid", range_.first);
+  if (range_.end) condition += fmt::format(" AND ctid < '({},0)'::tid", *range_.end);
+  return fmt::format("COPY (SELECT {} FROM ONLY {} WHERE {}) TO STDOUT (FORMAT binary)", expressions, Quote(name), condition);
+}
+
+Status PostgresChunkReader::Begin() {
+  FRESHET_TRY(connection_, pool_->Borrow());
+  FRESHET_CHECK_OK(BeginTransaction());
+  FRESHET_TRY(Rows name, connection_->Query("SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+                                            {std::to_string(range_.oid)}));
+  if (name.empty()) return Stale(*shape_, "it was not there when the snapshot was taken");
+  FRESHET_TRY(Rows then, connection_->Query(SignatureQuery(range_, *shape_)));
+  signature_ = then.text(0, 0);
+  FRESHET_TRY(std::string copy, CopyStatement({std::string(name.text(0, 0)), std::string(name.text(0, 1))}));
+  PGresult* raw = PQexec(connection_->handle(), copy.c_str());
+  Rows result(raw);
+  if (PQresultStatus(raw) != PGRES_COPY_OUT) return Explain(connection_->ErrorOf(raw));
+  copying_ = true;
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> PostgresChunkReader::Next() {
+  if (ended_) return std::shared_ptr<arrow::RecordBatch>();
+  if (copying_) FRESHET_CHECK_OK(TakeMessages());
+  if (decoder_->rows() > 0) return decoder_->Finish();
+  FRESHET_CHECK_OK(CheckSame());
+  ended_ = true;
+  pool_->Return(std::move(connection_));
+  return std::shared_ptr<arrow::RecordBatch>();
+}
+
+Status PostgresChunkReader::TakeMessages() {
+  while (decoder_->rows() < limits::kBatchRowsMax && decoder_->bytes() < limits::kBatchBytesMax) {
+    char* buffer = nullptr;
+    int size = PQgetCopyData(connection_->handle(), &buffer, 0);
+    if (size == -2) return connection_->ErrorOf(nullptr);
+    if (size == -1) return EndCopy();
+    std::unique_ptr<char, decltype(&PQfreemem)> owner(buffer, [](void* memory) { PQfreemem(memory); });
+    FRESHET_CHECK_OK(decoder_->Take({buffer, static_cast<size_t>(size)}));
+  }
+  return Status::Ok();
+}
+
+Status PostgresChunkReader::EndCopy() {
+  copying_ = false;
+  while (PGresult* raw = PQgetResult(connection_->handle())) {
+    Rows result(raw);
+    if (PQresultStatus(raw) != PGRES_COMMAND_OK) return Explain(connection_->ErrorOf(raw));
+  }
+  if (!decoder_->ended()) return Error(ErrorClass::SOURCE_PROTOCOL, "binary COPY data ended without its trailer");
+  return Status::Ok();
+}
+
+Status PostgresChunkReader::CheckSame() {
+  FRESHET_TRY(std::string now, pool_->SignatureNow(SignatureQuery(range_, *shape_)));
+  if (now != signature_) return Stale(*shape_, "it was rewritten, truncated or altered");
+  return connection_->Execute("COMMIT");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Connection>> ReaderPool::Borrow() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      auto connection = std::move(idle_.back());
+      idle_.pop_back();
+      return connection;
+    }
+  }
+  return Connection::Connect(config_, Connection::Mode::kQuery);
+}
+
+void ReaderPool::Return(std::unique_ptr<Connection> connection) {
+  if (!connection->usable()) return;
+  std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(connection));
+}
+
+Result<std::string> ReaderPool::SignatureNow(const std::string& query) {
+  std::lock_guard lock(now_mutex_);
+  if (now_ == nullptr) {
+    FRESHET_TRY(now_, Connection::Connect(config_, Connection::Mode::kQuery));
+  }
+  FRESHET_TRY(Rows rows, now_->Query(query));
+  return rows.empty() ? std::string() : std::string(rows.text(0, 0));
+}
+
+Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool, std::shared_ptr<const record::TableShape> shape,
+                                               const Chunk& chunk) {
+  FRESHET_TRY(Range range, ParseChunk(chunk.text));
+  auto reader = std::make_unique<PostgresChunkReader>(std::move(pool), std::move(shape), range);
+  FRESHET_CHECK_OK(reader->Begin());
+  return std::unique_ptr<ChunkReader>(std::move(reader));
+}
+
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "sources/postgres/connection.h"
+#include "sources/source.h"
+
+namespace freshet::sources::postgres {
+
+/// The sessions that read chunks of one snapshot, used again chunk after chunk, and one that sees the catalog as it is now.
+/// Thread-safe.
+class ReaderPool {
+ public:
+  ReaderPool(const Config& config, std::string snapshot) : config_(config), snapshot_(std::move(snapshot)) {}
+
+  /// Take a session that nobody else uses.
+  Result<std::unique_ptr<Connection>> Borrow();
+  /// Give it back; one that is not usable any more is closed.
+  void Return(std::unique_ptr<Connection> connection);
+  /// What the catalog says now about the table, in `SignatureQuery`'s words.
+  Result<std::string> SignatureNow(const std::string& query);
+  const std::string& snapshot() const { return snapshot_; }
+
+ private:
+  const Config config_;
+  const std::string snapshot_;
+  std::mutex mutex_;
+  // State below is protected by mutex_.
+  std::vector<std::unique_ptr<Connection>> idle_;
+  std::mutex now_mutex_;
+  // Used under now_mutex_.
+  std::unique_ptr<Connection> now_;
+};
+
+/// Open one chunk: `chunk.text` is `table=OID blocks=FIRST..[END]`. Errors: SNAPSHOT_STALE, SOURCE_UNREACHABLE, SOURCE_PRIVILEGE.
+Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool, std::shared_ptr<const record::TableShape> shape,
+                                               const Chunk& chunk);
+
+}  // namespace freshet::sources::postgres

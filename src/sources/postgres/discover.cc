@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/postgres/discover.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace freshet::sources::postgres {
+namespace {
+
+/// One row a table. The key is the replica identity's: the index's columns if it names one, else the primary key's, if that is
+/// usable (valid, not deferrable). Source: PostgreSQL, "Logical Replication", "Publication"; RelationGetIndexList.
+constexpr std::string_view kTables = R"sql(
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
+       c.reltuples::int8, c.relpages::int8 * current_setting('block_size')::int8,
+       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
+       row_security_active(c.oid) AS filtered,
+       coalesce((SELECT string_agg(k.number::text, ' ' ORDER BY k.place)
+                 FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place) WHERE k.place <= i.indnkeyatts), '') AS key,
+       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey::int2[]) AND a.attgenerated <> '')
+         AS key_generated,
+       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated <> '') AS generated,
+       (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '')
+         AS columns,
+       coalesce((SELECT min(a.attname::text) FROM pg_attribute a
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND starts_with(a.attname, '__freshet_')), '') AS reserved,
+       coalesce((SELECT min(a.attname::text) FROM pg_attribute a
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                 GROUP BY lower(a.attname) HAVING count(*) > 1 LIMIT 1), '') AS clash,
+       coalesce(l.unlogged, '') AS unlogged, coalesce(l.nameless, '') AS nameless, coalesce(l.unreadable, '') AS unreadable,
+       pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner) AS owner
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
+     AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
+LEFT JOIN LATERAL (
+  SELECT string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'f' OR p.relpersistence <> 'p') AS unlogged,
+         string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'r' AND p.relpersistence = 'p' AND p.relreplident <> 'f' AND NOT
+           (p.relreplident = 'd' AND EXISTS (SELECT FROM pg_index x WHERE x.indrelid = p.oid AND x.indisvalid AND x.indimmediate AND x.indisprimary)))
+           AS nameless,
+         string_agg(q.name, ', ') FILTER (WHERE NOT has_table_privilege(p.oid, 'SELECT')) AS unreadable
+  FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
+  JOIN pg_namespace pn ON pn.oid = p.relnamespace, LATERAL (SELECT format('%I.%I', pn.nspname, p.relname) AS name) q
+  WHERE t.isleaf AND p.oid <> c.oid) l ON c.relkind = 'p'
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
+  AND n.nspname <> 'information_schema' AND NOT starts_with(n.nspname, 'pg_')
+  AND NOT (c.relkind IN ('v', 'm', 'f') AND EXISTS
+    (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
+)sql";
+
+enum Field : int {
+  kOid, kSchema, kTable, kKind, kPersistence, kIdentity, kRows, kBytes, kReadable, kFiltered, kKey, kKeyGenerated, kGenerated, kColumns,
+  kReserved, kClash, kUnlogged, kNameless, kUnreadable, kOwned, kOwner
+};
+
+/// Columns with their types: domains are followed to their base, arrays to their element's base.
+constexpr std::string_view kColumnTypes = R"sql(
+WITH RECURSIVE wanted AS (%s),
+base(place, oid, typmod, ndims, defaulted) AS (
+  SELECT place, type_oid, typmod, ndims, false FROM wanted
+  UNION ALL
+  SELECT b.place, t.typbasetype, t.typtypmod, greatest(b.ndims, t.typndims), b.defaulted OR t.typdefault IS NOT NULL
+  FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'),
+element(place, oid) AS (
+  SELECT b.place, e.oid FROM base b JOIN pg_type t ON t.oid = b.oid JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
+  UNION ALL
+  SELECT m.place, t.typbasetype FROM element m JOIN pg_type t ON t.oid = m.oid WHERE t.typtype = 'd'),
+element_modifier(place, typmod) AS (
+  SELECT m.place, t.typtypmod FROM element m JOIN pg_type t ON t.oid = m.oid WHERE t.typtype = 'd' AND t.typtypmod >= 0)
+SELECT w.place, w.name, w.type_oid, w.typmod, b.oid, t.typtype,
+       coalesce((SELECT max(x.typmod) FROM element_modifier x WHERE x.place = w.place), b.typmod), b.ndims,
+       coalesce(e.oid, 0), coalesce(e.typtype, 'b'), w.defaulted OR b.defaulted
+FROM wanted w
+JOIN base b ON b.place = w.place
+JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
+LEFT JOIN (SELECT m.place, y.oid, y.typtype FROM element m JOIN pg_type y ON y.oid = m.oid WHERE y.typtype <> 'd') e ON e.place = w.place
+ORDER BY w.place
+)sql";
+
+std::string TypesQuery(std::string_view wanted) {
+  std::string sql(kColumnTypes);
+  return sql.replace(sql.find("%s"), 2, wanted);
+}
+
+std::vector<SourceColumn> ToColumns(const Rows& rows) {
+  std::vector<SourceColumn> columns;
+  for (int row = 0; row < rows.size(); ++row) {
+    SourceColumn column;
+    column.number = static_cast<int32_t>(rows.number(row, 0));
+    column.name = rows.text(row, 1);
+    column.type_oid = rows.oid(row, 2);
+    column.modifier = static_cast<int32_t>(rows.number(row, 3));
+    CatalogType type;
+    type.oid = rows.oid(row, 4);
+    type.kind = rows.text(row, 5)[0];
+    type.modifier = static_cast<int32_t>(rows.number(row, 6));
+    type.dimensions = static_cast<int32_t>(rows.number(row, 7));
+    type.element_oid = rows.oid(row, 8);
+    type.element_kind = rows.text(row, 9)[0];
+    column.type = TypeOf(type);
+    column.has_default = rows.truth(row, 10);
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+Status NotLogged(const Rows& rows, int row) {
+  std::string_view kind = rows.text(row, kKind);
+  bool view = kind == "v" || kind == "m";
+  if (view || kind == "f") {
+    return Error(ErrorClass::TABLE_NOT_LOGGED, "a {} has no change log", kind == "f" ? "foreign table" : "view")
+        .WithRemedy("Exclude it, and ingest the tables it reads instead.");
+  }
+  if (rows.text(row, kPersistence) == "u") {
+    return Error(ErrorClass::TABLE_NOT_LOGGED, "the table is unlogged: it has no change log")
+        .WithRemedy(fmt::format("ALTER TABLE {} SET LOGGED;", Quote({std::string(rows.text(row, kSchema)), std::string(rows.text(row, kTable))})));
+  }
+  if (!rows.text(row, kUnlogged).empty()) {
+    return Error(ErrorClass::TABLE_NOT_LOGGED, "partitions of it are foreign or unlogged: {}", rows.text(row, kUnlogged))
+        .WithRemedy("ALTER TABLE … SET LOGGED on those partitions, or exclude the table.");
+  }
+  return Status::Ok();
+}
+
+/// A partitioned table needs a primary key, which partitions made later inherit; they would not inherit REPLICA IDENTITY, and
+/// the user's own updates of them would fail once published.
+Status PartitionedIdentity(const Rows& rows, int row, const std::string& name) {
+  if (rows.text(row, kIdentity) == "i" || rows.text(row, kIdentity) == "n") {
+    return Error(ErrorClass::TABLE_NO_IDENTITY, "a partitioned table is identified by its primary key only")
+        .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", name));
+  }
+  if (rows.text(row, kKey).empty()) {
+    return Error(ErrorClass::TABLE_NO_IDENTITY, "the partitioned table has no primary key")
+        .WithRemedy(fmt::format("ALTER TABLE {} ADD PRIMARY KEY (…);", name));
+  }
+  if (!rows.text(row, kNameless).empty()) {
+    return Error(ErrorClass::TABLE_NO_IDENTITY, "partitions of it are not identified by the primary key: {}", rows.text(row, kNameless))
+        .WithRemedy("ALTER TABLE … REPLICA IDENTITY DEFAULT; on each of those partitions.");
+  }
+  return Status::Ok();
+}
+
+Status Identity(const Connection& connection, const Rows& rows, int row, const std::string& name) {
+  char identity = rows.text(row, kIdentity)[0];
+  if (rows.number(row, kColumns) == 0) {
+    return Error(ErrorClass::TABLE_NO_IDENTITY, "the table has no columns").WithRemedy("Exclude the table.");
+  }
+  if (rows.truth(row, kKeyGenerated)) {
+    return Error(ErrorClass::TABLE_NO_IDENTITY, "a generated column is part of the key, and the log does not carry it")
+        .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY USING INDEX …; an index without generated columns.", name));
+  }
+  // From version 18 updates fail at the source when the identity is FULL and a generated column is not published.
+  if (identity == 'f' && rows.truth(row, kGenerated) && connection.server_version() >= 180000) {
+    return Error(ErrorClass::TABLE_NO_IDENTITY, "REPLICA IDENTITY FULL and a generated column: publishing it would break its updates")
+        .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", name));
+  }
+  if (rows.text(row, kKind) == "p") return PartitionedIdentity(rows, row, name);
+  if (identity == 'f' || (identity != 'n' && !rows.text(row, kKey).empty())) return Status::Ok();
+  if (identity == 'd') {
+    return Error(ErrorClass::TABLE_NO_IDENTITY, "the table has no primary key: publishing it would break its updates and deletes")
+        .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL;", name));
+  }
+  return Error(ErrorClass::TABLE_NO_IDENTITY, "the table's replica identity is {}: publishing it would break its updates and deletes",
+               identity == 'n' ? "NOTHING" : "an index that is gone or deferrable")
+      .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT; with a primary key, else REPLICA IDENTITY FULL;", name));
+}
+
+Status Readable(const Rows& rows, int row, const std::string& name) {
+  if (!rows.truth(row, kReadable) || !rows.text(row, kUnreadable).empty()) {
+    std::string partitions(rows.text(row, kUnreadable));
+    return Error(ErrorClass::SOURCE_PRIVILEGE, "the user may not read {}", partitions.empty() ? name : partitions)
+        .WithRemedy(fmt::format("GRANT USAGE ON SCHEMA {} TO CURRENT_USER_NAME; GRANT SELECT ON {} TO CURRENT_USER_NAME;",
+                                QuoteIdentifier(rows.text(row, kSchema)), partitions.empty() ? name : partitions));
+  }
+  if (rows.truth(row, kFiltered)) {
+    return Error(ErrorClass::SOURCE_PRIVILEGE, "row security would hide rows of the table from the user")
+        .WithRemedy("ALTER ROLE CURRENT_USER_NAME BYPASSRLS;");
+  }
+  return Status::Ok();
+}
+
+Status Names(const Rows& rows, int row) {
+  if (!rows.text(row, kReserved).empty()) {
+    return Error(ErrorClass::COLUMN_RESERVED, "the column name is reserved: {}", rows.text(row, kReserved));
+  }
+  if (!rows.text(row, kClash).empty()) {
+    return Error(ErrorClass::COLUMN_NAME_CONFLICT, "another column has this name in another case: {}", rows.text(row, kClash));
+  }
+  return Status::Ok();
+}
+
+Status Owned(const Rows& rows, int row, const std::string& name) {
+  if (rows.truth(row, kOwned)) return Status::Ok();
+  return Error(ErrorClass::SOURCE_PRIVILEGE, "the user does not own the table, which publishing it takes")
+      .WithRemedy(fmt::format("GRANT {} TO CURRENT_USER_NAME; or, as its owner, put {} into a publication of yours and pass --publication.",
+                              QuoteIdentifier(rows.text(row, kOwner)), name));
+}
+
+Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool to_publish) {
+  record::TableName table{std::string(rows.text(row, kSchema)), std::string(rows.text(row, kTable))};
+  std::string name = Quote(table);
+  Status problem = NotLogged(rows, row);
+  if (problem.ok()) problem = Identity(connection, rows, row, name);
+  if (problem.ok()) problem = Readable(rows, row, name);
+  if (problem.ok() && to_publish) problem = Owned(rows, row, name);
+  if (problem.ok()) problem = Names(rows, row);
+  if (problem.ok()) return problem;
+  std::string remedy(problem.remedy());
+  static constexpr std::string_view kUser = "CURRENT_USER_NAME";
+  const char* user = PQuser(connection.handle());
+  for (size_t at = remedy.find(kUser); at != std::string::npos; at = remedy.find(kUser, at)) {
+    remedy.replace(at, kUser.size(), QuoteIdentifier(user));
+  }
+  return std::move(problem).With("table", table.ToString()).WithRemedy(remedy);
+}
+
+Result<Rows> QueryTables(Connection* connection, const std::optional<std::set<uint32_t>>& only) {
+  std::string sql(kTables);
+  if (!only) return connection->Query(sql + "ORDER BY 2, 3");
+  std::vector<std::string> oids;
+  for (uint32_t oid : *only) oids.push_back(std::to_string(oid));
+  return connection->Query(sql + "AND c.oid = ANY ($1::oid[]) ORDER BY 2, 3", {ArrayParameter(oids)});
+}
+
+std::vector<int32_t> Numbers(std::string_view text) {
+  std::vector<int32_t> numbers;
+  while (!text.empty()) {
+    size_t space = std::min(text.find(' '), text.size());
+    int32_t number = 0;
+    std::from_chars(text.data(), text.data() + space, number);
+    numbers.push_back(number);
+    text.remove_prefix(std::min(space + 1, text.size()));
+  }
+  return numbers;
+}
+
+}  // namespace
+
+Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish, const std::optional<std::set<uint32_t>>& only) {
+  FRESHET_TRY(Rows rows, QueryTables(connection, only));
+  std::vector<TableListing> listings;
+  for (int row = 0; row < rows.size(); ++row) {
+    TableListing listing;
+    listing.id = record::TableId(std::string(rows.text(row, kOid)));
+    listing.name = {std::string(rows.text(row, kSchema)), std::string(rows.text(row, kTable))};
+    listing.problem = ProblemOf(*connection, rows, row, to_publish);
+    listing.rows_estimated = rows.number(row, kRows);
+    listing.bytes_estimated = rows.number(row, kBytes);
+    listings.push_back(std::move(listing));
+  }
+  return listings;
+}
+
+Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid) {
+  static const std::string sql = TypesQuery(R"sql(
+    SELECT attnum::int AS place, attname AS name, atttypid AS type_oid, atttypmod AS typmod, attndims::int AS ndims,
+           atthasmissing OR atthasdef OR attidentity <> '' AS defaulted
+    FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '')sql");
+  FRESHET_TRY(Rows rows, connection->Query(sql, {std::to_string(oid)}));
+  return ToColumns(rows);
+}
+
+Result<std::optional<ColumnType>> ReadType(Connection* connection, uint32_t oid, int32_t modifier) {
+  static const std::string sql = TypesQuery(
+      "SELECT 1 AS place, 'type'::name AS name, $1::oid AS type_oid, $2::int AS typmod, 0 AS ndims, false AS defaulted");
+  FRESHET_TRY(Rows rows, connection->Query(sql, {std::to_string(oid), std::to_string(modifier)}));
+  auto columns = ToColumns(rows);
+  if (columns.empty()) return std::optional<ColumnType>();
+  return std::optional(columns[0].type);
+}
+
+Result<SourceTable> ReadTable(Connection* connection, uint32_t oid) {
+  FRESHET_TRY(Rows rows, QueryTables(connection, std::set<uint32_t>{oid}));
+  if (rows.empty()) return Error(ErrorClass::NOT_FOUND, "the source has no table with oid {}", oid);
+  SourceTable table;
+  table.oid = oid;
+  table.name = {std::string(rows.text(0, kSchema)), std::string(rows.text(0, kTable))};
+  table.partitioned = rows.text(0, kKind) == "p";
+  table.key = Numbers(rows.text(0, kKey));
+  table.problem = ProblemOf(*connection, rows, 0, /*to_publish=*/false);
+  FRESHET_TRY(table.columns, ReadColumns(connection, oid));
+  return table;
+}
+
+Result<record::TableShape> ToShape(const SourceTable& table) {
+  FRESHET_CHECK_OK(table.problem);
+  record::TableShape shape;
+  shape.id = record::TableId(std::to_string(table.oid));
+  shape.name = table.name;
+  arrow::FieldVector fields;
+  for (const auto& column : table.columns) {
+    fields.push_back(arrow::field(column.name, ArrowTypeOf(column.type)));
+    shape.ids.emplace_back(column.number);
+  }
+  shape.schema = arrow::schema(std::move(fields));
+  for (int32_t number : table.key) {
+    auto at = std::find(shape.ids.begin(), shape.ids.end(), record::ColumnId(number));
+    FRESHET_ASSERT(at != shape.ids.end());
+    shape.key.push_back(static_cast<int>(at - shape.ids.begin()));
+  }
+  FRESHET_CHECK_OK(record::CheckShape(shape));
+  return shape;
+}
+
+std::string Quote(const record::TableName& name) { return QuoteIdentifier(name.schema) + "." + QuoteIdentifier(name.table); }
+
+Result<uint32_t> OidOf(const record::TableId& table) {
+  uint32_t oid = 0;
+  const std::string& text = table.value();
+  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), oid);
+  if (error != std::errc() || stop != text.data() + text.size()) return Error(ErrorClass::NOT_FOUND, "not a table of this source: {}", text);
+  return oid;
+}
+
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sources/postgres/connection.h"
+#include "sources/postgres/types.h"
+#include "sources/source.h"
+
+namespace freshet::sources::postgres {
+
+/// A column as the catalog has it; generated ones are none, for the log does not carry them.
+struct SourceColumn {
+  int32_t number = 0;
+  std::string name;
+  uint32_t type_oid = 0;
+  int32_t modifier = -1;
+  ColumnType type;
+  /// Rows that were there when it was added may hold something else than NULL.
+  bool has_default = false;
+};
+
+/// A table as the catalog has it.
+struct SourceTable {
+  uint32_t oid = 0;
+  record::TableName name;
+  bool partitioned = false;
+  std::vector<SourceColumn> columns;
+  /// Column numbers of the key in its order; empty: whole rows (REPLICA IDENTITY FULL without a primary key).
+  std::vector<int32_t> key;
+  /// What keeps it from being ingested.
+  Status problem;
+};
+
+/// Return all user tables, or those of `only`: partitioned tables as one, what cannot be ingested with its problem.
+/// `to_publish`: not owning the table is a problem too.
+Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish, const std::optional<std::set<uint32_t>>& only = {});
+
+/// Read one table. Errors: NOT_FOUND.
+Result<SourceTable> ReadTable(Connection* connection, uint32_t oid);
+/// Read columns alone; also of partitions. Empty when there is no such table.
+Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid);
+/// Errors: the table's problem, and what CheckShape says.
+Result<record::TableShape> ToShape(const SourceTable& table);
+
+/// What a column of a type would be, for types met in the change stream. Nothing when the type is not in the catalog any more.
+Result<std::optional<ColumnType>> ReadType(Connection* connection, uint32_t oid, int32_t modifier);
+
+/// Return `"schema"."table"`.
+std::string Quote(const record::TableName& name);
+/// Errors: NOT_FOUND (it is not one of this source's ids).
+Result<uint32_t> OidOf(const record::TableId& table);
+
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/postgres/fence.h"
+
+namespace freshet::sources::postgres {
+
+Result<std::optional<Lsn>> FenceAsker::Ask(MonotonicTime now) {
+  if (!flush_delay_) {
+    FRESHET_TRY(Rows rows, connection_->Query("SELECT setting FROM pg_settings WHERE name = 'wal_writer_delay'"));
+    flush_delay_ = std::chrono::milliseconds(3 * (rows.empty() ? 200 : rows.number(0, 0)) + 50);
+  }
+  FRESHET_TRY(Rows rows, connection_->Query("SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()"));
+  FRESHET_TRY(inserted_, ParseLsn(rows.text(0, 0)));
+  FRESHET_TRY(flushed_, ParseLsn(rows.text(0, 1)));
+  asked_at_ = now;
+  if (!insert_first_) insert_first_ = inserted_;
+  if (Passes(flushed_, *insert_first_)) return std::optional(flushed_);
+  bool known = old_insert_ >= *insert_first_;
+  if (known && now - old_insert_since_ >= *flush_delay_) return std::optional(flushed_);
+  if (!known) {
+    old_insert_ = inserted_;
+    old_insert_since_ = now;
+  }
+  return std::optional<Lsn>();
+}
+
+bool Passes(Lsn seen, Lsn fence) {
+  constexpr Lsn kPage = 8192, kShortHeader = 24, kLongHeader = 40;
+  if (seen >= fence) return true;
+  Lsn into_page = fence % kPage;
+  return (into_page == kShortHeader || into_page == kLongHeader) && seen >= fence - into_page;
+}
+
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/postgres/receiver.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/clock.h"
+#include "sources/postgres/pgoutput.h"
+#include "sources/postgres/slot.h"
+
+namespace freshet::sources::postgres {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr size_t kLengthBytes = sizeof(uint32_t);
+
+}  // namespace
+
+void WireBlock::Add(std::string_view message) {
+  auto length = static_cast<uint32_t>(message.size());
+  char prefix[kLengthBytes];
+  std::memcpy(prefix, &length, kLengthBytes);
+  bytes_.append(prefix, kLengthBytes).append(message);
+}
+
+std::optional<std::string_view> WireBlock::Next() {
+  if (at_ == bytes_.size()) return std::nullopt;
+  uint32_t length = 0;
+  std::memcpy(&length, bytes_.data() + at_, kLengthBytes);
+  std::string_view message(bytes_.data() + at_ + kLengthBytes, length);
+  at_ += kLengthBytes + length;
+  return message;
+}
+
+Receiver::Receiver(std::unique_ptr<Connection> connection, std::chrono::milliseconds status_interval, Lsn acknowledged)
+    : connection_(std::move(connection)), status_interval_(status_interval), acknowledged_(acknowledged), received_(acknowledged) {}
+
+Receiver::~Receiver() {
+  Stop();
+  if (wake_descriptor_ >= 0) close(wake_descriptor_);
+}
+
+Status Receiver::Start() {
+  wake_descriptor_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (wake_descriptor_ < 0) return Error(ErrorClass::INTERNAL, "eventfd: {}", std::strerror(errno));
+  thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
+  return Status::Ok();
+}
+
+void Receiver::Stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  queue_.Close();
+  Wake();
+  thread_.join();
+}
+
+std::optional<WireBlock> Receiver::Pop(Deadline deadline) { return queue_.Pop(deadline, {}); }
+
+Status Receiver::status() const {
+  if (!queue_.closed_and_empty()) return Status::Ok();
+  std::lock_guard lock(mutex_);
+  return status_;
+}
+
+void Receiver::Acknowledge(Lsn lsn) {
+  acknowledged_ = lsn;
+  Wake();
+}
+
+void Receiver::RequestPosition() {
+  position_requested_ = true;
+  Wake();
+}
+
+void Receiver::Wake() {
+  uint64_t one = 1;
+  // A full counter wakes as well.
+  (void)!write(wake_descriptor_, &one, sizeof one);
+}
+
+void Receiver::Run(const std::stop_token& stop) {
+  Status status = Receive(stop);
+  {
+    std::lock_guard lock(mutex_);
+    status_ = std::move(status);
+  }
+  queue_.Close();
+}
+
+Status Receiver::Receive(const std::stop_token& stop) {
+  bool ended = false;
+  while (!stop.stop_requested() && !ended) {
+    FRESHET_CHECK_OK(SendStatusIfDue());
+    FRESHET_CHECK_OK(TakeAvailable(stop, &ended));
+    if (block_.size() > 0) {
+      FRESHET_CHECK_OK(Hand(stop));
+    } else if (!ended) {
+      WaitForWire();
+      if (PQconsumeInput(connection_->handle()) == 0) return connection_->ErrorOf(nullptr);
+    }
+  }
+  return Error(ErrorClass::SOURCE_UNREACHABLE, "the source ended the replication stream");
+}
+
+Status Receiver::TakeAvailable(const std::stop_token& stop, bool* ended) {
+  while (!stop.stop_requested()) {
+    char* buffer = nullptr;
+    int size = PQgetCopyData(connection_->handle(), &buffer, /*async=*/1);
+    if (size == 0) return Status::Ok();
+    if (size == -2) return connection_->ErrorOf(nullptr);
+    if (size == -1) {
+      *ended = true;
+      Rows result(PQgetResult(connection_->handle()));
+      if (result.failed()) return StreamError(connection_->ErrorOf(result.handle()), *connection_);
+      return Status::Ok();
+    }
+    std::unique_ptr<char, decltype(&PQfreemem)> owner(buffer, &PQfreemem);
+    std::string_view message(buffer, static_cast<size_t>(size));
+    Look(message);
+    block_.Add(message);
+    if (reply_due_) FRESHET_CHECK_OK(SendStatus(false));
+    if (block_.size() >= limits::kWireBlockBytes) return Status::Ok();
+  }
+  return Status::Ok();
+}
+
+/// Hand the block over; while the queue is full, go on telling the server that we live.
+Status Receiver::Hand(const std::stop_token& stop) {
+  size_t bytes = block_.size();
+  while (!queue_.PushUntil(&block_, bytes, status_sent_ + status_interval_, stop)) {
+    if (stop.stop_requested()) return Status::Ok();
+    FRESHET_CHECK_OK(SendStatusIfDue());
+  }
+  block_ = WireBlock();
+  return Status::Ok();
+}
+
+/// Keep up with what the server needs an answer for. A message of changes tells where it stands in its first number.
+void Receiver::Look(std::string_view message) {
+  if (message.empty()) return;
+  std::string_view body = message.substr(1);
+  if (message[0] == 'w' && body.size() >= 8) received_ = std::max(received_, LoadBigEndian<uint64_t>(body.data()));
+  if (message[0] != 'k') return;
+  if (auto keepalive = ParseKeepalive(body)) {
+    received_ = std::max(received_, keepalive->end_lsn);
+    reply_due_ = reply_due_ || keepalive->reply_requested;
+  }
+}
+
+Status Receiver::SendStatusIfDue() {
+  bool requested = position_requested_.exchange(false);
+  bool due = requested || reply_due_ || acknowledged_ != told_ || steady_clock::now() - status_sent_ >= status_interval_;
+  return due ? SendStatus(requested) : Status::Ok();
+}
+
+Status Receiver::SendStatus(bool reply_requested) {
+  told_ = acknowledged_;
+  reply_due_ = false;
+  status_sent_ = steady_clock::now();
+  std::string message = FormatStatusUpdate(received_, told_, SystemClock().WallNow(), reply_requested);
+  if (PQputCopyData(connection_->handle(), message.data(), static_cast<int>(message.size())) != 1 || PQflush(connection_->handle()) != 0) {
+    return connection_->ErrorOf(nullptr);
+  }
+  return Status::Ok();
+}
+
+void Receiver::WaitForWire() {
+  auto left = std::chrono::duration_cast<std::chrono::milliseconds>(status_sent_ + status_interval_ - steady_clock::now());
+  pollfd descriptors[2] = {{PQsocket(connection_->handle()), POLLIN, 0}, {wake_descriptor_, POLLIN, 0}};
+  poll(descriptors, 2, static_cast<int>(std::max<int64_t>(0, left.count())));
+  uint64_t ignored = 0;
+  (void)!read(wake_descriptor_, &ignored, sizeof ignored);
+}
+
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "base/bounded_queue.h"
+#include "base/limits.h"
+#include "sources/postgres/connection.h"
+#include "sources/postgres/lsn.h"
+
+namespace freshet::sources::postgres {
+
+/// The copy-both messages one block holds, in order.
+class WireBlock {
+ public:
+  void Add(std::string_view message);
+  /// Take the next message; nothing at the end. The view lives as long as the block.
+  std::optional<std::string_view> Next();
+  bool HasMore() const { return at_ < bytes_.size(); }
+  size_t size() const { return bytes_.size(); }
+
+ private:
+  std::string bytes_;
+  size_t at_ = 0;
+};
+
+/// The thread that reads a replication stream's wire and keeps its session alive, so that a slow reader is back-pressure and never
+/// a cut connection. The only user of its connection once started.
+///
+///   loop: tell the server where we are, when due or asked
+///         take what has come into a block; hand a full block, or what there is, to the queue
+///         nothing more there: wait for the wire or for the reader's wish
+class Receiver {
+ public:
+  /// REQUIRES: `connection` is in copy-both mode. `status_interval`: well below the server's wal_sender_timeout.
+  Receiver(std::unique_ptr<Connection> connection, std::chrono::milliseconds status_interval, Lsn acknowledged);
+  ~Receiver();
+  Status Start();
+  /// End the thread and the session.
+  void Stop();
+
+  /// Return the next block; nothing at the deadline or at the stream's end: `status` says which.
+  std::optional<WireBlock> Pop(Deadline deadline);
+  /// Why the stream ended; OK while it goes on or blocks are left.
+  Status status() const;
+  /// Tell the server that everything up to here is safe. Thread-safe.
+  void Acknowledge(Lsn lsn);
+  /// Ask the server for a keepalive with its position. Thread-safe.
+  void RequestPosition();
+
+ private:
+  void Run(const std::stop_token& stop);
+  Status Receive(const std::stop_token& stop);
+  Status TakeAvailable(const std::stop_token& stop, bool* ended);
+  Status Hand(const std::stop_token& stop);
+  Status SendStatus(bool reply_requested);
+  Status SendStatusIfDue();
+  void Look(std::string_view message);
+  void WaitForWire();
+  void Wake();
+
+  const std::unique_ptr<Connection> connection_;
+  const std::chrono::milliseconds status_interval_;
+  BoundedQueue<WireBlock> queue_{limits::kWireQueueBytesMax};
+  std::atomic<Lsn> acknowledged_;
+  std::atomic<bool> position_requested_ = false;
+  int wake_descriptor_ = -1;
+  // The thread's own.
+  WireBlock block_;
+  Lsn received_ = 0;
+  Lsn told_ = 0;
+  bool reply_due_ = false;
+  MonotonicTime status_sent_{};
+  mutable std::mutex mutex_;
+  // Protected by mutex_.
+  Status status_;
+  std::jthread thread_;
+};
+
+}  // namespace freshet::sources::postgres

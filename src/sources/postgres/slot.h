@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sources/postgres/connection.h"
+#include "sources/postgres/lsn.h"
+#include "record/shape.h"
+
+// What Freshet keeps at the server: one replication slot and one publication, made by us or given by the user.
+
+namespace freshet::sources::postgres {
+
+/// Where a slot stands. Source: PostgreSQL, pg_replication_slots.
+struct SlotState {
+  /// The stream goes on from here at the earliest.
+  Lsn confirmed = 0;
+  bool lost = false;
+  /// The process that reads it; 0: nobody.
+  int active_process = 0;
+  /// Whether that process says it is Freshet's.
+  bool active_ours = false;
+  /// Why it cannot be used here, if so: another database, another plugin.
+  std::string unfit;
+};
+Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::string& name);
+/// Errors: SOURCE_NOT_LOGICAL, SOURCE_NO_FREE_SLOT, SOURCE_PRIVILEGE, SOURCE_BLOCKED. `observer` finds out who blocks.
+Result<Lsn> MakeSlot(Connection* connection, Connection* observer, const Config& config);
+/// Give the errors of making any slot their class and remedy.
+Status SlotError(Status status, const Connection& connection);
+/// Give the errors of streaming from a slot their class. Errors: SLOT_LOST, SLOT_IN_USE, PUBLICATION_MISSING …
+Status StreamError(Status status, const Connection& connection);
+/// Wait until nobody reads the slot; a session that says it is Freshet's own is ended, for its process is dead: only one
+/// holds a destination. Errors: SLOT_IN_USE.
+Status FreeSlot(Connection* connection, const std::string& name);
+/// OK when it is gone already.
+Status DropSlot(Connection* connection, const std::string& name);
+
+/// Make the publication if it is ours and absent; true: it was made just now. Errors: PUBLICATION_MISSING, SOURCE_PRIVILEGE.
+Result<bool> EnsurePublication(Connection* connection, const Config& config);
+/// Make our publication hold exactly these tables of `shapes` that can be published, or look what the given one holds.
+/// Returns why each of the others is left out: TABLE_NO_IDENTITY, PUBLICATION_MISSING, NOT_FOUND …
+Result<std::map<record::TableId, Status>> PublishTables(Connection* connection, const Config& config,
+                                                        const std::vector<std::shared_ptr<const record::TableShape>>& shapes);
+/// What is wrong with a given publication as a whole, and with each of these tables in it.
+struct PublicationProblems {
+  std::vector<Status> whole;
+  std::map<uint32_t, Status> tables;
+};
+Result<PublicationProblems> CheckGivenPublication(Connection* connection, const Config& config, const std::map<uint32_t, record::TableName>& tables);
+/// OK when it is gone already.
+Status DropPublication(Connection* connection, const std::string& name);
+
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/postgres/source.h"
+
+#include <mutex>
+
+#include "sources/postgres/changes.h"
+#include "sources/postgres/check.h"
+#include "sources/postgres/connection.h"
+#include "sources/postgres/discover.h"
+#include "sources/postgres/slot.h"
+#include "sources/postgres/snapshot.h"
+
+namespace freshet::sources::postgres {
+namespace {
+
+/// One session for the catalog, used under a mutex and made anew when it broke; streams and snapshots have their own.
+class PostgresSource final : public Source {
+ public:
+  explicit PostgresSource(Config config) : config_(std::move(config)) {}
+
+  Status Connect();
+  Traits traits() const override { return {"postgres", /*exact_snapshots=*/true, identity_}; }
+  std::vector<Finding> Check() override;
+  Result<std::vector<TableListing>> ListTables() override;
+  Result<record::TableShape> Describe(const record::TableId& table) override;
+  Result<std::unique_ptr<Snapshot>> BeginSnapshot() override { return postgres::BeginSnapshot(config_, epoch_); }
+  Result<std::unique_ptr<ChangeStream>> OpenChanges(std::vector<std::shared_ptr<const record::TableShape>> shapes,
+                                                    const record::Cursor& from) override {
+    return postgres::OpenChanges({config_, epoch_, identity_}, std::move(shapes), from);
+  }
+  Status Forget() override;
+
+ private:
+  Result<Connection*> Session();
+  Result<std::vector<TableListing>> ListTablesIn(Connection* session);
+
+  const Config config_;
+  std::string identity_;
+  uint32_t epoch_ = 0;
+  std::mutex mutex_;
+  // Used under mutex_.
+  std::unique_ptr<Connection> session_;
+};
+
+Result<Connection*> PostgresSource::Session() {
+  if (session_ == nullptr || !session_->usable()) {
+    FRESHET_TRY(session_, Connection::Connect(config_, Connection::Mode::kQuery));
+  }
+  return session_.get();
+}
+
+Status PostgresSource::Connect() {
+  std::lock_guard lock(mutex_);
+  FRESHET_TRY(Connection* session, Session());
+  if (session->server_version() < 150000) {
+    return Error(ErrorClass::SOURCE_UNSUPPORTED, "the server is older than PostgreSQL 15: {}", session->server_version() / 10000);
+  }
+  FRESHET_TRY(Rows rows, session->Query("SELECT (SELECT system_identifier FROM pg_control_system()), "
+                                        "(SELECT oid FROM pg_database WHERE datname = current_database()), pg_is_in_recovery()"));
+  if (rows.truth(0, 2)) {
+    return Error(ErrorClass::SOURCE_UNSUPPORTED, "the server is a standby; changes are read from the primary");
+  }
+  identity_ = fmt::format("{}-{}", rows.text(0, 0), rows.text(0, 1));
+  // The first eight digits of a log file's name are the timeline, which grows with every promotion and point-in-time recovery.
+  FRESHET_TRY(Rows timeline, session->Query("SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8"));
+  epoch_ = timeline.oid(0, 0);
+  return Status::Ok();
+}
+
+Result<std::vector<TableListing>> PostgresSource::ListTablesIn(Connection* session) {
+  FRESHET_TRY(auto listings, postgres::ListTables(session, !config_.publication_given));
+  if (!config_.publication_given) return listings;
+  std::map<uint32_t, record::TableName> fit;
+  for (const auto& listing : listings) {
+    if (!listing.problem.ok()) continue;
+    FRESHET_TRY(uint32_t oid, OidOf(listing.id));
+    fit[oid] = listing.name;
+  }
+  FRESHET_TRY(PublicationProblems problems, CheckGivenPublication(session, config_, fit));
+  for (auto& listing : listings) {
+    FRESHET_TRY(uint32_t oid, OidOf(listing.id));
+    auto found = problems.tables.find(oid);
+    if (found != problems.tables.end()) listing.problem = found->second;
+  }
+  return listings;
+}
+
+Result<std::vector<TableListing>> PostgresSource::ListTables() {
+  std::lock_guard lock(mutex_);
+  FRESHET_TRY(Connection* session, Session());
+  return ListTablesIn(session);
+}
+
+Result<record::TableShape> PostgresSource::Describe(const record::TableId& table) {
+  std::lock_guard lock(mutex_);
+  FRESHET_TRY(Connection* session, Session());
+  FRESHET_TRY(uint32_t oid, OidOf(table));
+  FRESHET_TRY(SourceTable found, ReadTable(session, oid));
+  return ToShape(found);
+}
+
+std::vector<Finding> PostgresSource::Check() {
+  std::lock_guard lock(mutex_);
+  auto session = Session();
+  if (!session.ok()) return {{std::nullopt, session.status(), true}};
+  std::vector<Finding> findings = CheckServer(**session, config_);
+  auto listings = ListTablesIn(*session);
+  if (!listings.ok()) {
+    findings.push_back({std::nullopt, listings.status(), true});
+    return findings;
+  }
+  for (const auto& listing : *listings) {
+    // Rights are among the server's findings already.
+    if (listing.problem.ok() || listing.problem.Is(ErrorClass::SOURCE_PRIVILEGE)) continue;
+    findings.push_back({listing.name, listing.problem, true});
+  }
+  return findings;
+}
+
+Status PostgresSource::Forget() {
+  std::lock_guard lock(mutex_);
+  FRESHET_TRY(Connection* session, Session());
+  if (!config_.slot_given && !config_.slot.empty()) FRESHET_CHECK_OK(DropSlot(session, config_.slot));
+  if (!config_.publication_given && !config_.publication.empty()) FRESHET_CHECK_OK(DropPublication(session, config_.publication));
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> Open(Config config) {
+  auto source = std::make_unique<PostgresSource>(std::move(config));
+  FRESHET_CHECK_OK(source->Connect());
+  return std::unique_ptr<Source>(std::move(source));
+}
+
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/postgres/stream.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "sources/postgres/slot.h"
+
+namespace freshet::sources::postgres {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// How often the server is asked again while its position has not passed the fence.
+constexpr milliseconds kAskInterval{5};
+constexpr std::chrono::seconds kBehindInterval{1};
+
+}  // namespace
+
+PostgresStream::PostgresStream(Origin origin, Lsn start, std::unique_ptr<Connection> side, std::unique_ptr<Receiver> receiver)
+    : origin_(std::move(origin)),
+      start_(start),
+      side_(std::move(side)),
+      fence_asker_(side_.get()),
+      receiver_(std::move(receiver)),
+      seen_(start),
+      returned_(start),
+      returned_at_(steady_clock::now()) {}
+
+Status PostgresStream::Fence() {
+  fence_asker_.Restart();
+  FRESHET_CHECK_OK(fence_asker_.Ask(steady_clock::now()));
+  fence_ = fence_asker_.inserted();
+  return Status::Ok();
+}
+
+Status PostgresStream::Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) {
+  FRESHET_TRY(auto left_out, PublishTables(side_.get(), origin_.config, shapes));
+  std::set<uint32_t> watched;
+  for (auto& shape : shapes) {
+    FRESHET_TRY(uint32_t oid, OidOf(shape->id));
+    watched.insert(oid);
+    Table& table = tables_[oid];
+    auto why = left_out.find(shape->id);
+    if (why != left_out.end() && !(table.shape != nullptr && table.failed)) {
+      table.shape = std::move(shape);
+      Fail(&table, why->second);
+    } else if (table.shape == nullptr || !table.shape->SameColumns(*shape) || table.shape->version != shape->version) {
+      FRESHET_CHECK_OK(FlushTable(&table));
+      table.changes.reset();
+      table.shape = std::move(shape);
+      table.failed = false;
+    }
+  }
+  for (auto& [oid, table] : tables_) {
+    if (table.shape == nullptr || watched.contains(oid)) continue;
+    FRESHET_CHECK_OK(FlushTable(&table));
+    table.shape.reset();
+    table.changes.reset();
+    table.failed = false;
+  }
+  return Status::Ok();
+}
+
+Status PostgresStream::Acknowledge(const record::Cursor& durable) {
+  if (durable.text.empty()) return Status::Ok();
+  FRESHET_TRY(Position position, FromCursor(durable));
+  receiver_->Acknowledge(position.lsn);
+  return Status::Ok();
+}
+
+int64_t PostgresStream::BytesBehind() const {
+  if (fence_asker_.flushed() == 0) return -1;
+  return fence_asker_.flushed() > returned_ ? static_cast<int64_t>(fence_asker_.flushed() - returned_) : 0;
+}
+
+int64_t PostgresStream::values_nulled() const {
+  int64_t sum = nulled_before_;
+  for (const auto& [oid, table] : tables_) {
+    if (table.changes != nullptr) sum += table.changes->values_nulled();
+  }
+  return sum;
+}
+
+record::StreamEvent PostgresStream::TakeReady() {
+  record::StreamEvent event = std::move(ready_.front());
+  ready_.pop_front();
+  return event;
+}
+
+bool PostgresStream::CommitDue(MonotonicTime now) const {
+  if (!commit_open_ || in_transaction_) return false;
+  return now >= commit_since_ + limits::kCommitDelayMax || open_bytes_ >= limits::kBatchBytesMax || (fence_ && Passes(seen_, *fence_));
+}
+
+Result<record::StreamEvent> PostgresStream::Next(Deadline deadline) {
+  while (true) {
+    if (!ready_.empty()) return TakeReady();
+    auto now = steady_clock::now();
+    if (CommitDue(now)) {
+      FRESHET_CHECK_OK(CloseCommit());
+      continue;
+    }
+    FRESHET_TRY(bool advanced, Advance(deadline));
+    if (advanced) continue;
+    FRESHET_TRY(auto event, WhenQuiet(deadline));
+    if (event) return *std::move(event);
+  }
+}
+
+/// Decode what has come. With an open commit, wait a little for more to share its batches, then close it.
+Result<bool> PostgresStream::Advance(Deadline deadline) {
+  while (ready_.empty()) {
+    if (!block_) {
+      auto now = steady_clock::now();
+      block_ = receiver_->Pop(now);
+      bool waits = !block_ && commit_open_ && !in_transaction_;
+      if (waits) block_ = receiver_->Pop(std::min({deadline, now + limits::kWireQuietMax, commit_since_ + limits::kCommitDelayMax}));
+      if (!block_ && waits) {
+        FRESHET_CHECK_OK(CloseCommit());
+        return true;
+      }
+      if (!block_) return false;
+    }
+    while (auto message = block_->Next()) {
+      FRESHET_CHECK_OK(TakeMessage(*message));
+      bool full = open_bytes_ >= 2 * limits::kBatchBytesMax;
+      if (full && in_transaction_) FRESHET_CHECK_OK(FlushAll());
+      if (!ready_.empty() || (commit_open_ && !in_transaction_ && (full || fence_))) break;
+    }
+    if (!block_->HasMore()) block_.reset();
+    auto now = steady_clock::now();
+    if (CommitDue(now)) return true;
+    if (now - fence_asker_.asked_at() >= kBehindInterval) {
+      FRESHET_CHECK_OK(fence_asker_.Ask(now));
+    }
+    if (ready_.empty() && now >= deadline) return false;
+  }
+  return true;
+}
+
+/// Nothing waits: find out whether the source is idle, while waiting for the wire. Nothing is returned when something came.
+Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline deadline) {
+  if (block_) return std::optional<record::StreamEvent>(record::Nothing{});
+  if (Status ended = receiver_->status(); !ended.ok()) return ended;
+  std::optional<Lsn> fence;
+  fence_asker_.Restart();
+  while (!block_) {
+    auto now = steady_clock::now();
+    if (!fence && !in_transaction_ && !commit_open_) {
+      FRESHET_TRY(fence, fence_asker_.Ask(now));
+    }
+    bool idle = fence && Passes(seen_, *fence) && !in_transaction_ && !commit_open_;
+    if (idle && seen_ > returned_ && (position_wanted_ || now - returned_at_ >= limits::kIdlePositionInterval)) {
+      FRESHET_CHECK_OK(CloseCommit());
+      return std::optional(TakeReady());
+    }
+    // One Idle at once; more of them only as often as the caller's deadline, so that nobody spins.
+    if (idle && (!was_idle_ || fence_ || now >= deadline)) {
+      was_idle_ = true;
+      fence_.reset();
+      return std::optional<record::StreamEvent>(record::Idle{});
+    }
+    if (now >= deadline) return std::optional<record::StreamEvent>(record::Nothing{});
+    if (fence && !idle) receiver_->RequestPosition();
+    block_ = receiver_->Pop(idle || in_transaction_ ? deadline : std::min(deadline, now + kAskInterval));
+    if (!block_) {
+      if (Status ended = receiver_->status(); !ended.ok()) return ended;
+      continue;
+    }
+    while (auto message = block_->Next()) {
+      FRESHET_CHECK_OK(TakeMessage(*message));
+      if (in_transaction_ || commit_open_ || !ready_.empty()) return std::optional<record::StreamEvent>();
+    }
+    block_.reset();
+  }
+  return std::optional<record::StreamEvent>();
+}
+
+Status PostgresStream::TakeMessage(std::string_view message) {
+  if (message.empty()) return Error(ErrorClass::SOURCE_PROTOCOL, "an empty replication message");
+  if (message[0] == 'k') return TakeKeepalive(message.substr(1));
+  if (message[0] != 'w') return Error(ErrorClass::SOURCE_PROTOCOL, "unknown replication message: {}", static_cast<int>(message[0]));
+  auto payload = ParseXLogData(message.substr(1));
+  if (!payload) return Error(ErrorClass::SOURCE_PROTOCOL, "a message of changes is cut short");
+  Status status = TakeChange(*payload);
+  if (status.Is(ErrorClass::SOURCE_PROTOCOL)) return std::move(status).With("message", payload->substr(0, 1));
+  return status;
+}
+
+Status PostgresStream::TakeChange(std::string_view payload) {
+  std::string_view body = payload.substr(1);
+  switch (payload[0]) {
+    case 'I':
+    case 'U':
+    case 'D': return TakeRow(payload[0], body);
+    case 'B': return TakeBegin(body);
+    case 'C': return TakeCommit(body);
+    case 'R': return TakeRelation(body);
+    case 'T': return TakeTruncate(body);
+    // Types, origins and logical messages say nothing that we need.
+    case 'Y':
+    case 'O':
+    case 'M': return Status::Ok();
+    default: return Error(ErrorClass::SOURCE_PROTOCOL, "unknown message of changes");
+  }
+}
+
+Status PostgresStream::TakeBegin(std::string_view body) {
+  auto begin = ParseBegin(body);
+  if (!begin) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Begin");
+  begin_ = *begin;
+  in_transaction_ = true;
+  was_idle_ = false;
+  ordinal_ = 0;
+  return Status::Ok();
+}
+
+Status PostgresStream::TakeCommit(std::string_view body) {
+  auto commit = ParseCommit(body);
+  if (!commit) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Commit");
+  in_transaction_ = false;
+  seen_ = std::max(seen_, commit->end_lsn);
+  committed_at_ = commit->committed_at;
+  if (!commit_open_) commit_since_ = steady_clock::now();
+  commit_open_ = true;
+  return Status::Ok();
+}
+
+Status PostgresStream::TakeKeepalive(std::string_view body) {
+  auto keepalive = ParseKeepalive(body);
+  if (!keepalive) return Error(ErrorClass::SOURCE_PROTOCOL, "bad keepalive");
+  // Everything that committed before this position has been sent. A server that wants an answer may be waiting, to shut down, for
+  // its whole log to be confirmed.
+  if (!in_transaction_) seen_ = std::max(seen_, keepalive->end_lsn);
+  position_wanted_ = position_wanted_ || keepalive->reply_requested;
+  return Status::Ok();
+}
+
+record::Sequence PostgresStream::NextSequence() { return record::Sequence::Of(origin_.epoch, begin_.commit_lsn, ++ordinal_); }
+
+Status PostgresStream::TakeRow(char tag, std::string_view body) {
+  auto oid = ParseOid(body);
+  if (!oid) return Error(ErrorClass::SOURCE_PROTOCOL, "bad row");
+  // Numbers go by messages, not by what is followed: sending a transaction again gives the same ones.
+  record::Sequence first = NextSequence();
+  record::Sequence second = NextSequence();
+  Table& table = tables_[*oid];
+  if (table.shape == nullptr || table.failed) return Status::Ok();
+  if (table.changes == nullptr) {
+    FRESHET_CHECK_OK(Fit(&table));
+    if (table.failed) return Status::Ok();
+  }
+  if (!ParseRow(tag, body, &row_)) return Error(ErrorClass::SOURCE_PROTOCOL, "bad row");
+  size_t before = table.changes->bytes();
+  Status status = table.changes->Add(tag, row_, {first, second, begin_.committed_at});
+  if (!status.ok()) {
+    Fail(&table, std::move(status));
+    return Status::Ok();
+  }
+  open_bytes_ += table.changes->bytes() - before;
+  bool full = table.changes->bytes() >= limits::kBatchBytesMax || table.changes->rows() >= limits::kBatchRowsMax;
+  return full ? FlushTable(&table) : Status::Ok();
+}
+
+Status PostgresStream::TakeRelation(std::string_view body) {
+  auto relation = ParseRelation(body);
+  if (!relation) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Relation");
+  Table& table = tables_[relation->oid];
+  table.relation = std::move(relation);
+  if (table.shape == nullptr || table.failed) return Status::Ok();
+  return Fit(&table);
+}
+
+/// Compare the table's newest Relation message with its shape, and begin to collect its rows in what came out of it.
+Status PostgresStream::Fit(Table* table) {
+  if (!table->relation) return Error(ErrorClass::SOURCE_PROTOCOL, "a row came before its table's description");
+  FRESHET_TRY(RelationFit fit, FitRelation(side_.get(), *table->relation, table->shape));
+  FRESHET_CHECK_OK(FlushTable(table));
+  if (!fit.problem.ok()) {
+    Fail(table, std::move(fit.problem));
+    return Status::Ok();
+  }
+  if (fit.shape != table->shape) {
+    record::Sequence at = record::Sequence::Of(origin_.epoch, begin_.commit_lsn, ordinal_);
+    ready_.emplace_back(record::TableEvent(record::ShapeChange{table->shape, fit.shape, at}));
+    table->shape = fit.shape;
+  }
+  if (table->changes != nullptr) nulled_before_ += table->changes->values_nulled();
+  table->changes = std::make_unique<TableChanges>(table->shape, fit.ordinals, fit.whole_old_rows);
+  return Status::Ok();
+}
+
+Status PostgresStream::TakeTruncate(std::string_view body) {
+  auto truncate = ParseTruncate(body);
+  if (!truncate) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Truncate");
+  record::Sequence at = NextSequence();
+  for (uint32_t oid : truncate->oids) {
+    Table& table = tables_[oid];
+    if (table.shape == nullptr || table.failed) continue;
+    FRESHET_CHECK_OK(FlushTable(&table));
+    ready_.emplace_back(record::TableEvent(record::TableEnd{record::TableEnd::Kind::kTruncated, table.shape->id, at, begin_.committed_at}));
+  }
+  return Status::Ok();
+}
+
+void PostgresStream::Fail(Table* table, Status why) {
+  table->failed = true;
+  if (table->changes != nullptr) {
+    nulled_before_ += table->changes->values_nulled();
+    open_bytes_ -= table->changes->bytes();
+    table->changes.reset();
+  }
+  ready_.emplace_back(record::TableEvent(record::TableFailed{table->shape->id, std::move(why).With("table", table->shape->name.ToString())}));
+}
+
+Status PostgresStream::FlushTable(Table* table) {
+  if (table->changes == nullptr || table->changes->rows() == 0) return Status::Ok();
+  open_bytes_ -= table->changes->bytes();
+  FRESHET_TRY(record::ChangeBatch batch, table->changes->Finish());
+  ready_.emplace_back(record::TableEvent(std::move(batch)));
+  return Status::Ok();
+}
+
+Status PostgresStream::FlushAll() {
+  for (auto& [oid, table] : tables_) FRESHET_CHECK_OK(FlushTable(&table));
+  return Status::Ok();
+}
+
+Status PostgresStream::CloseCommit() {
+  FRESHET_CHECK_OK(FlushAll());
+  ready_.emplace_back(record::Commit{ToCursor({seen_, origin_.epoch, origin_.identity}), committed_at_});
+  commit_open_ = false;
+  position_wanted_ = false;
+  returned_ = seen_;
+  returned_at_ = steady_clock::now();
+  if (fence_ && Passes(seen_, *fence_)) {
+    ready_.emplace_back(record::Idle{});
+    fence_.reset();
+  }
+  return Status::Ok();
+}
+
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "sources/postgres/changes.h"
+#include "sources/postgres/fence.h"
+#include "sources/postgres/pgoutput.h"
+#include "sources/postgres/receiver.h"
+#include "sources/postgres/relation.h"
+#include "sources/postgres/table_changes.h"
+
+namespace freshet::sources::postgres {
+
+/// Turns pgoutput's messages into events. The receiver's thread reads the wire; everything here is the caller's thread.
+///
+///   Next: an event is ready → return it
+///         the last commit has waited long enough, or nothing more waits → close all batches, Commit
+///         a message waits → decode it into its table's builders
+///         nothing waits → is the source idle? Idle, else wait for the wire
+class PostgresStream final : public ChangeStream {
+ public:
+  /// `side`: a session for the catalog and the fence. `receiver`: started.
+  PostgresStream(Origin origin, Lsn start, std::unique_ptr<Connection> side, std::unique_ptr<Receiver> receiver);
+
+  record::Cursor Start() const override { return ToCursor({start_, origin_.epoch, origin_.identity}); }
+  Status Fence() override;
+  Result<record::StreamEvent> Next(Deadline deadline) override;
+  Status Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) override;
+  Status Acknowledge(const record::Cursor& durable) override;
+  int64_t BytesBehind() const override;
+  int64_t values_nulled() const override;
+
+ private:
+  /// A table in the publication, followed or not.
+  struct Table {
+    /// None: its changes are skipped.
+    std::shared_ptr<const record::TableShape> shape;
+    /// Its last Relation message, kept for a table that is followed later.
+    std::optional<RelationMessage> relation;
+    /// None until the Relation message was compared with the shape.
+    std::unique_ptr<TableChanges> changes;
+    bool failed = false;
+  };
+
+  Status TakeMessage(std::string_view message);
+  Status TakeChange(std::string_view payload);
+  Status TakeBegin(std::string_view body);
+  Status TakeCommit(std::string_view body);
+  Status TakeRow(char tag, std::string_view body);
+  Status TakeRelation(std::string_view body);
+  Status TakeTruncate(std::string_view body);
+  Status TakeKeepalive(std::string_view body);
+  Status Fit(Table* table);
+  Status FlushTable(Table* table);
+  Status FlushAll();
+  Status CloseCommit();
+  void Fail(Table* table, Status why);
+  bool CommitDue(MonotonicTime now) const;
+  /// Read on until an event is ready or the deadline passed; false: nothing came.
+  Result<bool> Advance(Deadline deadline);
+  Result<std::optional<record::StreamEvent>> WhenQuiet(Deadline deadline);
+  record::StreamEvent TakeReady();
+  record::Sequence NextSequence();
+
+  const Origin origin_;
+  const Lsn start_;
+  const std::unique_ptr<Connection> side_;
+  FenceAsker fence_asker_;
+  const std::unique_ptr<Receiver> receiver_;
+
+  std::unordered_map<uint32_t, Table> tables_;
+  std::deque<record::StreamEvent> ready_;
+  std::optional<WireBlock> block_;
+  RowMessage row_;
+  size_t open_bytes_ = 0;
+  int64_t nulled_before_ = 0;
+
+  // The transaction being read.
+  bool in_transaction_ = false;
+  BeginMessage begin_;
+  uint64_t ordinal_ = 0;
+
+  // The newest commit read, and whether its Commit is still to be returned.
+  Lsn seen_ = 0;
+  Lsn returned_ = 0;
+  bool commit_open_ = false;
+  MonotonicTime commit_since_{};
+  MonotonicTime returned_at_{};
+  UtcMicros committed_at_ = 0;
+  bool position_wanted_ = false;
+  bool was_idle_ = false;
+  std::optional<Lsn> fence_;
+};
+
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <arrow/util/decimal.h>
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+namespace freshet::sources::postgres {
+
+/// How reading one value ended.
+enum class Parsed : uint8_t {
+  kValue,
+  /// A legal value that Delta cannot hold (infinity, NaN, out of range): NULL, and counted.
+  kUnholdable,
+  /// Not what its type says.
+  kBad
+};
+
+/// Read a big-endian number. REQUIRES: sizeof(T) readable bytes.
+template <typename T>
+T LoadBigEndian(const char* from) {
+  std::make_unsigned_t<T> raw = 0;
+  for (size_t i = 0; i < sizeof(T); ++i) {
+    raw = static_cast<std::make_unsigned_t<T>>(static_cast<uint64_t>(raw) << 8 | static_cast<unsigned char>(from[i]));
+  }
+  return static_cast<T>(raw);
+}
+
+// One function a form. The binary ones read what the type's send function writes, the text ones what its output function
+// writes under the settings of connection.cc. Dates are days, timestamps microseconds since 1970-01-01.
+// Source: PostgreSQL 15, src/backend/utils/adt/{date,timestamp,numeric,uuid}.c.
+
+Parsed ParseBinaryDate(std::string_view bytes, int32_t* days);
+Parsed ParseBinaryTimestamp(std::string_view bytes, int64_t* micros);
+Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t scale, arrow::Decimal128* value);
+
+Parsed ParseTextDate(std::string_view text, int32_t* days);
+/// `with_zone`: the text ends in +00, as it does when the session's zone is UTC.
+Parsed ParseTextTimestamp(std::string_view text, bool with_zone, int64_t* micros);
+Parsed ParseTextNumeric(std::string_view text, int32_t precision, int32_t scale, arrow::Decimal128* value);
+
+/// Write a time's or uuid's text form; return its length, 0 when the bytes are bad. REQUIRES: 36 writable bytes.
+size_t FormatBinaryTime(std::string_view bytes, char* to);
+size_t FormatBinaryUuid(std::string_view bytes, char* to);
+
+}  // namespace freshet::sources::postgres

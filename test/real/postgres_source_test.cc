@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// Discovery, checks and snapshots of a real server.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <map>
+#include <thread>
+
+#include "postgres_fixture.h"
+
+namespace freshet::sources::postgres {
+namespace {
+
+using testing::HasSubstr;
+
+class SourceTest : public PostgresTest {
+ protected:
+  std::map<std::string, TableListing> List() {
+    auto listings = source_->ListTables();
+    EXPECT_TRUE(listings.ok()) << listings.status().ToString();
+    std::map<std::string, TableListing> byname;
+    if (listings.ok()) {
+      for (auto& listing : *listings) byname[listing.name.ToString()] = listing;
+    }
+    return byname;
+  }
+  /// Read the whole table through one snapshot, sorted.
+  Result<std::vector<std::string>> ReadAll(Snapshot* snapshot, const std::string& table) {
+    FRESHET_TRY(auto described, snapshot->Describe(record::TableId(Ask("SELECT '" + table + "'::regclass::oid"))));
+    auto shape = std::make_shared<const record::TableShape>(std::move(described));
+    FRESHET_TRY(auto chunks, snapshot->Plan(*shape));
+    std::vector<std::string> rows;
+    for (const auto& chunk : chunks) {
+      FRESHET_TRY(auto reader, snapshot->Open(shape, chunk));
+      while (true) {
+        FRESHET_TRY(auto batch, reader->Next());
+        if (batch == nullptr) break;
+        EXPECT_TRUE(batch->ValidateFull().ok());
+        for (int64_t i = 0; i < batch->num_rows(); ++i) rows.push_back(RowText(*batch, i, batch->num_columns()));
+      }
+    }
+    std::sort(rows.begin(), rows.end());
+    return rows;
+  }
+};
+
+TEST_F(SourceTest, ListsTablesWithTheirProblems) {
+  Run("CREATE TABLE good (id int PRIMARY KEY)");
+  Run("CREATE TABLE nokey (id int)");
+  Run("CREATE TABLE whole (id int); ALTER TABLE whole REPLICA IDENTITY FULL");
+  Run("CREATE TABLE late (id int PRIMARY KEY DEFERRABLE)");
+  Run("CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)");
+  Run("CREATE VIEW seen AS SELECT 1 AS one");
+  Run("CREATE TABLE parted (id int PRIMARY KEY, v text) PARTITION BY RANGE (id)");
+  Run("CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10)");
+  Run("CREATE TABLE keyless_parts (id int) PARTITION BY RANGE (id)");
+  Run("ALTER TABLE keyless_parts REPLICA IDENTITY FULL");
+  Run("CREATE TABLE gen (a int, g int GENERATED ALWAYS AS (a) STORED PRIMARY KEY)");
+  Run("CREATE TABLE reserved (id int PRIMARY KEY, __freshet_op int)");
+  Run("CREATE TABLE clash (id int PRIMARY KEY, \"A\" int, a int)");
+  Run("CREATE SCHEMA \"Odd \"\"Names\"; CREATE TABLE \"Odd \"\"Names\".\"ta.b le\" (id int PRIMARY KEY)");
+  OpenSource();
+  auto tables = List();
+  auto problem = [&](const std::string& name) { return tables.at("public." + name).problem; };
+  EXPECT_TRUE(problem("good").ok());
+  EXPECT_TRUE(problem("whole").ok());
+  EXPECT_TRUE(problem("parted").ok());
+  EXPECT_TRUE(tables.at("Odd \"Names.ta.b le").problem.ok());
+  EXPECT_FALSE(tables.contains("public.parted_1"));
+  EXPECT_TRUE(problem("nokey").Is(ErrorClass::TABLE_NO_IDENTITY));
+  EXPECT_THAT(std::string(problem("nokey").remedy()), HasSubstr("ALTER TABLE \"public\".\"nokey\" REPLICA IDENTITY FULL"));
+  for (const char* name : {"late", "gen", "keyless_parts"}) EXPECT_TRUE(problem(name).Is(ErrorClass::TABLE_NO_IDENTITY)) << name;
+  EXPECT_TRUE(problem("fleeting").Is(ErrorClass::TABLE_NOT_LOGGED));
+  EXPECT_TRUE(problem("seen").Is(ErrorClass::TABLE_NOT_LOGGED));
+  EXPECT_TRUE(problem("reserved").Is(ErrorClass::COLUMN_RESERVED));
+  EXPECT_TRUE(problem("clash").Is(ErrorClass::COLUMN_NAME_CONFLICT));
+}
+
+TEST_F(SourceTest, DescribesKeysAndTypes) {
+  Run("CREATE DOMAIN amount AS numeric(10,2)");
+  Run("CREATE TABLE t (a int, b text, c amount, d numeric(3,-2), e numeric, f timestamptz, g int[], h amount[], i int[][], "
+      "j int GENERATED ALWAYS AS (a) STORED, PRIMARY KEY (b, a))");
+  Run("CREATE TABLE u (a int NOT NULL, b int NOT NULL, PRIMARY KEY (a)); CREATE UNIQUE INDEX u_b ON u (b) INCLUDE (a); "
+      "ALTER TABLE u REPLICA IDENTITY USING INDEX u_b");
+  OpenSource();
+  auto shape = Shape("t");
+  ASSERT_NE(shape, nullptr);
+  EXPECT_EQ(shape->key, (std::vector<int>{1, 0}));
+  std::vector<std::string> types;
+  for (const auto& field : shape->schema->fields()) types.push_back(field->type()->ToString());
+  EXPECT_EQ(types, (std::vector<std::string>{"int32", "string", "decimal128(10, 2)", "decimal128(5, 0)", "string", "timestamp[us, tz=UTC]",
+                                             "list<item: int32>", "list<item: decimal128(10, 2)>", "string"}));
+  EXPECT_EQ(Shape("u")->key, std::vector<int>{1});
+}
+
+TEST_F(SourceTest, SnapshotIsExactAtItsPosition) {
+  Run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' || i FROM generate_series(1, 5000) i; DELETE FROM t WHERE id % 7 = 0");
+  OpenSource();
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+  Run("INSERT INTO t VALUES (100000, 'late'); UPDATE t SET v = 'changed' WHERE id = 1; DELETE FROM t WHERE id = 2");
+  auto rows = ReadAll(snapshot->get(), "t");
+  ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+  std::vector<std::string> expected;
+  for (int i = 1; i <= 5000; ++i) {
+    if (i % 7 != 0) expected.push_back(fmt::format("{0},v{0}", i));
+  }
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(*rows, expected);
+  EXPECT_EQ(Ask("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"), "0");
+}
+
+TEST_F(SourceTest, SnapshotOfPartitionsAndOfAnEmptyTable) {
+  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)");
+  Run("CREATE TABLE p2 (extra int, v text, id int NOT NULL); ALTER TABLE p2 DROP COLUMN extra; ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM (10) TO (20)");
+  Run("INSERT INTO p VALUES (1, 'a'), (11, 'b'); CREATE TABLE empty (id int PRIMARY KEY)");
+  OpenSource();
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+  auto rows = ReadAll(snapshot->get(), "p");
+  ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+  EXPECT_EQ(*rows, (std::vector<std::string>{"1,a", "11,b"}));
+  EXPECT_TRUE(ReadAll(snapshot->get(), "empty")->empty());
+}
+
+TEST_F(SourceTest, LargeTableIsSplitWithoutLossOrOverlap) {
+  Run("CREATE TABLE big (id int PRIMARY KEY, v text); INSERT INTO big SELECT i, repeat('x', 1900) FROM generate_series(1, 80000) i");
+  OpenSource();
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.ok());
+  auto shape = Shape("big");
+  auto chunks = (*snapshot)->Plan(*shape);
+  ASSERT_TRUE(chunks.ok());
+  EXPECT_EQ(chunks->size(), 2U);
+  int64_t rows = 0, sum = 0;
+  for (const auto& chunk : *chunks) {
+    auto reader = (*snapshot)->Open(shape, chunk);
+    ASSERT_TRUE(reader.ok()) << reader.status().ToString();
+    while (true) {
+      auto batch = (*reader)->Next();
+      ASSERT_TRUE(batch.ok()) << batch.status().ToString();
+      if (*batch == nullptr) break;
+      rows += (*batch)->num_rows();
+      const auto& ids = static_cast<const arrow::Int32Array&>(*(*batch)->column(0));
+      for (int64_t i = 0; i < ids.length(); ++i) sum += ids.Value(i);
+    }
+  }
+  EXPECT_EQ(rows, 80000);
+  EXPECT_EQ(sum, 80000LL * 80001 / 2);
+}
+
+TEST_F(SourceTest, RewriteOrTruncateMakesTheSnapshotStale) {
+  for (const char* sql : {"TRUNCATE t", "VACUUM FULL t", "ALTER TABLE t ALTER COLUMN v TYPE bigint", "ALTER TABLE t RENAME COLUMN v TO w",
+                          "ALTER TABLE t DROP COLUMN v", "DROP TABLE t"}) {
+    Run("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 100) i");
+    OpenSource();
+    auto shape = Shape("t");
+    auto snapshot = source_->BeginSnapshot();
+    ASSERT_TRUE(snapshot.ok());
+    auto chunks = (*snapshot)->Plan(*shape);
+    Run(sql);
+    Status status;
+    auto reader = (*snapshot)->Open(shape, chunks->at(0));
+    status = reader.status();
+    while (status.ok()) {
+      auto batch = (*reader)->Next();
+      status = batch.status();
+      ASSERT_FALSE(batch.ok() && *batch == nullptr) << sql;
+    }
+    EXPECT_TRUE(status.Is(ErrorClass::SNAPSHOT_STALE)) << sql << ": " << status.ToString();
+    snapshot->reset();
+    Run("DROP TABLE IF EXISTS t");
+  }
+}
+
+TEST_F(SourceTest, AnAddedColumnDoesNotDisturbTheSnapshot) {
+  Run("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1)");
+  OpenSource();
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.ok());
+  Run("ALTER TABLE t ADD COLUMN w int; INSERT INTO t VALUES (2, 2, 2)");
+  auto rows = ReadAll(snapshot->get(), "t");
+  ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+  EXPECT_EQ(*rows, std::vector<std::string>{"1,1"});
+}
+
+TEST_F(SourceTest, AnOpenTransactionBlocksASnapshotAndIsNamed) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  config_.slot_wait_max = std::chrono::milliseconds(300);
+  OpenSource();
+  auto other = NewSession();
+  ASSERT_TRUE(other->Execute("BEGIN; INSERT INTO t VALUES (1)").ok());
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.status().Is(ErrorClass::SOURCE_BLOCKED)) << snapshot.status().ToString();
+  EXPECT_THAT(snapshot.status().message(), HasSubstr(std::to_string(other->process_id())));
+  EXPECT_THAT(std::string(snapshot.status().remedy()), HasSubstr("pg_terminate_backend"));
+  EXPECT_TRUE(other->Execute("COMMIT").ok());
+  EXPECT_TRUE(source_->BeginSnapshot().ok());
+}
+
+TEST_F(SourceTest, ParallelReadersShareOneSnapshot) {
+  Run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 20000); INSERT INTO b SELECT * FROM a");
+  OpenSource();
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.ok());
+  std::vector<std::shared_ptr<const record::TableShape>> shapes = {Shape("a"), Shape("b")};
+  std::array<int64_t, 2> counts{};
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 2; ++i) {
+    threads.emplace_back([&, i] {
+      auto chunks = (*snapshot)->Plan(*shapes[i]);
+      for (const auto& chunk : *chunks) {
+        auto reader = (*snapshot)->Open(shapes[i], chunk);
+        while (true) {
+          auto batch = (*reader)->Next();
+          if (!batch.ok() || *batch == nullptr) break;
+          counts[i] += (*batch)->num_rows();
+        }
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(counts[0], 20000);
+  EXPECT_EQ(counts[1], 20000);
+}
+
+TEST_F(SourceTest, ConnectionErrorsHaveTheirClasses) {
+  auto with = [&](const std::string& name, const std::string& value) {
+    Config config = config_;
+    std::erase_if(config.parameters, [&](const auto& parameter) { return parameter.first == name; });
+    config.parameters.emplace_back(name, value);
+    return Open(config).status();
+  };
+  EXPECT_TRUE(with("port", "1").Is(ErrorClass::SOURCE_UNREACHABLE));
+  EXPECT_TRUE(with("host", "no-such-host.invalid").Is(ErrorClass::SOURCE_UNREACHABLE));
+  EXPECT_TRUE(with("dbname", "nowhere").Is(ErrorClass::SOURCE_DATABASE_MISSING)) << with("dbname", "nowhere").ToString();
+  EXPECT_TRUE(with("user", "nobody_knows").Is(ErrorClass::SOURCE_AUTH)) << with("user", "nobody_knows").ToString();
+  EXPECT_TRUE(with("sslmode", "require").Is(ErrorClass::SOURCE_TLS)) << with("sslmode", "require").ToString();
+}
+
+TEST_F(SourceTest, MissingRightsAreFindingsWithTheirSql) {
+  Run("CREATE TABLE mine (id int PRIMARY KEY)");
+  std::string role = "role_" + database_;
+  Run("CREATE ROLE " + role + " LOGIN");
+  for (auto& [name, value] : config_.parameters) {
+    if (name == "user") value = role;
+  }
+  OpenSource();
+  std::string all;
+  for (const auto& finding : source_->Check()) all += finding.problem.ToString() + " → " + std::string(finding.problem.remedy()) + "\n";
+  EXPECT_THAT(all, HasSubstr("ALTER ROLE \"" + role + "\" REPLICATION"));
+  EXPECT_THAT(all, HasSubstr("GRANT SELECT ON \"public\".\"mine\" TO \"" + role + "\""));
+  EXPECT_THAT(all, HasSubstr("GRANT CREATE ON DATABASE"));
+  EXPECT_TRUE(List().at("public.mine").problem.Is(ErrorClass::SOURCE_PRIVILEGE));
+  auto snapshot = source_->BeginSnapshot();
+  EXPECT_TRUE(snapshot.status().Is(ErrorClass::SOURCE_PRIVILEGE)) << snapshot.status().ToString();
+  source_.reset();
+  Run("DROP ROLE " + role);
+}
+
+}  // namespace
+}  // namespace freshet::sources::postgres

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+// The change stream of a real server.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <thread>
+
+#include "postgres_fixture.h"
+
+namespace freshet::sources::postgres {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class StreamTest : public PostgresTest {
+ protected:
+  /// Everything until the source is idle, one line an event: `+ row`, `~ row`, `- row`, `truncate`, `shape …`, `failed CLASS`;
+  /// a value that was not sent is `?`. Commits are kept in `cursor_`.
+  std::vector<std::string> Drain() {
+    std::vector<std::string> lines;
+    record::Sequence last;
+    while (true) {
+      auto event = stream_->Next(In(kPatience));
+      if (!event.ok()) {
+        lines.push_back("error " + std::string(NameOf(event.status().error_class())));
+        return lines;
+      }
+      if (std::holds_alternative<record::Idle>(*event)) return lines;
+      if (std::holds_alternative<record::Nothing>(*event)) {
+        lines.emplace_back("nothing");
+        return lines;
+      }
+      if (auto* commit = std::get_if<record::Commit>(&*event)) {
+        cursor_ = commit->cursor;
+        continue;
+      }
+      AddLines(std::get<record::TableEvent>(*event), &lines);
+    }
+  }
+
+  static void AddLines(const record::TableEvent& event, std::vector<std::string>* lines) {
+    if (const auto* batch = std::get_if<record::ChangeBatch>(&event)) {
+      EXPECT_TRUE(batch->rows->ValidateFull().ok()) << batch->rows->ValidateFull().ToString();
+      record::ChangeView view(batch->rows);
+      for (int64_t row = 0; row < view.size(); ++row) {
+        std::string line(1, "+~-"[static_cast<int>(view.op(row))]);
+        for (int column = 0; column < view.width(); ++column) {
+          line += column == 0 ? " " : ",";
+          line += view.missing(row, column) ? "?" : Text(*batch->rows->column(column), row);
+        }
+        EXPECT_TRUE(row == 0 || view.sequence(row - 1) < view.sequence(row));
+        lines->push_back(line);
+      }
+    } else if (const auto* shape = std::get_if<record::ShapeChange>(&event)) {
+      lines->push_back("shape " + shape->after->schema->field(shape->after->width() - 1)->name());
+    } else if (const auto* failed = std::get_if<record::TableFailed>(&event)) {
+      lines->push_back("failed " + std::string(NameOf(failed->why.error_class())));
+    } else {
+      lines->emplace_back("truncate");
+    }
+  }
+
+  void Open(const std::vector<std::string>& tables) {
+    OpenSource();
+    Status status = OpenStream(tables);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    cursor_ = stream_->Start();
+    EXPECT_FALSE(cursor_.text.empty());
+  }
+  Lsn Confirmed() { return *ParseLsn(Ask("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'")); }
+
+  record::Cursor cursor_;
+};
+
+TEST_F(StreamTest, EveryKindOfChange) {
+  Run("CREATE TABLE t (id int PRIMARY KEY, v text, n numeric(10,2), at timestamptz)");
+  Open({"t"});
+  EXPECT_THAT(Drain(), ElementsAre());
+  Run("INSERT INTO t VALUES (1, 'a', 1.5, '2024-01-01 00:00:00+00'), (2, NULL, NULL, NULL)");
+  Run("UPDATE t SET v = 'b' WHERE id = 1");
+  Run("UPDATE t SET id = 3 WHERE id = 2");
+  Run("DELETE FROM t WHERE id = 1");
+  Run("BEGIN; INSERT INTO t VALUES (9); ROLLBACK");
+  Run("TRUNCATE t");
+  Run("INSERT INTO t VALUES (4, 'after')");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1,a,1.50,2024-01-01 00:00:00.000000Z", "+ 2,-,-,-", "~ 1,b,1.50,2024-01-01 00:00:00.000000Z", "- 2,-,-,-",
+                                   "+ 3,-,-,-", "- 1,-,-,-", "truncate", "+ 4,after,-,-"));
+}
+
+TEST_F(StreamTest, UnchangedToastIsMissingAndFilledInUnderFull) {
+  Run("CREATE TABLE t (id int PRIMARY KEY, n int, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL");
+  Run("CREATE TABLE f (id int PRIMARY KEY, n int, big text); ALTER TABLE f ALTER big SET STORAGE EXTERNAL; ALTER TABLE f REPLICA IDENTITY FULL");
+  Run("INSERT INTO t VALUES (1, 0, repeat('x', 3000)); INSERT INTO f SELECT * FROM t");
+  Open({"t", "f"});
+  Run("UPDATE t SET n = 1");
+  Run("UPDATE t SET id = 2");
+  EXPECT_THAT(Drain(), ElementsAre("~ 1,1,?", "- 1,-,-", "+ 2,1,?"));
+  Run("UPDATE f SET n = 1");
+  EXPECT_THAT(Drain(), ElementsAre("~ 1,1," + std::string(3000, 'x')));
+  Run("UPDATE f SET id = 7");
+  EXPECT_THAT(Drain(), ElementsAre("- 1,-,-", "+ 7,1," + std::string(3000, 'x')));
+}
+
+TEST_F(StreamTest, ToastedKeyThatDidNotChangeIsAnUpdate) {
+  Run("CREATE TABLE t (k text PRIMARY KEY, n int); ALTER TABLE t ALTER k SET STORAGE EXTERNAL; INSERT INTO t VALUES (repeat('k', 2200), 0)");
+  Open({"t"});
+  Run("UPDATE t SET n = 1");
+  EXPECT_THAT(Drain(), ElementsAre("~ " + std::string(2200, 'k') + ",1"));
+}
+
+TEST_F(StreamTest, KeylessTableSendsWholeRows) {
+  Run("CREATE TABLE t (a int, b text); ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t VALUES (1, 'x'), (1, 'x')");
+  Open({"t"});
+  Run("UPDATE t SET b = 'y' WHERE ctid = '(0,1)'; DELETE FROM t WHERE b = 'x'");
+  EXPECT_THAT(Drain(), ElementsAre("- 1,x", "+ 1,y", "- 1,x"));
+}
+
+TEST_F(StreamTest, PartitionsComeUnderTheirRoot) {
+  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)");
+  Run("CREATE TABLE p2 (v text, id int NOT NULL); ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM (10) TO (20)");
+  Open({"p"});
+  Run("INSERT INTO p VALUES (1, 'a'), (11, 'b')");
+  Run("UPDATE p SET id = 12 WHERE id = 1");
+  Run("DELETE FROM p WHERE id = 11; TRUNCATE p");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1,a", "+ 11,b", "- 1,-", "+ 12,a", "- 11,-", "truncate"));
+}
+
+TEST_F(StreamTest, AddedColumnIsFollowedOthersFailTheirTableOnly) {
+  for (const char* table : {"a", "d", "r", "y", "k", "n", "ok"}) Run(fmt::format("CREATE TABLE {} (id int PRIMARY KEY, v int)", table));
+  Open({"a", "d", "r", "y", "k", "n", "ok"});
+  auto change = [&](const std::string& table, const std::string& sql) {
+    Run(sql);
+    Run("INSERT INTO " + table + " (id) VALUES (7)");
+    return Drain();
+  };
+  EXPECT_THAT(change("a", "ALTER TABLE a ADD COLUMN w text"), ElementsAre("shape w", "+ 7,-,-"));
+  EXPECT_THAT(change("d", "ALTER TABLE d ADD COLUMN w int DEFAULT 7"), ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
+  EXPECT_THAT(change("r", "ALTER TABLE r RENAME COLUMN v TO w"), ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
+  EXPECT_THAT(change("y", "ALTER TABLE y ALTER COLUMN v TYPE text"), ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
+  EXPECT_THAT(change("k", "ALTER TABLE k DROP CONSTRAINT k_pkey; ALTER TABLE k ADD PRIMARY KEY (id, v); ALTER TABLE k ALTER v SET DEFAULT 1"),
+              ElementsAre("failed KEY_CHANGED"));
+  EXPECT_THAT(change("n2", "ALTER TABLE n RENAME TO n2"), ElementsAre("failed TABLE_RENAMED"));
+  Run("INSERT INTO d VALUES (8); INSERT INTO ok VALUES (1, 1)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1,1"));
+}
+
+TEST_F(StreamTest, DropAndAddOfTheSameColumnIsNoticed) {
+  Run("CREATE TABLE t (id int PRIMARY KEY, v int)");
+  Open({"t"});
+  Run("INSERT INTO t VALUES (1, 1)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1,1"));
+  Run("ALTER TABLE t DROP COLUMN v; ALTER TABLE t ADD COLUMN v int; INSERT INTO t VALUES (2, 2)");
+  EXPECT_THAT(Drain(), ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
+}
+
+TEST_F(StreamTest, ResumesExactlyAtTheCursor) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  Open({"t"});
+  Run("INSERT INTO t VALUES (1)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1"));
+  ASSERT_TRUE(stream_->Acknowledge(cursor_).ok());
+  record::Cursor first = cursor_;
+  Run("INSERT INTO t VALUES (2)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 2"));
+  stream_.reset();
+  Run("INSERT INTO t VALUES (3)");
+  ASSERT_TRUE(OpenStream({"t"}, first).ok());
+  EXPECT_EQ(stream_->Start(), first);
+  EXPECT_THAT(Drain(), ElementsAre("+ 2", "+ 3"));
+}
+
+TEST_F(StreamTest, SlotLostOrMovedIsAnErrorNeverASkip) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  Open({"t"});
+  Run("INSERT INTO t VALUES (1)");
+  Drain();
+  record::Cursor durable = cursor_;
+  stream_.reset();
+  Run("INSERT INTO t VALUES (2)");
+  for (int i = 0; i < 100 && Ask("SELECT active FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'") == "t"; ++i) {
+  }
+  Run("SELECT pg_replication_slot_advance('" + config_.slot + "', pg_current_wal_lsn())");
+  Status moved = OpenStream({"t"}, durable);
+  EXPECT_TRUE(moved.Is(ErrorClass::SLOT_MOVED)) << moved.ToString();
+  Run("SELECT pg_drop_replication_slot('" + config_.slot + "')");
+  EXPECT_TRUE(OpenStream({"t"}, durable).Is(ErrorClass::SLOT_LOST));
+  record::Cursor foreign{"0/1 epoch=1 source=12345-1"};
+  EXPECT_TRUE(OpenStream({"t"}, foreign).Is(ErrorClass::SOURCE_CHANGED));
+}
+
+TEST_F(StreamTest, OurOwnLeftOverSessionIsEndedAForeignOneIsNot) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  Open({"t"});
+  Drain();
+  // The former stream still reads the slot, as a dead process's session would.
+  auto former = std::move(stream_);
+  Status status = OpenStream({"t"}, cursor_);
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  Run("INSERT INTO t VALUES (1)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1"));
+  former.reset();
+  stream_.reset();
+  Config foreign = config_;
+  auto connection = Connection::Connect(foreign, Connection::Mode::kReplication);
+  ASSERT_TRUE(connection.ok());
+  ASSERT_TRUE((*connection)->Execute("SET application_name = 'someone'").ok());
+  for (int i = 0; i < 100 && Ask("SELECT active FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'") == "t"; ++i) {
+  }
+  std::string start = "START_REPLICATION SLOT " + config_.slot + " LOGICAL 0/0 (proto_version '1', publication_names '" + config_.publication + "')";
+  Rows started(PQexec((*connection)->handle(), start.c_str()));
+  ASSERT_EQ(PQresultStatus(started.handle()), PGRES_COPY_BOTH);
+  status = OpenStream({"t"}, cursor_);
+  EXPECT_TRUE(status.Is(ErrorClass::SLOT_IN_USE)) << status.ToString();
+}
+
+TEST_F(StreamTest, PositionMovesWhileTheTablesAreIdle) {
+  Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int)");
+  Open({"t"});
+  Run("INSERT INTO other SELECT generate_series(1, 1000)");
+  Lsn before = Confirmed();
+  bool moved = false;
+  auto end = In(kPatience);
+  while (!moved && std::chrono::steady_clock::now() < end) {
+    auto event = stream_->Next(In(std::chrono::milliseconds(500)));
+    ASSERT_TRUE(event.ok());
+    auto* commit = std::get_if<record::Commit>(&*event);
+    if (commit == nullptr) continue;
+    ASSERT_TRUE(stream_->Acknowledge(commit->cursor).ok());
+    moved = true;
+  }
+  ASSERT_TRUE(moved);
+  while (Confirmed() == before && std::chrono::steady_clock::now() < end) {
+  }
+  EXPECT_GT(Confirmed(), before);
+}
+
+TEST_F(StreamTest, SessionLivesWhileNobodyReads) {
+  ASSERT_EQ(Ask("SHOW wal_sender_timeout"), "2s");
+  Run("CREATE TABLE t (id int PRIMARY KEY, v text)");
+  Open({"t"});
+  Drain();
+  // Far more than the queue and the socket hold.
+  Run("INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 60000) i");
+  Run("SELECT pg_sleep(5)");
+  int64_t rows = 0;
+  while (true) {
+    auto event = stream_->Next(In(kPatience));
+    ASSERT_TRUE(event.ok()) << event.status().ToString();
+    if (std::holds_alternative<record::Idle>(*event)) break;
+    ASSERT_FALSE(std::holds_alternative<record::Nothing>(*event));
+    if (auto* table = std::get_if<record::TableEvent>(&*event)) {
+      auto* batch = std::get_if<record::ChangeBatch>(table);
+      ASSERT_NE(batch, nullptr);
+      rows += batch->rows->num_rows();
+    }
+  }
+  EXPECT_EQ(rows, 60000);
+}
+
+TEST_F(StreamTest, WatchAddsAndLeavesTables) {
+  Run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)");
+  Open({"a"});
+  Run("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1"));
+  ASSERT_TRUE(stream_->Watch({Shape("a"), Shape("b")}).ok());
+  Run("INSERT INTO b VALUES (2)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 2"));
+  ASSERT_TRUE(stream_->Watch({Shape("b")}).ok());
+  Run("INSERT INTO a VALUES (3); INSERT INTO b VALUES (4)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 4"));
+  EXPECT_EQ(Ask("SELECT string_agg(tablename, ',') FROM pg_publication_tables WHERE pubname = '" + config_.publication + "'"), "b");
+}
+
+TEST_F(StreamTest, ATableThatLostItsIdentityLeavesThePublication) {
+  Run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)");
+  Open({"a", "b"});
+  auto shapes = std::vector{Shape("a"), Shape("b")};
+  Run("ALTER TABLE a DROP CONSTRAINT a_pkey");
+  ASSERT_TRUE(stream_->Watch(shapes).ok());
+  EXPECT_THAT(Drain(), ElementsAre("failed TABLE_NO_IDENTITY"));
+  Run("INSERT INTO a VALUES (1); UPDATE a SET id = 2");
+  EXPECT_THAT(Drain(), ElementsAre());
+}
+
+TEST_F(StreamTest, GivenSlotAndPublicationAreNeitherMadeNorAltered) {
+  Run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)");
+  config_.slot_given = config_.publication_given = true;
+  OpenSource();
+  EXPECT_TRUE(OpenStream({"a"}).Is(ErrorClass::PUBLICATION_MISSING));
+  Run("CREATE PUBLICATION \"" + config_.publication + "\" FOR TABLE a WITH (publish_via_partition_root = true)");
+  Status no_slot = OpenStream({"a"});
+  EXPECT_TRUE(no_slot.Is(ErrorClass::SLOT_LOST)) << no_slot.ToString();
+  EXPECT_THAT(std::string(no_slot.remedy()), HasSubstr("pg_create_logical_replication_slot"));
+  Run("SELECT pg_create_logical_replication_slot('" + config_.slot + "', 'pgoutput'); INSERT INTO a VALUES (1)");
+  auto listings = source_->ListTables();
+  ASSERT_TRUE(listings.ok());
+  EXPECT_TRUE(listings->at(0).problem.ok());
+  EXPECT_TRUE(listings->at(1).problem.Is(ErrorClass::PUBLICATION_MISSING));
+  ASSERT_TRUE(OpenStream({"a", "b"}).ok());
+  EXPECT_THAT(Drain(), ElementsAre("failed PUBLICATION_MISSING", "+ 1"));
+  stream_.reset();
+  ASSERT_TRUE(source_->Forget().ok());
+  EXPECT_EQ(Ask("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'"), "1");
+}
+
+TEST_F(StreamTest, ForgetLeavesNothing) {
+  Run("CREATE TABLE a (id int PRIMARY KEY)");
+  Open({"a"});
+  stream_.reset();
+  ASSERT_TRUE(source_->Forget().ok());
+  ASSERT_TRUE(source_->Forget().ok());
+  EXPECT_EQ(Ask("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'"), "0");
+  EXPECT_EQ(Ask("SELECT count(*) FROM pg_publication"), "0");
+}
+
+TEST_F(StreamTest, FenceEndsEvenWhileWritesGoOn) {
+  Run("CREATE TABLE t (id bigint PRIMARY KEY)");
+  Open({"t"});
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    auto session = NewSession();
+    for (int i = 0; !stop; ++i) (void)session->Execute("INSERT INTO t VALUES (" + std::to_string(i) + ")");
+  });
+  Status fence = stream_->Fence();
+  int64_t committed = std::atoll(Ask("SELECT count(*) FROM t").c_str());
+  int64_t rows = 0;
+  bool idle = false;
+  while (fence.ok() && !idle) {
+    auto event = stream_->Next(In(kPatience));
+    if (!event.ok() || std::holds_alternative<record::Nothing>(*event)) break;
+    idle = std::holds_alternative<record::Idle>(*event);
+    if (auto* table = std::get_if<record::TableEvent>(&*event)) rows += std::get<record::ChangeBatch>(*table).rows->num_rows();
+  }
+  stop = true;
+  writer.join();
+  EXPECT_TRUE(idle);
+  EXPECT_GE(rows + 100, committed);
+}
+
+TEST_F(StreamTest, AnOpenTransactionDoesNotHideThatTheSourceIsIdle) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  Open({"t"});
+  auto other = NewSession();
+  ASSERT_TRUE(other->Execute("BEGIN; INSERT INTO t VALUES (5)").ok());
+  Run("SET synchronous_commit = off; INSERT INTO t VALUES (1)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1"));
+  ASSERT_TRUE(other->Execute("COMMIT").ok());
+  EXPECT_THAT(Drain(), ElementsAre("+ 5"));
+}
+
+}  // namespace
+}  // namespace freshet::sources::postgres
