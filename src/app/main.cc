@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cstdio>
+#include "app/command_line.h"
 
-int main() {
-  std::puts("freshet " FRESHET_VERSION);
-  return 0;
-}
+int main(int count, char** arguments) { return freshet::app::Main(count, arguments); }

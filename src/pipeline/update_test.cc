@@ -140,7 +140,7 @@ TEST_F(UpdateTest, WishesEverySelectedTableOnce) {
   auto update = Open(spec);
   EXPECT_TRUE(Step(*update).settled);
   EXPECT_THAT(Wishes(), UnorderedElementsAre("t1/1", "t3/1"));
-  EXPECT_THAT(opened_, ElementsAre("t1 public/a 0", "t3 public/c 0"));
+  EXPECT_THAT(opened_, ElementsAre("t1 public/a false", "t3 public/c false"));
   EXPECT_THAT(events_.lines, ElementsAre("table_found public.a", "table_found public.c",
                                          "table_current public.a", "table_current public.c"));
 }
@@ -208,7 +208,7 @@ TEST_F(UpdateTest, ARestartKnowsWhichTablesWereMade) {
   script_.answers["a"] = {Committed(1)};
   Step(*Open());
   Step(*Open());
-  EXPECT_THAT(opened_, ElementsAre("t1 public/a 0", "t1 public/a 1"));
+  EXPECT_THAT(opened_, ElementsAre("t1 public/a false", "t1 public/a true"));
 }
 
 TEST_F(UpdateTest, ARecreatedTableDoesNotTakeTheFolder) {

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/source.h"
+#include "base/log.h"
+#include "pipeline/event_line.h"
+
+namespace freshet::app {
+namespace {
+
+using pipeline::ExitCode;
+
+void Show(const sources::Finding& finding, bool json) {
+  auto table = finding.table ? finding.table->ToString() : std::string();
+  if (json) {
+    auto event = pipeline::WithStatus({"finding", {{"table", table}, {"fatal", finding.fatal}}},
+                                      finding.problem);
+    std::fputs(pipeline::ToLine(event).c_str(), stdout);
+    return;
+  }
+  std::printf("%s%s%s: %s\n", finding.fatal ? "" : "note: ", table.empty() ? "source" : "table ",
+              table.c_str(), finding.problem.ToString().c_str());
+  if (!finding.problem.remedy().empty())
+    std::printf("    %s\n", std::string(finding.problem.remedy()).c_str());
+}
+
+/// The findings of the source, then one for each table that cannot be ingested and has none yet.
+std::vector<sources::Finding> Findings(sources::Source& source) {
+  auto findings = source.Check();
+  auto listings = source.ListTables();
+  if (!listings.ok()) {
+    if (findings.empty()) findings.push_back({.table = std::nullopt, .problem = listings.status()});
+    return findings;
+  }
+  for (const auto& listing : *listings) {
+    bool told = std::ranges::any_of(
+        findings, [&](const auto& finding) { return finding.table == listing.name; });
+    if (!listing.problem.ok() && !told)
+      findings.push_back({.table = listing.name, .problem = listing.problem});
+  }
+  return findings;
+}
+
+}  // namespace
+
+ExitCode RunCheck(const CheckArguments& arguments) {
+  SetUpLog("freshet", "warn");
+  auto parsed = ParseSource(arguments.source);
+  if (!parsed.ok()) return Fail(parsed.status());
+  auto source = OpenSource(parsed->settings);
+  if (!source.ok()) {
+    if (arguments.json) Show({.table = std::nullopt, .problem = source.status()}, true);
+    return Fail(source.status());
+  }
+  auto exit_code = ExitCode::kOk;
+  int64_t shown = 0;
+  for (const auto& finding : Findings(**source)) {
+    Show(finding, arguments.json);
+    ++shown;
+    if (!finding.fatal) continue;
+    auto code = finding.table ? ExitCode::kTables : ExitCode::kSource;
+    if (exit_code != ExitCode::kSource) exit_code = code;
+  }
+  if (shown == 0 && !arguments.json) std::puts("nothing to mend: every table can be ingested");
+  return exit_code;
+}
+
+}  // namespace freshet::app

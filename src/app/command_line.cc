@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+#include <exception>
+
+#include "app/commands.h"
+#include "app/source.h"
+#include "pipeline/workers.h"
+
+namespace freshet::app {
+
+using pipeline::ExitCode;
+
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  freshet ingest postgresql://user@host/shop --to lake
+      every table of the database into lake/<schema>/<table>, then end; run it again to catch up
+  freshet ingest postgresql://user@host/shop --to lake --continuous
+      stay, and keep the tables fresh
+  freshet ingest postgresql://user@host/shop --to lake --tables 'public.*' --exclude '*.audit_*'
+  freshet check postgresql://user@host/shop
+      what keeps the source from being ingested, with the SQL that mends it
+  freshet status lake
+  freshet drop lake
+      remove slot and publication at the source; the tables stay
+Exit codes: 0 all current, 1 internal, 2 usage, 3 source, 4 destination, 5 some tables failed or were left out, 130 interrupted.)";
+
+/// `90`, `90s`, `2m`, `1h`, `500ms`.
+std::optional<std::chrono::milliseconds> ParseDuration(const std::string& text) {
+  int64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number < 0 || number > 1'000'000'000) return std::nullopt;
+  std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+  if (unit == "ms") return std::chrono::milliseconds(number);
+  if (unit.empty() || unit == "s") return std::chrono::seconds(number);
+  if (unit == "m" || unit == "min") return std::chrono::minutes(number);
+  if (unit == "h") return std::chrono::hours(number);
+  return std::nullopt;
+}
+
+constexpr const char* kSourceWords =
+    "a PostgreSQL URI (postgresql://user@host:port/database?sslmode=…); the password comes from "
+    "it, PGPASSWORD, ~/.pgpass, "
+    "or a prompt on a terminal";
+
+void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for, ExitCode* code) {
+  auto* command = app.add_subcommand(
+      "ingest", "bring a database's tables into Delta tables, and keep them there");
+  command->add_option("SOURCE", arguments->source, kSourceWords)->required();
+  command
+      ->add_option("--to", arguments->directory,
+                   "the directory of the tables; DIR/_freshet is Freshet's own")
+      ->required()
+      ->type_name("DIR");
+  command
+      ->add_option("--tables", arguments->tables,
+                   "only these: schema.table, * matches, names unquoted (may be repeated)")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false);
+  command->add_option("--exclude", arguments->excludes, "not these (may be repeated)")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--spec", arguments->spec_file,
+                   "YAML or JSON with the fields of an ingestion_definition")
+      ->type_name("FILE");
+  command
+      ->add_option("--slot", arguments->slot, "use this replication slot instead of one of our own")
+      ->type_name("NAME");
+  command
+      ->add_option("--publication", arguments->publication,
+                   "use this publication instead of one of our own")
+      ->type_name("NAME");
+  command->add_flag("--continuous", arguments->continuous, "stay and keep the tables fresh");
+  command
+      ->add_option("--retry-for", *retry_for, "how long a failing source is retried: 90s, 2m, 1h")
+      ->type_name("DURATION")
+      ->default_val("2m");
+  command->add_flag("--json", arguments->json, "one event a line, as JSON");
+  command->add_flag("--quiet", arguments->quiet, "say only what goes wrong");
+  command->callback([=] {
+    auto duration = ParseDuration(*retry_for);
+    if (!duration) throw CLI::ValidationError("--retry-for", "not a duration: " + *retry_for);
+    arguments->retry_for = *duration;
+    *code = RunIngest(*arguments);
+  });
+}
+
+void AddOthers(CLI::App& app, CheckArguments* check, StatusArguments* status, DropArguments* drop,
+               ExitCode* code) {
+  auto* check_command = app.add_subcommand(
+      "check", "say what keeps a source from being ingested, with the SQL that mends it");
+  check_command->add_option("SOURCE", check->source, kSourceWords)->required();
+  check_command->add_flag("--json", check->json, "one finding a line, as JSON");
+  check_command->callback([=] { *code = RunCheck(*check); });
+  auto* status_command = app.add_subcommand(
+      "status", "rows, lag and last error of every table; also while a run goes on");
+  status_command->add_option("DIR", status->directory, "the directory of the tables")->required();
+  status_command->add_flag("--json", status->json, "one table a line, as JSON");
+  status_command->callback([=] { *code = RunStatus(*status); });
+  auto* drop_command = app.add_subcommand(
+      "drop", "remove slot and publication at the source and DIR/_freshet; the tables stay");
+  drop_command->add_option("DIR", drop->directory, "the directory of the tables")->required();
+  drop_command->add_flag("--tables", drop->tables, "remove the tables too");
+  drop_command
+      ->add_option("--source", drop->source,
+                   "the source, where it is reached in another way than it was")
+      ->type_name("SOURCE");
+  drop_command->callback([=] { *code = RunDrop(*drop); });
+}
+
+void AddWorkers(CLI::App& app, int* worker_code) {
+  auto* worker = app.add_subcommand("worker", "")->group("");
+  worker->add_subcommand("gateway", "")->callback([=] {
+    *worker_code = pipeline::RunGatewayWorker(OpenSource);
+  });
+  worker->add_subcommand("update", "")->callback([=] {
+    *worker_code = pipeline::RunUpdateWorker();
+  });
+  worker->require_subcommand(1);
+}
+
+}  // namespace
+
+ExitCode Fail(const Status& status) {
+  std::fprintf(stderr, "error: %s\n", status.ToString().c_str());
+  if (!status.remedy().empty())
+    std::fprintf(stderr, "    %s\n", std::string(status.remedy()).c_str());
+  return pipeline::ExitCodeOf(status);
+}
+
+int Main(int count, char** arguments) {
+  CLI::App app("Freshet brings databases into Delta tables, incrementally, exact after any crash.",
+               "freshet");
+  app.set_version_flag("--version", "freshet " FRESHET_VERSION);
+  app.footer(kExamples);
+  app.require_subcommand(1);
+  IngestArguments ingest;
+  CheckArguments check;
+  StatusArguments status;
+  DropArguments drop;
+  std::string retry_for;
+  auto code = ExitCode::kOk;
+  int worker_code = -1;
+  AddIngest(app, &ingest, &retry_for, &code);
+  AddOthers(app, &check, &status, &drop, &code);
+  AddWorkers(app, &worker_code);
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::ParseError& error) {
+    // --help and --version end here too, with 0.
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: INTERNAL: %s\n", error.what());
+    return static_cast<int>(ExitCode::kInternal);
+  }
+  return worker_code >= 0 ? worker_code : static_cast<int>(code);
+}
+
+}  // namespace freshet::app

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "pipeline/exit_code.h"
+
+namespace freshet::app {
+
+/// What `freshet ingest` was given, as text.
+struct IngestArguments {
+  std::string source, directory;
+  std::vector<std::string> tables, excludes;
+  std::string spec_file, slot, publication;
+  bool continuous = false;
+  std::chrono::milliseconds retry_for{120'000};
+  bool json = false, quiet = false;
+};
+struct CheckArguments {
+  std::string source;
+  bool json = false;
+};
+struct StatusArguments {
+  std::string directory;
+  bool json = false;
+};
+struct DropArguments {
+  std::string directory, source;
+  bool tables = false;
+};
+
+pipeline::ExitCode RunIngest(const IngestArguments& arguments);
+pipeline::ExitCode RunCheck(const CheckArguments& arguments);
+pipeline::ExitCode RunStatus(const StatusArguments& arguments);
+pipeline::ExitCode RunDrop(const DropArguments& arguments);
+
+/// Show an error with its remedy on standard error and return its exit code.
+pipeline::ExitCode Fail(const Status& status);
+
+}  // namespace freshet::app

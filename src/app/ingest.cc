@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "app/commands.h"
+#include "app/source.h"
+#include "base/log.h"
+#include "pipeline/ingest.h"
+#include "pipeline/spec_reader.h"
+
+namespace freshet::app {
+namespace {
+
+Status AddPatterns(const std::vector<std::string>& texts,
+                   std::vector<pipeline::TablePattern>* patterns) {
+  for (const auto& text : texts) {
+    FRESHET_TRY(auto pattern, pipeline::TablePattern::Parse(text));
+    patterns->push_back(std::move(pattern));
+  }
+  return Status::Ok();
+}
+
+Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
+  pipeline::PipelineSpec spec;
+  spec.slot = arguments.slot;
+  spec.publication = arguments.publication;
+  FRESHET_CHECK_OK(AddPatterns(arguments.tables, &spec.tables));
+  FRESHET_CHECK_OK(AddPatterns(arguments.excludes, &spec.excludes));
+  if (arguments.spec_file.empty()) return spec;
+  std::ifstream file(arguments.spec_file, std::ios::binary);
+  if (!file)
+    return Error(ErrorClass::INVALID_ARGUMENT, "cannot read the specification {}",
+                 arguments.spec_file);
+  std::stringstream text;
+  text << file.rdbuf();
+  FRESHET_CHECK_OK(pipeline::ReadSpec(text.str(), arguments.spec_file, &spec));
+  return spec;
+}
+
+Result<pipeline::IngestOptions> OptionsOf(const IngestArguments& arguments) {
+  pipeline::IngestOptions options;
+  options.directory = arguments.directory;
+  FRESHET_TRY(options.spec, SpecOf(arguments));
+  FRESHET_TRY(auto source, ParseSource(arguments.source));
+  options.source = std::move(source.settings);
+  options.database = std::move(source.database);
+  options.source.slot = options.spec.slot;
+  options.source.slot_given = !options.spec.slot.empty();
+  options.source.publication = options.spec.publication;
+  options.source.publication_given = !options.spec.publication.empty();
+  options.continuous = arguments.continuous;
+  options.retry_for = arguments.retry_for;
+  options.worker_program = {"/proc/self/exe", "worker"};
+  options.open_source = OpenSource;
+  return options;
+}
+
+pipeline::DisplayKind KindOf(const IngestArguments& arguments) {
+  if (arguments.json) return pipeline::DisplayKind::kJson;
+  if (arguments.quiet) return pipeline::DisplayKind::kQuiet;
+  return isatty(STDOUT_FILENO) != 0 ? pipeline::DisplayKind::kBars : pipeline::DisplayKind::kLines;
+}
+
+}  // namespace
+
+pipeline::ExitCode RunIngest(const IngestArguments& arguments) {
+  SetUpLog("freshet", "warn");
+  auto options = OptionsOf(arguments);
+  if (!options.ok()) return Fail(options.status());
+  SystemClock clock;
+  auto display = pipeline::MakeDisplay(KindOf(arguments), &clock, stdout, stderr);
+  return pipeline::Ingest(*options, &clock, display.get());
+}
+
+}  // namespace freshet::app
