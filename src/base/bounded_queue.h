@@ -37,7 +37,9 @@ class BoundedQueue {
   /// As Push, but give up at the deadline and leave `item` as it is: for a producer with a duty besides.
   bool PushUntil(T* item, size_t bytes, Deadline deadline, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    bool room = changed_.wait_until(lock, stop, deadline, [&] { return closed_ || items_.empty() || bytes_ + bytes <= bytes_max_; });
+    bool room = changed_.wait_until(lock, stop, deadline, [&] {
+      return closed_ || items_.empty() || bytes_ + bytes <= bytes_max_;
+    });
     if (!room || closed_ || stop.stop_requested()) return false;
     items_.emplace_back(std::move(*item), bytes);
     bytes_ += bytes;

@@ -16,7 +16,9 @@
 namespace freshet::sources::postgres {
 
 inline constexpr std::chrono::seconds kPatience{20};
-inline Deadline In(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
+inline Deadline In(std::chrono::milliseconds time) {
+  return std::chrono::steady_clock::now() + time;
+}
 
 /// A database of its own on the server that FRESHET_TEST_POSTGRES names; slots and database go at the end.
 class PostgresTest : public testing::Test {
@@ -44,10 +46,16 @@ class PostgresTest : public testing::Test {
     source_.reset();
     session_.reset();
     if (admin_ == nullptr) return;
-    (void)admin_->Execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '" + database_ + "'");
+    (void)admin_->Execute(
+        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '" +
+        database_ + "'");
     for (int i = 0; i < 100; ++i) {
-      auto left = admin_->Query("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1 AND NOT active", {database_});
-      auto rows = admin_->Query("SELECT 1 FROM pg_replication_slots WHERE database = $1", {database_});
+      auto left = admin_->Query(
+          "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = "
+          "$1 AND NOT active",
+          {database_});
+      auto rows =
+          admin_->Query("SELECT 1 FROM pg_replication_slots WHERE database = $1", {database_});
       if (left.ok() && rows.ok() && rows->empty()) break;
     }
     (void)admin_->Execute("DROP DATABASE " + database_ + " WITH (FORCE)");
@@ -102,7 +110,8 @@ class PostgresTest : public testing::Test {
 /// One value as text: `-` null; whatever Arrow prints otherwise.
 inline std::string Text(const arrow::Array& array, int64_t row) {
   if (array.IsNull(row)) return "-";
-  if (array.type_id() == arrow::Type::STRING) return static_cast<const arrow::StringArray&>(array).GetString(row);
+  if (array.type_id() == arrow::Type::STRING)
+    return static_cast<const arrow::StringArray&>(array).GetString(row);
   return array.GetScalar(row).ValueOrDie()->ToString();
 }
 /// The first `width` columns of a row, comma-separated.

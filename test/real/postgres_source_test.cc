@@ -26,7 +26,8 @@ class SourceTest : public PostgresTest {
   }
   /// Read the whole table through one snapshot, sorted.
   Result<std::vector<std::string>> ReadAll(Snapshot* snapshot, const std::string& table) {
-    FRESHET_TRY(auto described, snapshot->Describe(record::TableId(Ask("SELECT '" + table + "'::regclass::oid"))));
+    FRESHET_TRY(auto described,
+                snapshot->Describe(record::TableId(Ask("SELECT '" + table + "'::regclass::oid"))));
     auto shape = std::make_shared<const record::TableShape>(std::move(described));
     FRESHET_TRY(auto chunks, snapshot->Plan(*shape));
     std::vector<std::string> rows;
@@ -36,7 +37,8 @@ class SourceTest : public PostgresTest {
         FRESHET_TRY(auto batch, reader->Next());
         if (batch == nullptr) break;
         EXPECT_TRUE(batch->ValidateFull().ok());
-        for (int64_t i = 0; i < batch->num_rows(); ++i) rows.push_back(RowText(*batch, i, batch->num_columns()));
+        for (int64_t i = 0; i < batch->num_rows(); ++i)
+          rows.push_back(RowText(*batch, i, batch->num_columns()));
       }
     }
     std::sort(rows.begin(), rows.end());
@@ -58,7 +60,8 @@ TEST_F(SourceTest, ListsTablesWithTheirProblems) {
   Run("CREATE TABLE gen (a int, g int GENERATED ALWAYS AS (a) STORED PRIMARY KEY)");
   Run("CREATE TABLE reserved (id int PRIMARY KEY, __freshet_op int)");
   Run("CREATE TABLE clash (id int PRIMARY KEY, \"A\" int, a int)");
-  Run("CREATE SCHEMA \"Odd \"\"Names\"; CREATE TABLE \"Odd \"\"Names\".\"ta.b le\" (id int PRIMARY KEY)");
+  Run("CREATE SCHEMA \"Odd \"\"Names\"; CREATE TABLE \"Odd \"\"Names\".\"ta.b le\" (id int PRIMARY "
+      "KEY)");
   OpenSource();
   auto tables = List();
   auto problem = [&](const std::string& name) { return tables.at("public." + name).problem; };
@@ -68,8 +71,10 @@ TEST_F(SourceTest, ListsTablesWithTheirProblems) {
   EXPECT_TRUE(tables.at("Odd \"Names.ta.b le").problem.ok());
   EXPECT_FALSE(tables.contains("public.parted_1"));
   EXPECT_TRUE(problem("nokey").Is(ErrorClass::TABLE_NO_IDENTITY));
-  EXPECT_THAT(std::string(problem("nokey").remedy()), HasSubstr("ALTER TABLE \"public\".\"nokey\" REPLICA IDENTITY FULL"));
-  for (const char* name : {"late", "gen", "keyless_parts"}) EXPECT_TRUE(problem(name).Is(ErrorClass::TABLE_NO_IDENTITY)) << name;
+  EXPECT_THAT(std::string(problem("nokey").remedy()),
+              HasSubstr("ALTER TABLE \"public\".\"nokey\" REPLICA IDENTITY FULL"));
+  for (const char* name : {"late", "gen", "keyless_parts"})
+    EXPECT_TRUE(problem(name).Is(ErrorClass::TABLE_NO_IDENTITY)) << name;
   EXPECT_TRUE(problem("fleeting").Is(ErrorClass::TABLE_NOT_LOGGED));
   EXPECT_TRUE(problem("seen").Is(ErrorClass::TABLE_NOT_LOGGED));
   EXPECT_TRUE(problem("reserved").Is(ErrorClass::COLUMN_RESERVED));
@@ -78,9 +83,11 @@ TEST_F(SourceTest, ListsTablesWithTheirProblems) {
 
 TEST_F(SourceTest, DescribesKeysAndTypes) {
   Run("CREATE DOMAIN amount AS numeric(10,2)");
-  Run("CREATE TABLE t (a int, b text, c amount, d numeric(3,-2), e numeric, f timestamptz, g int[], h amount[], i int[][], "
+  Run("CREATE TABLE t (a int, b text, c amount, d numeric(3,-2), e numeric, f timestamptz, g "
+      "int[], h amount[], i int[][], "
       "j int GENERATED ALWAYS AS (a) STORED, PRIMARY KEY (b, a))");
-  Run("CREATE TABLE u (a int NOT NULL, b int NOT NULL, PRIMARY KEY (a)); CREATE UNIQUE INDEX u_b ON u (b) INCLUDE (a); "
+  Run("CREATE TABLE u (a int NOT NULL, b int NOT NULL, PRIMARY KEY (a)); CREATE UNIQUE INDEX u_b "
+      "ON u (b) INCLUDE (a); "
       "ALTER TABLE u REPLICA IDENTITY USING INDEX u_b");
   OpenSource();
   auto shape = Shape("t");
@@ -88,17 +95,21 @@ TEST_F(SourceTest, DescribesKeysAndTypes) {
   EXPECT_EQ(shape->key, (std::vector<int>{1, 0}));
   std::vector<std::string> types;
   for (const auto& field : shape->schema->fields()) types.push_back(field->type()->ToString());
-  EXPECT_EQ(types, (std::vector<std::string>{"int32", "string", "decimal128(10, 2)", "decimal128(5, 0)", "string", "timestamp[us, tz=UTC]",
-                                             "list<item: int32>", "list<item: decimal128(10, 2)>", "string"}));
+  EXPECT_EQ(types,
+            (std::vector<std::string>{"int32", "string", "decimal128(10, 2)", "decimal128(5, 0)",
+                                      "string", "timestamp[us, tz=UTC]", "list<item: int32>",
+                                      "list<item: decimal128(10, 2)>", "string"}));
   EXPECT_EQ(Shape("u")->key, std::vector<int>{1});
 }
 
 TEST_F(SourceTest, SnapshotIsExactAtItsPosition) {
-  Run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' || i FROM generate_series(1, 5000) i; DELETE FROM t WHERE id % 7 = 0");
+  Run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' || i FROM "
+      "generate_series(1, 5000) i; DELETE FROM t WHERE id % 7 = 0");
   OpenSource();
   auto snapshot = source_->BeginSnapshot();
   ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
-  Run("INSERT INTO t VALUES (100000, 'late'); UPDATE t SET v = 'changed' WHERE id = 1; DELETE FROM t WHERE id = 2");
+  Run("INSERT INTO t VALUES (100000, 'late'); UPDATE t SET v = 'changed' WHERE id = 1; DELETE FROM "
+      "t WHERE id = 2");
   auto rows = ReadAll(snapshot->get(), "t");
   ASSERT_TRUE(rows.ok()) << rows.status().ToString();
   std::vector<std::string> expected;
@@ -107,12 +118,15 @@ TEST_F(SourceTest, SnapshotIsExactAtItsPosition) {
   }
   std::sort(expected.begin(), expected.end());
   EXPECT_EQ(*rows, expected);
-  EXPECT_EQ(Ask("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"), "0");
+  EXPECT_EQ(Ask("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"),
+            "0");
 }
 
 TEST_F(SourceTest, SnapshotOfPartitionsAndOfAnEmptyTable) {
-  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)");
-  Run("CREATE TABLE p2 (extra int, v text, id int NOT NULL); ALTER TABLE p2 DROP COLUMN extra; ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM (10) TO (20)");
+  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 "
+      "PARTITION OF p FOR VALUES FROM (0) TO (10)");
+  Run("CREATE TABLE p2 (extra int, v text, id int NOT NULL); ALTER TABLE p2 DROP COLUMN extra; "
+      "ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM (10) TO (20)");
   Run("INSERT INTO p VALUES (1, 'a'), (11, 'b'); CREATE TABLE empty (id int PRIMARY KEY)");
   OpenSource();
   auto snapshot = source_->BeginSnapshot();
@@ -124,7 +138,8 @@ TEST_F(SourceTest, SnapshotOfPartitionsAndOfAnEmptyTable) {
 }
 
 TEST_F(SourceTest, LargeTableIsSplitWithoutLossOrOverlap) {
-  Run("CREATE TABLE big (id int PRIMARY KEY, v text); INSERT INTO big SELECT i, repeat('x', 1900) FROM generate_series(1, 80000) i");
+  Run("CREATE TABLE big (id int PRIMARY KEY, v text); INSERT INTO big SELECT i, repeat('x', 1900) "
+      "FROM generate_series(1, 80000) i");
   OpenSource();
   auto snapshot = source_->BeginSnapshot();
   ASSERT_TRUE(snapshot.ok());
@@ -150,9 +165,11 @@ TEST_F(SourceTest, LargeTableIsSplitWithoutLossOrOverlap) {
 }
 
 TEST_F(SourceTest, RewriteOrTruncateMakesTheSnapshotStale) {
-  for (const char* sql : {"TRUNCATE t", "VACUUM FULL t", "ALTER TABLE t ALTER COLUMN v TYPE bigint", "ALTER TABLE t RENAME COLUMN v TO w",
-                          "ALTER TABLE t DROP COLUMN v", "DROP TABLE t"}) {
-    Run("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 100) i");
+  for (const char* sql :
+       {"TRUNCATE t", "VACUUM FULL t", "ALTER TABLE t ALTER COLUMN v TYPE bigint",
+        "ALTER TABLE t RENAME COLUMN v TO w", "ALTER TABLE t DROP COLUMN v", "DROP TABLE t"}) {
+    Run("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM "
+        "generate_series(1, 100) i");
     OpenSource();
     auto shape = Shape("t");
     auto snapshot = source_->BeginSnapshot();
@@ -168,6 +185,8 @@ TEST_F(SourceTest, RewriteOrTruncateMakesTheSnapshotStale) {
       ASSERT_FALSE(batch.ok() && *batch == nullptr) << sql;
     }
     EXPECT_TRUE(status.Is(ErrorClass::SNAPSHOT_STALE)) << sql << ": " << status.ToString();
+    // The reader still holds its lock.
+    if (reader.ok()) reader->reset();
     snapshot->reset();
     Run("DROP TABLE IF EXISTS t");
   }
@@ -199,7 +218,8 @@ TEST_F(SourceTest, AnOpenTransactionBlocksASnapshotAndIsNamed) {
 }
 
 TEST_F(SourceTest, ParallelReadersShareOneSnapshot) {
-  Run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 20000); INSERT INTO b SELECT * FROM a");
+  Run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO a "
+      "SELECT generate_series(1, 20000); INSERT INTO b SELECT * FROM a");
   OpenSource();
   auto snapshot = source_->BeginSnapshot();
   ASSERT_TRUE(snapshot.ok());
@@ -227,15 +247,19 @@ TEST_F(SourceTest, ParallelReadersShareOneSnapshot) {
 TEST_F(SourceTest, ConnectionErrorsHaveTheirClasses) {
   auto with = [&](const std::string& name, const std::string& value) {
     Config config = config_;
-    std::erase_if(config.parameters, [&](const auto& parameter) { return parameter.first == name; });
+    std::erase_if(config.parameters,
+                  [&](const auto& parameter) { return parameter.first == name; });
     config.parameters.emplace_back(name, value);
     return Open(config).status();
   };
   EXPECT_TRUE(with("port", "1").Is(ErrorClass::SOURCE_UNREACHABLE));
   EXPECT_TRUE(with("host", "no-such-host.invalid").Is(ErrorClass::SOURCE_UNREACHABLE));
-  EXPECT_TRUE(with("dbname", "nowhere").Is(ErrorClass::SOURCE_DATABASE_MISSING)) << with("dbname", "nowhere").ToString();
-  EXPECT_TRUE(with("user", "nobody_knows").Is(ErrorClass::SOURCE_AUTH)) << with("user", "nobody_knows").ToString();
-  EXPECT_TRUE(with("sslmode", "require").Is(ErrorClass::SOURCE_TLS)) << with("sslmode", "require").ToString();
+  EXPECT_TRUE(with("dbname", "nowhere").Is(ErrorClass::SOURCE_DATABASE_MISSING))
+      << with("dbname", "nowhere").ToString();
+  EXPECT_TRUE(with("user", "nobody_knows").Is(ErrorClass::SOURCE_AUTH))
+      << with("user", "nobody_knows").ToString();
+  EXPECT_TRUE(with("sslmode", "require").Is(ErrorClass::SOURCE_TLS))
+      << with("sslmode", "require").ToString();
 }
 
 TEST_F(SourceTest, MissingRightsAreFindingsWithTheirSql) {
@@ -247,7 +271,8 @@ TEST_F(SourceTest, MissingRightsAreFindingsWithTheirSql) {
   }
   OpenSource();
   std::string all;
-  for (const auto& finding : source_->Check()) all += finding.problem.ToString() + " → " + std::string(finding.problem.remedy()) + "\n";
+  for (const auto& finding : source_->Check())
+    all += finding.problem.ToString() + " → " + std::string(finding.problem.remedy()) + "\n";
   EXPECT_THAT(all, HasSubstr("ALTER ROLE \"" + role + "\" REPLICATION"));
   EXPECT_THAT(all, HasSubstr("GRANT SELECT ON \"public\".\"mine\" TO \"" + role + "\""));
   EXPECT_THAT(all, HasSubstr("GRANT CREATE ON DATABASE"));

@@ -68,7 +68,11 @@ class StreamTest : public PostgresTest {
     cursor_ = stream_->Start();
     EXPECT_FALSE(cursor_.text.empty());
   }
-  Lsn Confirmed() { return *ParseLsn(Ask("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'")); }
+  Lsn Confirmed() {
+    return *ParseLsn(
+        Ask("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '" +
+            config_.slot + "'"));
+  }
 
   record::Cursor cursor_;
 };
@@ -84,13 +88,16 @@ TEST_F(StreamTest, EveryKindOfChange) {
   Run("BEGIN; INSERT INTO t VALUES (9); ROLLBACK");
   Run("TRUNCATE t");
   Run("INSERT INTO t VALUES (4, 'after')");
-  EXPECT_THAT(Drain(), ElementsAre("+ 1,a,1.50,2024-01-01 00:00:00.000000Z", "+ 2,-,-,-", "~ 1,b,1.50,2024-01-01 00:00:00.000000Z", "- 2,-,-,-",
+  EXPECT_THAT(Drain(), ElementsAre("+ 1,a,1.50,2024-01-01 00:00:00.000000Z", "+ 2,-,-,-",
+                                   "~ 1,b,1.50,2024-01-01 00:00:00.000000Z", "- 2,-,-,-",
                                    "+ 3,-,-,-", "- 1,-,-,-", "truncate", "+ 4,after,-,-"));
 }
 
 TEST_F(StreamTest, UnchangedToastIsMissingAndFilledInUnderFull) {
-  Run("CREATE TABLE t (id int PRIMARY KEY, n int, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL");
-  Run("CREATE TABLE f (id int PRIMARY KEY, n int, big text); ALTER TABLE f ALTER big SET STORAGE EXTERNAL; ALTER TABLE f REPLICA IDENTITY FULL");
+  Run("CREATE TABLE t (id int PRIMARY KEY, n int, big text); ALTER TABLE t ALTER big SET STORAGE "
+      "EXTERNAL");
+  Run("CREATE TABLE f (id int PRIMARY KEY, n int, big text); ALTER TABLE f ALTER big SET STORAGE "
+      "EXTERNAL; ALTER TABLE f REPLICA IDENTITY FULL");
   Run("INSERT INTO t VALUES (1, 0, repeat('x', 3000)); INSERT INTO f SELECT * FROM t");
   Open({"t", "f"});
   Run("UPDATE t SET n = 1");
@@ -103,22 +110,26 @@ TEST_F(StreamTest, UnchangedToastIsMissingAndFilledInUnderFull) {
 }
 
 TEST_F(StreamTest, ToastedKeyThatDidNotChangeIsAnUpdate) {
-  Run("CREATE TABLE t (k text PRIMARY KEY, n int); ALTER TABLE t ALTER k SET STORAGE EXTERNAL; INSERT INTO t VALUES (repeat('k', 2200), 0)");
+  Run("CREATE TABLE t (k text PRIMARY KEY, n int); ALTER TABLE t ALTER k SET STORAGE EXTERNAL; "
+      "INSERT INTO t VALUES (repeat('k', 2200), 0)");
   Open({"t"});
   Run("UPDATE t SET n = 1");
   EXPECT_THAT(Drain(), ElementsAre("~ " + std::string(2200, 'k') + ",1"));
 }
 
 TEST_F(StreamTest, KeylessTableSendsWholeRows) {
-  Run("CREATE TABLE t (a int, b text); ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t VALUES (1, 'x'), (1, 'x')");
+  Run("CREATE TABLE t (a int, b text); ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t VALUES "
+      "(1, 'x'), (1, 'x')");
   Open({"t"});
   Run("UPDATE t SET b = 'y' WHERE ctid = '(0,1)'; DELETE FROM t WHERE b = 'x'");
   EXPECT_THAT(Drain(), ElementsAre("- 1,x", "+ 1,y", "- 1,x"));
 }
 
 TEST_F(StreamTest, PartitionsComeUnderTheirRoot) {
-  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)");
-  Run("CREATE TABLE p2 (v text, id int NOT NULL); ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM (10) TO (20)");
+  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 "
+      "PARTITION OF p FOR VALUES FROM (0) TO (10)");
+  Run("CREATE TABLE p2 (v text, id int NOT NULL); ALTER TABLE p ATTACH PARTITION p2 FOR VALUES "
+      "FROM (10) TO (20)");
   Open({"p"});
   Run("INSERT INTO p VALUES (1, 'a'), (11, 'b')");
   Run("UPDATE p SET id = 12 WHERE id = 1");
@@ -127,7 +138,8 @@ TEST_F(StreamTest, PartitionsComeUnderTheirRoot) {
 }
 
 TEST_F(StreamTest, AddedColumnIsFollowedOthersFailTheirTableOnly) {
-  for (const char* table : {"a", "d", "r", "y", "k", "n", "ok"}) Run(fmt::format("CREATE TABLE {} (id int PRIMARY KEY, v int)", table));
+  for (const char* table : {"a", "d", "r", "y", "k", "n", "ok"})
+    Run(fmt::format("CREATE TABLE {} (id int PRIMARY KEY, v int)", table));
   Open({"a", "d", "r", "y", "k", "n", "ok"});
   auto change = [&](const std::string& table, const std::string& sql) {
     Run(sql);
@@ -135,10 +147,15 @@ TEST_F(StreamTest, AddedColumnIsFollowedOthersFailTheirTableOnly) {
     return Drain();
   };
   EXPECT_THAT(change("a", "ALTER TABLE a ADD COLUMN w text"), ElementsAre("shape w", "+ 7,-,-"));
-  EXPECT_THAT(change("d", "ALTER TABLE d ADD COLUMN w int DEFAULT 7"), ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
-  EXPECT_THAT(change("r", "ALTER TABLE r RENAME COLUMN v TO w"), ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
-  EXPECT_THAT(change("y", "ALTER TABLE y ALTER COLUMN v TYPE text"), ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
-  EXPECT_THAT(change("k", "ALTER TABLE k DROP CONSTRAINT k_pkey; ALTER TABLE k ADD PRIMARY KEY (id, v); ALTER TABLE k ALTER v SET DEFAULT 1"),
+  EXPECT_THAT(change("d", "ALTER TABLE d ADD COLUMN w int DEFAULT 7"),
+              ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
+  EXPECT_THAT(change("r", "ALTER TABLE r RENAME COLUMN v TO w"),
+              ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
+  EXPECT_THAT(change("y", "ALTER TABLE y ALTER COLUMN v TYPE text"),
+              ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
+  EXPECT_THAT(change("k",
+                     "ALTER TABLE k DROP CONSTRAINT k_pkey; ALTER TABLE k ADD PRIMARY KEY (id, v); "
+                     "ALTER TABLE k ALTER v SET DEFAULT 1"),
               ElementsAre("failed KEY_CHANGED"));
   EXPECT_THAT(change("n2", "ALTER TABLE n RENAME TO n2"), ElementsAre("failed TABLE_RENAMED"));
   Run("INSERT INTO d VALUES (8); INSERT INTO ok VALUES (1, 1)");
@@ -178,7 +195,9 @@ TEST_F(StreamTest, SlotLostOrMovedIsAnErrorNeverASkip) {
   record::Cursor durable = cursor_;
   stream_.reset();
   Run("INSERT INTO t VALUES (2)");
-  for (int i = 0; i < 100 && Ask("SELECT active FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'") == "t"; ++i) {
+  for (int i = 0; i < 100 && Ask("SELECT active FROM pg_replication_slots WHERE slot_name = '" +
+                                 config_.slot + "'") == "t";
+       ++i) {
   }
   Run("SELECT pg_replication_slot_advance('" + config_.slot + "', pg_current_wal_lsn())");
   Status moved = OpenStream({"t"}, durable);
@@ -205,9 +224,13 @@ TEST_F(StreamTest, OurOwnLeftOverSessionIsEndedAForeignOneIsNot) {
   auto connection = Connection::Connect(foreign, Connection::Mode::kReplication);
   ASSERT_TRUE(connection.ok());
   ASSERT_TRUE((*connection)->Execute("SET application_name = 'someone'").ok());
-  for (int i = 0; i < 100 && Ask("SELECT active FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'") == "t"; ++i) {
+  for (int i = 0; i < 100 && Ask("SELECT active FROM pg_replication_slots WHERE slot_name = '" +
+                                 config_.slot + "'") == "t";
+       ++i) {
   }
-  std::string start = "START_REPLICATION SLOT " + config_.slot + " LOGICAL 0/0 (proto_version '1', publication_names '" + config_.publication + "')";
+  std::string start = "START_REPLICATION SLOT " + config_.slot +
+                      " LOGICAL 0/0 (proto_version '1', publication_names '" + config_.publication +
+                      "')";
   Rows started(PQexec((*connection)->handle(), start.c_str()));
   ASSERT_EQ(PQresultStatus(started.handle()), PGRES_COPY_BOTH);
   status = OpenStream({"t"}, cursor_);
@@ -269,7 +292,9 @@ TEST_F(StreamTest, WatchAddsAndLeavesTables) {
   ASSERT_TRUE(stream_->Watch({Shape("b")}).ok());
   Run("INSERT INTO a VALUES (3); INSERT INTO b VALUES (4)");
   EXPECT_THAT(Drain(), ElementsAre("+ 4"));
-  EXPECT_EQ(Ask("SELECT string_agg(tablename, ',') FROM pg_publication_tables WHERE pubname = '" + config_.publication + "'"), "b");
+  EXPECT_EQ(Ask("SELECT string_agg(tablename, ',') FROM pg_publication_tables WHERE pubname = '" +
+                config_.publication + "'"),
+            "b");
 }
 
 TEST_F(StreamTest, ATableThatLostItsIdentityLeavesThePublication) {
@@ -288,11 +313,13 @@ TEST_F(StreamTest, GivenSlotAndPublicationAreNeitherMadeNorAltered) {
   config_.slot_given = config_.publication_given = true;
   OpenSource();
   EXPECT_TRUE(OpenStream({"a"}).Is(ErrorClass::PUBLICATION_MISSING));
-  Run("CREATE PUBLICATION \"" + config_.publication + "\" FOR TABLE a WITH (publish_via_partition_root = true)");
+  Run("CREATE PUBLICATION \"" + config_.publication +
+      "\" FOR TABLE a WITH (publish_via_partition_root = true)");
   Status no_slot = OpenStream({"a"});
   EXPECT_TRUE(no_slot.Is(ErrorClass::SLOT_LOST)) << no_slot.ToString();
   EXPECT_THAT(std::string(no_slot.remedy()), HasSubstr("pg_create_logical_replication_slot"));
-  Run("SELECT pg_create_logical_replication_slot('" + config_.slot + "', 'pgoutput'); INSERT INTO a VALUES (1)");
+  Run("SELECT pg_create_logical_replication_slot('" + config_.slot +
+      "', 'pgoutput'); INSERT INTO a VALUES (1)");
   auto listings = source_->ListTables();
   ASSERT_TRUE(listings.ok());
   EXPECT_TRUE(listings->at(0).problem.ok());
@@ -301,7 +328,9 @@ TEST_F(StreamTest, GivenSlotAndPublicationAreNeitherMadeNorAltered) {
   EXPECT_THAT(Drain(), ElementsAre("failed PUBLICATION_MISSING", "+ 1"));
   stream_.reset();
   ASSERT_TRUE(source_->Forget().ok());
-  EXPECT_EQ(Ask("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'"), "1");
+  EXPECT_EQ(
+      Ask("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'"),
+      "1");
 }
 
 TEST_F(StreamTest, ForgetLeavesNothing) {
@@ -310,7 +339,9 @@ TEST_F(StreamTest, ForgetLeavesNothing) {
   stream_.reset();
   ASSERT_TRUE(source_->Forget().ok());
   ASSERT_TRUE(source_->Forget().ok());
-  EXPECT_EQ(Ask("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'"), "0");
+  EXPECT_EQ(
+      Ask("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'"),
+      "0");
   EXPECT_EQ(Ask("SELECT count(*) FROM pg_publication"), "0");
 }
 
@@ -320,7 +351,8 @@ TEST_F(StreamTest, FenceEndsEvenWhileWritesGoOn) {
   std::atomic<bool> stop = false;
   std::thread writer([&] {
     auto session = NewSession();
-    for (int i = 0; !stop; ++i) (void)session->Execute("INSERT INTO t VALUES (" + std::to_string(i) + ")");
+    for (int i = 0; !stop; ++i)
+      (void)session->Execute("INSERT INTO t VALUES (" + std::to_string(i) + ")");
   });
   Status fence = stream_->Fence();
   int64_t committed = std::atoll(Ask("SELECT count(*) FROM t").c_str());
@@ -330,7 +362,8 @@ TEST_F(StreamTest, FenceEndsEvenWhileWritesGoOn) {
     auto event = stream_->Next(In(kPatience));
     if (!event.ok() || std::holds_alternative<record::Nothing>(*event)) break;
     idle = std::holds_alternative<record::Idle>(*event);
-    if (auto* table = std::get_if<record::TableEvent>(&*event)) rows += std::get<record::ChangeBatch>(*table).rows->num_rows();
+    if (auto* table = std::get_if<record::TableEvent>(&*event))
+      rows += std::get<record::ChangeBatch>(*table).rows->num_rows();
   }
   stop = true;
   writer.join();

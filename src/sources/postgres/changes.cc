@@ -12,16 +12,20 @@ namespace {
 
 /// The slot's end of the agreement with the cursor: the stream can begin exactly there, or this says why not.
 /// Source: PostgreSQL skips silently forward to confirmed_flush when asked for an earlier start.
-Status CheckSlot(const std::optional<SlotState>& slot, const std::string& name, std::optional<Lsn> from) {
+Status CheckSlot(const std::optional<SlotState>& slot, const std::string& name,
+                 std::optional<Lsn> from) {
   if (!slot) return Error(ErrorClass::SLOT_LOST, "the replication slot is gone: {}", name);
   if (!slot->unfit.empty()) {
-    return Error(ErrorClass::INVALID_ARGUMENT, "the replication slot {} cannot be used: {}", name, slot->unfit);
+    return Error(ErrorClass::INVALID_ARGUMENT, "the replication slot {} cannot be used: {}", name,
+                 slot->unfit);
   }
   if (slot->lost) {
-    return Error(ErrorClass::SLOT_LOST, "the server has removed log that the replication slot needs: {}", name);
+    return Error(ErrorClass::SLOT_LOST,
+                 "the server has removed log that the replication slot needs: {}", name);
   }
   if (from && slot->confirmed > *from) {
-    return Error(ErrorClass::SLOT_MOVED, "the replication slot {} was moved to {}, past the last durable position {}", name,
+    return Error(ErrorClass::SLOT_MOVED,
+                 "the replication slot {} was moved to {}, past the last durable position {}", name,
                  FormatLsn(slot->confirmed), FormatLsn(*from));
   }
   return Status::Ok();
@@ -31,14 +35,16 @@ Result<std::optional<Lsn>> ResumeAt(const Origin& origin, const record::Cursor& 
   if (from.text.empty()) return std::optional<Lsn>();
   FRESHET_TRY(Position position, FromCursor(from));
   if (position.source != origin.identity || position.epoch > origin.epoch) {
-    return Error(ErrorClass::SOURCE_CHANGED, "the server is {} on timeline {}; the last position is of {} on timeline {}", origin.identity,
-                 origin.epoch, position.source, position.epoch);
+    return Error(ErrorClass::SOURCE_CHANGED,
+                 "the server is {} on timeline {}; the last position is of {} on timeline {}",
+                 origin.identity, origin.epoch, position.source, position.epoch);
   }
   return std::optional(position.lsn);
 }
 
 /// Find the slot, or make it when following begins. Returns where to start.
-Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Lsn> from, bool publication_is_new) {
+Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Lsn> from,
+                        bool publication_is_new) {
   const Config& config = origin.config;
   FRESHET_TRY(std::optional<SlotState> slot, ReadSlot(side, config.slot));
   bool fresh = !from && !config.slot_given;
@@ -53,7 +59,8 @@ Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Ls
   }
   Status good = CheckSlot(slot, config.slot, from);
   if (!slot && !from) {
-    return std::move(good).WithRemedy(fmt::format("SELECT pg_create_logical_replication_slot({}, 'pgoutput');", QuoteLiteral(config.slot)));
+    return std::move(good).WithRemedy(fmt::format(
+        "SELECT pg_create_logical_replication_slot({}, 'pgoutput');", QuoteLiteral(config.slot)));
   }
   FRESHET_CHECK_OK(good);
   FRESHET_CHECK_OK(FreeSlot(side, config.slot));
@@ -62,16 +69,20 @@ Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Ls
 
 /// Well below what the server waits for a sign of life; 0 means it waits for ever.
 Result<std::chrono::milliseconds> StatusInterval(Connection* side) {
-  FRESHET_TRY(Rows rows, side->Query("SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'"));
+  FRESHET_TRY(Rows rows,
+              side->Query("SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'"));
   int64_t timeout = rows.empty() ? 0 : rows.number(0, 0);
-  return std::chrono::milliseconds(timeout == 0 ? 10'000 : std::clamp<int64_t>(timeout / 4, 50, 10'000));
+  return std::chrono::milliseconds(timeout == 0 ? 10'000
+                                                : std::clamp<int64_t>(timeout / 4, 50, 10'000));
 }
 
 Result<std::unique_ptr<Connection>> StartReplication(const Config& config, Lsn start) {
   FRESHET_TRY(auto connection, Connection::Connect(config, Connection::Mode::kReplication));
   // Names are a list of identifiers within a text. Source: PostgreSQL, "Logical Streaming Replication Parameters".
-  std::string sql = fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {})", QuoteIdentifier(config.slot),
-                                FormatLsn(start), QuoteLiteral(QuoteIdentifier(config.publication)));
+  std::string sql =
+      fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {})",
+                  QuoteIdentifier(config.slot), FormatLsn(start),
+                  QuoteLiteral(QuoteIdentifier(config.publication)));
   Rows result(PQexec(connection->handle(), sql.c_str()));
   if (PQresultStatus(result.handle()) != PGRES_COPY_BOTH) {
     return StreamError(connection->ErrorOf(result.handle()), *connection).With("slot", config.slot);
@@ -81,22 +92,26 @@ Result<std::unique_ptr<Connection>> StartReplication(const Config& config, Lsn s
 
 }  // namespace
 
-Result<std::unique_ptr<ChangeStream>> OpenChanges(Origin origin, std::vector<std::shared_ptr<const record::TableShape>> shapes,
-                                                  const record::Cursor& from) {
+Result<std::unique_ptr<ChangeStream>> OpenChanges(
+    Origin origin, std::vector<std::shared_ptr<const record::TableShape>> shapes,
+    const record::Cursor& from) {
   FRESHET_TRY(std::optional<Lsn> resume, ResumeAt(origin, from));
   FRESHET_TRY(auto side, Connection::Connect(origin.config, Connection::Mode::kQuery));
   // The publication first: the slot's changes are read with the catalog of their own time, and it must be in there.
   FRESHET_TRY(bool publication_is_new, EnsurePublication(side.get(), origin.config));
   if (publication_is_new && resume) {
     FRESHET_CHECK_OK(DropPublication(side.get(), origin.config.publication));
-    return Error(ErrorClass::SLOT_LOST, "the publication is gone, and with it changes since the last position: {}", origin.config.publication);
+    return Error(ErrorClass::SLOT_LOST,
+                 "the publication is gone, and with it changes since the last position: {}",
+                 origin.config.publication);
   }
   FRESHET_TRY(Lsn start, PrepareSlot(side.get(), origin, resume, publication_is_new));
   FRESHET_TRY(auto interval, StatusInterval(side.get()));
   FRESHET_TRY(auto connection, StartReplication(origin.config, start));
   auto receiver = std::make_unique<Receiver>(std::move(connection), interval, resume ? *resume : 0);
   FRESHET_CHECK_OK(receiver->Start());
-  auto stream = std::make_unique<PostgresStream>(std::move(origin), start, std::move(side), std::move(receiver));
+  auto stream = std::make_unique<PostgresStream>(std::move(origin), start, std::move(side),
+                                                 std::move(receiver));
   FRESHET_CHECK_OK(stream->Watch(std::move(shapes)));
   return std::unique_ptr<ChangeStream>(std::move(stream));
 }

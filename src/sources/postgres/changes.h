@@ -18,7 +18,8 @@ struct Origin {
 };
 
 /// Make what following takes (publication, slot) and begin to stream. As Source::OpenChanges.
-Result<std::unique_ptr<ChangeStream>> OpenChanges(Origin origin, std::vector<std::shared_ptr<const record::TableShape>> shapes,
-                                                  const record::Cursor& from);
+Result<std::unique_ptr<ChangeStream>> OpenChanges(
+    Origin origin, std::vector<std::shared_ptr<const record::TableShape>> shapes,
+    const record::Cursor& from);
 
 }  // namespace freshet::sources::postgres

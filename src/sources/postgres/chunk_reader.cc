@@ -38,7 +38,8 @@ Result<Range> ParseChunk(const std::string& text) {
 }
 
 Status Stale(const record::TableShape& shape, std::string_view why) {
-  return Error(ErrorClass::SNAPSHOT_STALE, "the table changed while its snapshot was read: {}", why).With("table", shape.name.ToString());
+  return Error(ErrorClass::SNAPSHOT_STALE, "the table changed while its snapshot was read: {}", why)
+      .With("table", shape.name.ToString());
 }
 
 /// One line that differs when the columns that are read, or the files that hold the rows, are others. Under the reader's own
@@ -47,8 +48,10 @@ std::string SignatureQuery(const Range& range, const record::TableShape& shape) 
   std::vector<std::string> names;
   for (const auto& field : shape.schema->fields()) names.push_back(field->name());
   return fmt::format(
-      "SELECT c.relfilenode || ' ' || coalesce((SELECT string_agg(format('%s %I %s %s', attnum, attname, atttypid, atttypmod), ',' ORDER BY attnum) "
-      "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname = ANY ({}::text[])), '') "
+      "SELECT c.relfilenode || ' ' || coalesce((SELECT string_agg(format('%s %I %s %s', attnum, "
+      "attname, atttypid, atttypmod), ',' ORDER BY attnum) "
+      "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname = "
+      "ANY ({}::text[])), '') "
       "FROM pg_class c WHERE c.oid = {}",
       QuoteLiteral(ArrayParameter(names)), range.oid);
 }
@@ -56,7 +59,8 @@ std::string SignatureQuery(const Range& range, const record::TableShape& shape) 
 /// Reads one chunk in a transaction of its own, which begins at the first Next and ends with the last.
 class PostgresChunkReader final : public ChunkReader {
  public:
-  PostgresChunkReader(std::shared_ptr<ReaderPool> pool, std::shared_ptr<const record::TableShape> shape, Range range)
+  PostgresChunkReader(std::shared_ptr<ReaderPool> pool,
+                      std::shared_ptr<const record::TableShape> shape, Range range)
       : pool_(std::move(pool)), shape_(std::move(shape)), range_(range) {}
   ~PostgresChunkReader() override {
     if (connection_ != nullptr) pool_->Return(std::move(connection_));
@@ -64,7 +68,9 @@ class PostgresChunkReader final : public ChunkReader {
 
   Status Begin();
   Result<std::shared_ptr<arrow::RecordBatch>> Next() override;
-  int64_t values_nulled() const override { return decoder_ == nullptr ? 0 : decoder_->values_nulled(); }
+  int64_t values_nulled() const override {
+    return decoder_ == nullptr ? 0 : decoder_->values_nulled();
+  }
 
  private:
   Status BeginTransaction();
@@ -87,7 +93,8 @@ class PostgresChunkReader final : public ChunkReader {
 /// What a statement's failure says about the table: gone, or without a column that it had.
 Status PostgresChunkReader::Explain(Status status) const {
   const std::string& state = connection_->sql_state();
-  if (!status.Is(ErrorClass::SOURCE_QUERY)) return std::move(status).With("table", shape_->name.ToString());
+  if (!status.Is(ErrorClass::SOURCE_QUERY))
+    return std::move(status).With("table", shape_->name.ToString());
   if (state == "42P01" || state == "3F000") return Stale(*shape_, "it is gone or has another name");
   if (state == "42703") return Stale(*shape_, "a column is gone or has another name");
   return std::move(status).With("table", shape_->name.ToString());
@@ -95,10 +102,13 @@ Status PostgresChunkReader::Explain(Status status) const {
 
 Status PostgresChunkReader::BeginTransaction() {
   FRESHET_CHECK_OK(connection_->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-  Status status = connection_->Execute("SET TRANSACTION SNAPSHOT " + QuoteLiteral(pool_->snapshot()));
+  Status status =
+      connection_->Execute("SET TRANSACTION SNAPSHOT " + QuoteLiteral(pool_->snapshot()));
   // The session that held it is gone: 22023 invalid snapshot identifier, 55000 its transaction is over.
-  bool gone = connection_->sql_state() == "22023" || connection_->sql_state() == "55000" || connection_->sql_state() == "42704";
-  if (status.Is(ErrorClass::SOURCE_QUERY) && gone) return Stale(*shape_, "the snapshot itself is gone");
+  bool gone = connection_->sql_state() == "22023" || connection_->sql_state() == "55000" ||
+              connection_->sql_state() == "42704";
+  if (status.Is(ErrorClass::SOURCE_QUERY) && gone)
+    return Stale(*shape_, "the snapshot itself is gone");
   return status;
 }
 
@@ -107,7 +117,9 @@ Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& 
   std::vector<ColumnType> types;
   std::string expressions;
   for (const auto& field : shape_->schema->fields()) {
-    auto found = std::find_if(columns.begin(), columns.end(), [&](const SourceColumn& column) { return column.name == field->name(); });
+    auto found = std::find_if(columns.begin(), columns.end(), [&](const SourceColumn& column) {
+      return column.name == field->name();
+    });
     if (found == columns.end() || !ArrowTypeOf(found->type)->Equals(field->type())) {
       return Stale(*shape_, "its columns are not those the snapshot began with");
     }
@@ -118,18 +130,22 @@ Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& 
   decoder_ = std::make_unique<CopyDecoder>(shape_->schema, types);
   std::string condition = fmt::format("ctid >= '({},0)'::tid", range_.first);
   if (range_.end) condition += fmt::format(" AND ctid < '({},0)'::tid", *range_.end);
-  return fmt::format("COPY (SELECT {} FROM ONLY {} WHERE {}) TO STDOUT (FORMAT binary)", expressions, Quote(name), condition);
+  return fmt::format("COPY (SELECT {} FROM ONLY {} WHERE {}) TO STDOUT (FORMAT binary)",
+                     expressions, Quote(name), condition);
 }
 
 Status PostgresChunkReader::Begin() {
   FRESHET_TRY(connection_, pool_->Borrow());
   FRESHET_CHECK_OK(BeginTransaction());
-  FRESHET_TRY(Rows name, connection_->Query("SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
-                                            {std::to_string(range_.oid)}));
+  FRESHET_TRY(Rows name,
+              connection_->Query("SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n "
+                                 "ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+                                 {std::to_string(range_.oid)}));
   if (name.empty()) return Stale(*shape_, "it was not there when the snapshot was taken");
   FRESHET_TRY(Rows then, connection_->Query(SignatureQuery(range_, *shape_)));
   signature_ = then.text(0, 0);
-  FRESHET_TRY(std::string copy, CopyStatement({std::string(name.text(0, 0)), std::string(name.text(0, 1))}));
+  FRESHET_TRY(std::string copy,
+              CopyStatement({std::string(name.text(0, 0)), std::string(name.text(0, 1))}));
   PGresult* raw = PQexec(connection_->handle(), copy.c_str());
   Rows result(raw);
   if (PQresultStatus(raw) != PGRES_COPY_OUT) return Explain(connection_->ErrorOf(raw));
@@ -153,7 +169,8 @@ Status PostgresChunkReader::TakeMessages() {
     int size = PQgetCopyData(connection_->handle(), &buffer, 0);
     if (size == -2) return connection_->ErrorOf(nullptr);
     if (size == -1) return EndCopy();
-    std::unique_ptr<char, decltype(&PQfreemem)> owner(buffer, [](void* memory) { PQfreemem(memory); });
+    std::unique_ptr<char, decltype(&PQfreemem)> owner(buffer,
+                                                      [](void* memory) { PQfreemem(memory); });
     FRESHET_CHECK_OK(decoder_->Take({buffer, static_cast<size_t>(size)}));
   }
   return Status::Ok();
@@ -165,7 +182,8 @@ Status PostgresChunkReader::EndCopy() {
     Rows result(raw);
     if (PQresultStatus(raw) != PGRES_COMMAND_OK) return Explain(connection_->ErrorOf(raw));
   }
-  if (!decoder_->ended()) return Error(ErrorClass::SOURCE_PROTOCOL, "binary COPY data ended without its trailer");
+  if (!decoder_->ended())
+    return Error(ErrorClass::SOURCE_PROTOCOL, "binary COPY data ended without its trailer");
   return Status::Ok();
 }
 
@@ -204,7 +222,8 @@ Result<std::string> ReaderPool::SignatureNow(const std::string& query) {
   return rows.empty() ? std::string() : std::string(rows.text(0, 0));
 }
 
-Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool, std::shared_ptr<const record::TableShape> shape,
+Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool,
+                                               std::shared_ptr<const record::TableShape> shape,
                                                const Chunk& chunk) {
   FRESHET_TRY(Range range, ParseChunk(chunk.text));
   auto reader = std::make_unique<PostgresChunkReader>(std::move(pool), std::move(shape), range);

@@ -15,7 +15,8 @@ namespace freshet::sources::postgres {
 /// Thread-safe.
 class ReaderPool {
  public:
-  ReaderPool(const Config& config, std::string snapshot) : config_(config), snapshot_(std::move(snapshot)) {}
+  ReaderPool(const Config& config, std::string snapshot)
+      : config_(config), snapshot_(std::move(snapshot)) {}
 
   /// Take a session that nobody else uses.
   Result<std::unique_ptr<Connection>> Borrow();
@@ -37,7 +38,8 @@ class ReaderPool {
 };
 
 /// Open one chunk: `chunk.text` is `table=OID blocks=FIRST..[END]`. Errors: SNAPSHOT_STALE, SOURCE_UNREACHABLE, SOURCE_PRIVILEGE.
-Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool, std::shared_ptr<const record::TableShape> shape,
+Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool,
+                                               std::shared_ptr<const record::TableShape> shape,
                                                const Chunk& chunk);
 
 }  // namespace freshet::sources::postgres

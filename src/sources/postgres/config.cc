@@ -25,16 +25,20 @@ std::string_view Config::parameter(std::string_view keyword) const {
 
 Result<Config> ParseUri(std::string_view uri) {
   Config config;
-  if (!uri.starts_with("postgresql://") && !uri.starts_with("postgres://") && uri.find('=') == std::string_view::npos) {
-    return Error(ErrorClass::INVALID_ARGUMENT, "the source is not a PostgreSQL URI: it begins with postgresql://");
+  if (!uri.starts_with("postgresql://") && !uri.starts_with("postgres://") &&
+      uri.find('=') == std::string_view::npos) {
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "the source is not a PostgreSQL URI: it begins with postgresql://");
   }
   char* problem = nullptr;
-  std::unique_ptr<PQconninfoOption, OptionsDeleter> options(PQconninfoParse(std::string(uri).c_str(), &problem));
+  std::unique_ptr<PQconninfoOption, OptionsDeleter> options(
+      PQconninfoParse(std::string(uri).c_str(), &problem));
   if (problem != nullptr) PQfreemem(problem);
   // libpq's message may quote the password, so it is not passed on.
   if (options == nullptr) {
     return Error(ErrorClass::INVALID_ARGUMENT,
-                 "the source's URI cannot be read: postgresql://user:password@host:port/database?sslmode=require, "
+                 "the source's URI cannot be read: "
+                 "postgresql://user:password@host:port/database?sslmode=require, "
                  "with special characters percent-encoded");
   }
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
@@ -55,8 +59,9 @@ std::string Describe(const Config& config) {
   std::string_view user = config.parameter("user");
   std::string_view host = config.parameter("host");
   std::string_view port = config.parameter("port");
-  return fmt::format("postgresql://{}{}{}:{}/{}", user, user.empty() ? "" : "@", host.empty() ? "localhost" : host,
-                     port.empty() ? "5432" : port, config.parameter("dbname"));
+  return fmt::format("postgresql://{}{}{}:{}/{}", user, user.empty() ? "" : "@",
+                     host.empty() ? "localhost" : host, port.empty() ? "5432" : port,
+                     config.parameter("dbname"));
 }
 
 bool NeedsPassword(const Config& config) {

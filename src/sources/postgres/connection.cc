@@ -15,9 +15,12 @@ using std::chrono::steady_clock;
 /// What every session is set to, so that text means the same in every session and nothing ends one while it works.
 /// A space within a value is escaped by a backslash. Source: libpq, "options".
 constexpr std::string_view kSettings =
-    "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex "
-    "-c lc_monetary=C -c xmlbinary=base64 -c standard_conforming_strings=on -c search_path= -c row_security=off "
-    "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 "
+    "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=3 -c "
+    "bytea_output=hex "
+    "-c lc_monetary=C -c xmlbinary=base64 -c standard_conforming_strings=on -c search_path= -c "
+    "row_security=off "
+    "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c "
+    "idle_session_timeout=0 "
     "-c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed "
     "-c client_min_messages=error";
 
@@ -37,12 +40,15 @@ std::string OneLine(std::string_view text) {
   return line;
 }
 
-bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool Contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 /// The five characters of `FATAL:  28P01: …`, which verbose messages carry; "" when the failure was not the server's word.
 /// Source: PostgreSQL, libpq, PQsetErrorVerbosity.
 std::string SqlStateIn(std::string_view message) {
-  for (size_t at = message.find(":  "); at != std::string_view::npos; at = message.find(":  ", at + 1)) {
+  for (size_t at = message.find(":  "); at != std::string_view::npos;
+       at = message.find(":  ", at + 1)) {
     std::string_view state = message.substr(at + 3, 6);
     bool is_state = state.size() == 6 && state[5] == ':';
     for (size_t i = 0; is_state && i < 5; ++i) {
@@ -66,12 +72,14 @@ Status ConnectError(const Config& config, Connection::Mode mode, PGconn* connect
   if (!config.password.empty()) {
     // libpq does not quote passwords, but a message that does must never get out.
     size_t at = words.find(config.password.Reveal());
-    if (config.password.Reveal().size() >= 4 && at != std::string::npos) words = "(message withheld: it held the password)";
+    if (config.password.Reveal().size() >= 4 && at != std::string::npos)
+      words = "(message withheld: it held the password)";
   }
   std::string user(config.parameter("user"));
   ErrorClass error_class = ErrorClass::SOURCE_UNREACHABLE;
   std::string remedy;
-  if (state.starts_with("28") || PQconnectionNeedsPassword(connection) != 0 || Contains(words, "no password supplied")) {
+  if (state.starts_with("28") || PQconnectionNeedsPassword(connection) != 0 ||
+      Contains(words, "no password supplied")) {
     error_class = ErrorClass::SOURCE_AUTH;
   } else if (state == "3D000") {
     error_class = ErrorClass::SOURCE_DATABASE_MISSING;
@@ -79,11 +87,13 @@ Status ConnectError(const Config& config, Connection::Mode mode, PGconn* connect
     error_class = ErrorClass::SOURCE_PRIVILEGE;
     remedy = mode == Connection::Mode::kReplication
                  ? fmt::format("ALTER ROLE {} REPLICATION;", QuoteIdentifier(user))
-                 : fmt::format("GRANT CONNECT ON DATABASE {} TO {};", QuoteIdentifier(config.parameter("dbname")), QuoteIdentifier(user));
+                 : fmt::format("GRANT CONNECT ON DATABASE {} TO {};",
+                               QuoteIdentifier(config.parameter("dbname")), QuoteIdentifier(user));
   } else if (state == "53300" && mode == Connection::Mode::kReplication) {
     error_class = ErrorClass::SOURCE_NO_FREE_SLOT;
     remedy = "ALTER SYSTEM SET max_wal_senders = 20; then restart the server.";
-  } else if (state.empty() && (Contains(words, "SSL") || Contains(words, "certificate") || Contains(words, "ssl"))) {
+  } else if (state.empty() &&
+             (Contains(words, "SSL") || Contains(words, "certificate") || Contains(words, "ssl"))) {
     error_class = ErrorClass::SOURCE_TLS;
   }
   Status status = Error(error_class, "cannot connect: {}", words).With("source", Describe(config));
@@ -94,7 +104,8 @@ Status ConnectError(const Config& config, Connection::Mode mode, PGconn* connect
 bool FinishConnecting(PGconn* connection, Deadline deadline) {
   PostgresPollingStatusType status = PGRES_POLLING_WRITING;
   while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
-    pollfd descriptor{PQsocket(connection), static_cast<short>(status == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+    pollfd descriptor{PQsocket(connection),
+                      static_cast<short>(status == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
     if (steady_clock::now() >= deadline) return false;
     if (poll(&descriptor, 1, MillisecondsUntil(deadline)) > 0) status = PQconnectPoll(connection);
   }
@@ -115,8 +126,10 @@ struct Blockers {
 Blockers FindBlockers(Connection* observer, int waiting) {
   Blockers blockers;
   auto rows = observer->Query(
-      "SELECT DISTINCT b.pid, a.usename, coalesce(a.application_name, ''), coalesce(date_trunc('second', now() - a.xact_start)::text, '?') "
-      "FROM unnest(pg_blocking_pids($1::int)) AS b(pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid ORDER BY 1",
+      "SELECT DISTINCT b.pid, a.usename, coalesce(a.application_name, ''), "
+      "coalesce(date_trunc('second', now() - a.xact_start)::text, '?') "
+      "FROM unnest(pg_blocking_pids($1::int)) AS b(pid) LEFT JOIN pg_stat_activity a ON a.pid = "
+      "b.pid ORDER BY 1",
       {std::to_string(waiting)});
   if (!rows.ok()) return blockers;
   for (int row = 0; row < rows->size(); ++row) {
@@ -125,8 +138,8 @@ Blockers FindBlockers(Connection* observer, int waiting) {
       blockers.words += "a prepared transaction (see pg_prepared_xacts)";
       continue;
     }
-    blockers.words += fmt::format("process {} (user {}, {}, open for {})", rows->text(row, 0), rows->text(row, 1), rows->text(row, 2),
-                                  rows->text(row, 3));
+    blockers.words += fmt::format("process {} (user {}, {}, open for {})", rows->text(row, 0),
+                                  rows->text(row, 1), rows->text(row, 2), rows->text(row, 3));
     blockers.sql += fmt::format("SELECT pg_terminate_backend({}); ", rows->text(row, 0));
   }
   return blockers;
@@ -135,7 +148,8 @@ Blockers FindBlockers(Connection* observer, int waiting) {
 }  // namespace
 
 std::string_view Rows::text(int row, int column) const {
-  return {PQgetvalue(result_.get(), row, column), static_cast<size_t>(PQgetlength(result_.get(), row, column))};
+  return {PQgetvalue(result_.get(), row, column),
+          static_cast<size_t>(PQgetlength(result_.get(), row, column))};
 }
 
 int64_t Rows::number(int row, int column) const {
@@ -147,7 +161,8 @@ int64_t Rows::number(int row, int column) const {
 
 Connection::~Connection() = default;
 
-Result<std::unique_ptr<Connection>> Connection::Connect(const Config& config, Mode mode, bool* needs_password) {
+Result<std::unique_ptr<Connection>> Connection::Connect(const Config& config, Mode mode,
+                                                        bool* needs_password) {
   std::vector<const char*> keywords;
   std::vector<const char*> values;
   auto add = [&](const char* keyword, const char* value) {
@@ -167,19 +182,25 @@ Result<std::unique_ptr<Connection>> Connection::Connect(const Config& config, Mo
   add("client_encoding", "UTF8");
   add("application_name", "freshet");
   if (!config.password.empty()) add("password", config.password.Reveal().c_str());
-  if (!config.tls_key_password.empty()) add("sslpassword", config.tls_key_password.Reveal().c_str());
+  if (!config.tls_key_password.empty())
+    add("sslpassword", config.tls_key_password.Reveal().c_str());
   if (mode == Mode::kReplication) add("replication", "database");
   add(nullptr, nullptr);
 
-  auto connection = std::unique_ptr<Connection>(new Connection(PQconnectStartParams(keywords.data(), values.data(), 0)));  // NOLINT
+  auto connection = std::unique_ptr<Connection>(
+      new Connection(PQconnectStartParams(keywords.data(), values.data(), 0)));  // NOLINT
   FRESHET_ASSERT(connection->handle() != nullptr);
   PQsetErrorVerbosity(connection->handle(), PQERRORS_VERBOSE);
   auto timeout = ConnectTimeout(config);
-  if (PQstatus(connection->handle()) != CONNECTION_BAD && !FinishConnecting(connection->handle(), steady_clock::now() + timeout)) {
-    return Error(ErrorClass::SOURCE_UNREACHABLE, "the server did not answer within {} ms", timeout.count()).With("source", Describe(config));
+  if (PQstatus(connection->handle()) != CONNECTION_BAD &&
+      !FinishConnecting(connection->handle(), steady_clock::now() + timeout)) {
+    return Error(ErrorClass::SOURCE_UNREACHABLE, "the server did not answer within {} ms",
+                 timeout.count())
+        .With("source", Describe(config));
   }
   if (PQstatus(connection->handle()) != CONNECTION_OK) {
-    if (needs_password != nullptr) *needs_password = PQconnectionNeedsPassword(connection->handle()) != 0;
+    if (needs_password != nullptr)
+      *needs_password = PQconnectionNeedsPassword(connection->handle()) != 0;
     return ConnectError(config, mode, connection->handle());
   }
   PQsetErrorVerbosity(connection->handle(), PQERRORS_DEFAULT);
@@ -190,8 +211,9 @@ Status Connection::ErrorOf(const PGresult* result) {
   const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
   sql_state_ = state == nullptr ? "" : state;
   if (state == nullptr || sql_state_.starts_with("08") || sql_state_.starts_with("57P")) {
-    return Error(ErrorClass::SOURCE_UNREACHABLE, "the connection to the source was lost: {}",
-                 OneLine(result == nullptr ? PQerrorMessage(handle()) : PQresultErrorMessage(result)));
+    return Error(
+        ErrorClass::SOURCE_UNREACHABLE, "the connection to the source was lost: {}",
+        OneLine(result == nullptr ? PQerrorMessage(handle()) : PQresultErrorMessage(result)));
   }
   const char* primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   const char* detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
@@ -201,7 +223,8 @@ Status Connection::ErrorOf(const PGresult* result) {
   if (sql_state_ == "42501") error_class = ErrorClass::SOURCE_PRIVILEGE;
   if (sql_state_ == "53400") error_class = ErrorClass::SOURCE_NO_FREE_SLOT;
   if (sql_state_ == "55006") error_class = ErrorClass::SLOT_IN_USE;
-  if (sql_state_.starts_with("53") && error_class == ErrorClass::SOURCE_QUERY) error_class = ErrorClass::SOURCE_UNREACHABLE;
+  if (sql_state_.starts_with("53") && error_class == ErrorClass::SOURCE_QUERY)
+    error_class = ErrorClass::SOURCE_UNREACHABLE;
   return Error(error_class, "the source says: {}", words).With("sqlstate", sql_state_);
 }
 
@@ -216,12 +239,14 @@ Result<Rows> Connection::Query(const std::string& sql, const std::vector<std::st
   if (parameters.empty()) return Take(PQexec(handle(), sql.c_str()));
   std::vector<const char*> values;
   for (const auto& parameter : parameters) values.push_back(parameter.c_str());
-  return Take(PQexecParams(handle(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 0));
+  return Take(PQexecParams(handle(), sql.c_str(), static_cast<int>(values.size()), nullptr,
+                           values.data(), nullptr, nullptr, 0));
 }
 
 Status Connection::Execute(const std::string& sql) { return Query(sql).status(); }
 
-Result<Rows> Connection::QueryUntil(const std::string& sql, Deadline deadline, Connection* observer) {
+Result<Rows> Connection::QueryUntil(const std::string& sql, Deadline deadline,
+                                    Connection* observer) {
   if (PQsendQuery(handle(), sql.c_str()) == 0) return ErrorOf(nullptr);
   Blockers blockers;
   bool late = false;
@@ -230,7 +255,8 @@ Result<Rows> Connection::QueryUntil(const std::string& sql, Deadline deadline, C
       late = true;
       blockers = FindBlockers(observer, process_id());
       char ignored[256];
-      std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel(PQgetCancel(handle()), &PQfreeCancel);
+      std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel(PQgetCancel(handle()),
+                                                                &PQfreeCancel);
       PQcancel(cancel.get(), ignored, sizeof ignored);
     }
     pollfd descriptor{PQsocket(handle()), POLLIN, 0};
@@ -241,7 +267,8 @@ Result<Rows> Connection::QueryUntil(const std::string& sql, Deadline deadline, C
   while (PGresult* more = PQgetResult(handle())) PQclear(more);
   auto rows = Take(first);
   if (rows.ok() || !late || sql_state_ != "57014") return rows;
-  Status blocked = Error(ErrorClass::SOURCE_BLOCKED, "transactions at the source have been open for too long to begin: {}",
+  Status blocked = Error(ErrorClass::SOURCE_BLOCKED,
+                         "transactions at the source have been open for too long to begin: {}",
                          blockers.words.empty() ? "see pg_stat_activity" : blockers.words);
   return blockers.sql.empty() ? blocked : std::move(blocked).WithRemedy(blockers.sql);
 }

@@ -19,7 +19,9 @@ class Rows {
  public:
   explicit Rows(PGresult* result) : result_(result) {}
   PGresult* handle() const { return result_.get(); }
-  bool failed() const { return result_ == nullptr || PQresultStatus(result_.get()) == PGRES_FATAL_ERROR; }
+  bool failed() const {
+    return result_ == nullptr || PQresultStatus(result_.get()) == PGRES_FATAL_ERROR;
+  }
   int size() const { return PQntuples(result_.get()); }
   bool empty() const { return size() == 0; }
   bool null(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
@@ -40,7 +42,8 @@ class Connection {
  public:
   enum class Mode : uint8_t { kQuery, kReplication };
   /// Errors: SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_TLS, SOURCE_DATABASE_MISSING, SOURCE_PRIVILEGE, SOURCE_NO_FREE_SLOT.
-  static Result<std::unique_ptr<Connection>> Connect(const Config& config, Mode mode, bool* needs_password = nullptr);
+  static Result<std::unique_ptr<Connection>> Connect(const Config& config, Mode mode,
+                                                     bool* needs_password = nullptr);
   ~Connection();
 
   /// Run one statement; the parameters stand for $1, $2 … (not in replication mode).
@@ -52,7 +55,10 @@ class Connection {
 
   /// The SQLSTATE of the last failed statement.
   const std::string& sql_state() const { return sql_state_; }
-  bool usable() const { return PQstatus(connection_.get()) == CONNECTION_OK && PQtransactionStatus(connection_.get()) == PQTRANS_IDLE; }
+  bool usable() const {
+    return PQstatus(connection_.get()) == CONNECTION_OK &&
+           PQtransactionStatus(connection_.get()) == PQTRANS_IDLE;
+  }
   int process_id() const { return PQbackendPID(connection_.get()); }
   int server_version() const { return PQserverVersion(connection_.get()); }
   PGconn* handle() const { return connection_.get(); }

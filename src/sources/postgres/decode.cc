@@ -43,7 +43,8 @@ Parsed ParseInteger(std::string_view bytes, T* value) {
     return Parsed::kValue;
   } else {
     auto [stop, error] = std::from_chars(bytes.data(), bytes.data() + bytes.size(), *value);
-    return error == std::errc() && stop == bytes.data() + bytes.size() ? Parsed::kValue : Parsed::kBad;
+    return error == std::errc() && stop == bytes.data() + bytes.size() ? Parsed::kValue
+                                                                       : Parsed::kBad;
   }
 }
 
@@ -56,7 +57,8 @@ Parsed ParseFloat(std::string_view bytes, T* value) {
   } else {
     // Also reads NaN, Infinity and -Infinity.
     auto [stop, error] = std::from_chars(bytes.data(), bytes.data() + bytes.size(), *value);
-    return error == std::errc() && stop == bytes.data() + bytes.size() ? Parsed::kValue : Parsed::kBad;
+    return error == std::errc() && stop == bytes.data() + bytes.size() ? Parsed::kValue
+                                                                       : Parsed::kBad;
   }
 }
 
@@ -73,7 +75,9 @@ ColumnDecoder::ColumnDecoder(ColumnType type) : type_(type) {
   builder_ = std::move(made).MoveValueUnsafe();
 }
 
-arrow::ArrayBuilder* ColumnDecoder::elements() { return static_cast<arrow::ListBuilder*>(builder_.get())->value_builder(); }
+arrow::ArrayBuilder* ColumnDecoder::elements() {
+  return static_cast<arrow::ListBuilder*>(builder_.get())->value_builder();
+}
 
 template <typename Builder, typename Value>
 bool ColumnDecoder::Settle(arrow::ArrayBuilder* builder, Parsed parsed, Value value) {
@@ -103,7 +107,8 @@ bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view 
   switch (type_.kind) {
     case Kind::kBool: {
       bool value = false;
-      return Settle<arrow::BooleanBuilder>(builder, ParseBool<kBinary>(bytes, &value), value);
+      auto parsed = ParseBool<kBinary>(bytes, &value);
+      return Settle<arrow::BooleanBuilder>(builder, parsed, value);
     }
     case Kind::kInt16: {
       int16_t value = 0;
@@ -144,7 +149,8 @@ bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view 
     case Kind::kTimestamp:
     case Kind::kTimestampTz: {
       int64_t value = 0;
-      auto parsed = kBinary ? ParseBinaryTimestamp(bytes, &value) : ParseTextTimestamp(bytes, type_.kind == Kind::kTimestampTz, &value);
+      auto parsed = kBinary ? ParseBinaryTimestamp(bytes, &value)
+                            : ParseTextTimestamp(bytes, type_.kind == Kind::kTimestampTz, &value);
       return Settle<arrow::TimestampBuilder>(builder, parsed, value);
     }
     case Kind::kBytea:
@@ -158,11 +164,13 @@ bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view 
     case Kind::kUuid: {
       if (!kBinary) return AppendBytes(builder, bytes);
       char text[36];
-      size_t size = type_.kind == Kind::kTime ? FormatBinaryTime(bytes, text) : FormatBinaryUuid(bytes, text);
+      size_t size =
+          type_.kind == Kind::kTime ? FormatBinaryTime(bytes, text) : FormatBinaryUuid(bytes, text);
       return size > 0 && AppendBytes(builder, {text, size});
     }
     case Kind::kText:
-    case Kind::kOther: return AppendBytes(builder, bytes);
+    case Kind::kOther:
+      return AppendBytes(builder, bytes);
   }
   return false;
 }
@@ -235,7 +243,8 @@ bool ColumnDecoder::AppendTextElements(std::string_view text) {
       element = text.substr(at, comma - at);
       at = comma;
     }
-    bool good = !quoted && element == "NULL" ? elements()->AppendNull().ok() : AppendScalar<false>(elements(), element);
+    bool good = !quoted && element == "NULL" ? elements()->AppendNull().ok()
+                                             : AppendScalar<false>(elements(), element);
     if (!good) return false;
     if (at == text.size()) return true;
     if (text[at++] != ',') return false;

@@ -22,8 +22,12 @@ class ColumnDecoder {
   /// Make room for this many more values. REQUIRES before every append. Errors: out of memory (INTERNAL).
   arrow::Status Reserve(int64_t values) { return builder_->Reserve(values); }
   /// Append one value; false: the bytes are not what the type says, and nothing may be appended any more.
-  bool AppendBinary(std::string_view bytes) { return type_.array ? AppendBinaryArray(bytes) : AppendScalar<true>(builder_.get(), bytes); }
-  bool AppendText(std::string_view text) { return type_.array ? AppendTextArray(text) : AppendScalar<false>(builder_.get(), text); }
+  bool AppendBinary(std::string_view bytes) {
+    return type_.array ? AppendBinaryArray(bytes) : AppendScalar<true>(builder_.get(), bytes);
+  }
+  bool AppendText(std::string_view text) {
+    return type_.array ? AppendTextArray(text) : AppendScalar<false>(builder_.get(), text);
+  }
   void AppendNull();
 
   /// Return what was appended and begin anew.

@@ -48,8 +48,27 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND c.relp
 )sql";
 
 enum Field : int {
-  kOid, kSchema, kTable, kKind, kPersistence, kIdentity, kRows, kBytes, kReadable, kFiltered, kKey, kKeyGenerated, kGenerated, kColumns,
-  kReserved, kClash, kUnlogged, kNameless, kUnreadable, kOwned, kOwner
+  kOid,
+  kSchema,
+  kTable,
+  kKind,
+  kPersistence,
+  kIdentity,
+  kRows,
+  kBytes,
+  kReadable,
+  kFiltered,
+  kKey,
+  kKeyGenerated,
+  kGenerated,
+  kColumns,
+  kReserved,
+  kClash,
+  kUnlogged,
+  kNameless,
+  kUnreadable,
+  kOwned,
+  kOwner
 };
 
 /// Columns with their types: domains are followed to their base, arrays to their element's base.
@@ -107,15 +126,19 @@ Status NotLogged(const Rows& rows, int row) {
   std::string_view kind = rows.text(row, kKind);
   bool view = kind == "v" || kind == "m";
   if (view || kind == "f") {
-    return Error(ErrorClass::TABLE_NOT_LOGGED, "a {} has no change log", kind == "f" ? "foreign table" : "view")
+    return Error(ErrorClass::TABLE_NOT_LOGGED, "a {} has no change log",
+                 kind == "f" ? "foreign table" : "view")
         .WithRemedy("Exclude it, and ingest the tables it reads instead.");
   }
   if (rows.text(row, kPersistence) == "u") {
     return Error(ErrorClass::TABLE_NOT_LOGGED, "the table is unlogged: it has no change log")
-        .WithRemedy(fmt::format("ALTER TABLE {} SET LOGGED;", Quote({std::string(rows.text(row, kSchema)), std::string(rows.text(row, kTable))})));
+        .WithRemedy(fmt::format(
+            "ALTER TABLE {} SET LOGGED;",
+            Quote({std::string(rows.text(row, kSchema)), std::string(rows.text(row, kTable))})));
   }
   if (!rows.text(row, kUnlogged).empty()) {
-    return Error(ErrorClass::TABLE_NOT_LOGGED, "partitions of it are foreign or unlogged: {}", rows.text(row, kUnlogged))
+    return Error(ErrorClass::TABLE_NOT_LOGGED, "partitions of it are foreign or unlogged: {}",
+                 rows.text(row, kUnlogged))
         .WithRemedy("ALTER TABLE … SET LOGGED on those partitions, or exclude the table.");
   }
   return Status::Ok();
@@ -125,7 +148,8 @@ Status NotLogged(const Rows& rows, int row) {
 /// the user's own updates of them would fail once published.
 Status PartitionedIdentity(const Rows& rows, int row, const std::string& name) {
   if (rows.text(row, kIdentity) == "i" || rows.text(row, kIdentity) == "n") {
-    return Error(ErrorClass::TABLE_NO_IDENTITY, "a partitioned table is identified by its primary key only")
+    return Error(ErrorClass::TABLE_NO_IDENTITY,
+                 "a partitioned table is identified by its primary key only")
         .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", name));
   }
   if (rows.text(row, kKey).empty()) {
@@ -133,7 +157,9 @@ Status PartitionedIdentity(const Rows& rows, int row, const std::string& name) {
         .WithRemedy(fmt::format("ALTER TABLE {} ADD PRIMARY KEY (…);", name));
   }
   if (!rows.text(row, kNameless).empty()) {
-    return Error(ErrorClass::TABLE_NO_IDENTITY, "partitions of it are not identified by the primary key: {}", rows.text(row, kNameless))
+    return Error(ErrorClass::TABLE_NO_IDENTITY,
+                 "partitions of it are not identified by the primary key: {}",
+                 rows.text(row, kNameless))
         .WithRemedy("ALTER TABLE … REPLICA IDENTITY DEFAULT; on each of those partitions.");
   }
   return Status::Ok();
@@ -142,37 +168,52 @@ Status PartitionedIdentity(const Rows& rows, int row, const std::string& name) {
 Status Identity(const Connection& connection, const Rows& rows, int row, const std::string& name) {
   char identity = rows.text(row, kIdentity)[0];
   if (rows.number(row, kColumns) == 0) {
-    return Error(ErrorClass::TABLE_NO_IDENTITY, "the table has no columns").WithRemedy("Exclude the table.");
+    return Error(ErrorClass::TABLE_NO_IDENTITY, "the table has no columns")
+        .WithRemedy("Exclude the table.");
   }
   if (rows.truth(row, kKeyGenerated)) {
-    return Error(ErrorClass::TABLE_NO_IDENTITY, "a generated column is part of the key, and the log does not carry it")
-        .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY USING INDEX …; an index without generated columns.", name));
+    return Error(ErrorClass::TABLE_NO_IDENTITY,
+                 "a generated column is part of the key, and the log does not carry it")
+        .WithRemedy(fmt::format(
+            "ALTER TABLE {} REPLICA IDENTITY USING INDEX …; an index without generated columns.",
+            name));
   }
   // From version 18 updates fail at the source when the identity is FULL and a generated column is not published.
   if (identity == 'f' && rows.truth(row, kGenerated) && connection.server_version() >= 180000) {
-    return Error(ErrorClass::TABLE_NO_IDENTITY, "REPLICA IDENTITY FULL and a generated column: publishing it would break its updates")
+    return Error(ErrorClass::TABLE_NO_IDENTITY,
+                 "REPLICA IDENTITY FULL and a generated column: publishing it would break its "
+                 "updates")
         .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", name));
   }
   if (rows.text(row, kKind) == "p") return PartitionedIdentity(rows, row, name);
   if (identity == 'f' || (identity != 'n' && !rows.text(row, kKey).empty())) return Status::Ok();
   if (identity == 'd') {
-    return Error(ErrorClass::TABLE_NO_IDENTITY, "the table has no primary key: publishing it would break its updates and deletes")
+    return Error(ErrorClass::TABLE_NO_IDENTITY,
+                 "the table has no primary key: publishing it would break its updates and deletes")
         .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL;", name));
   }
-  return Error(ErrorClass::TABLE_NO_IDENTITY, "the table's replica identity is {}: publishing it would break its updates and deletes",
+  return Error(ErrorClass::TABLE_NO_IDENTITY,
+               "the table's replica identity is {}: publishing it would break its updates and "
+               "deletes",
                identity == 'n' ? "NOTHING" : "an index that is gone or deferrable")
-      .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT; with a primary key, else REPLICA IDENTITY FULL;", name));
+      .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT; with a primary key, else "
+                              "REPLICA IDENTITY FULL;",
+                              name));
 }
 
 Status Readable(const Rows& rows, int row, const std::string& name) {
   if (!rows.truth(row, kReadable) || !rows.text(row, kUnreadable).empty()) {
     std::string partitions(rows.text(row, kUnreadable));
-    return Error(ErrorClass::SOURCE_PRIVILEGE, "the user may not read {}", partitions.empty() ? name : partitions)
-        .WithRemedy(fmt::format("GRANT USAGE ON SCHEMA {} TO CURRENT_USER_NAME; GRANT SELECT ON {} TO CURRENT_USER_NAME;",
-                                QuoteIdentifier(rows.text(row, kSchema)), partitions.empty() ? name : partitions));
+    return Error(ErrorClass::SOURCE_PRIVILEGE, "the user may not read {}",
+                 partitions.empty() ? name : partitions)
+        .WithRemedy(fmt::format("GRANT USAGE ON SCHEMA {} TO CURRENT_USER_NAME; GRANT SELECT ON {} "
+                                "TO CURRENT_USER_NAME;",
+                                QuoteIdentifier(rows.text(row, kSchema)),
+                                partitions.empty() ? name : partitions));
   }
   if (rows.truth(row, kFiltered)) {
-    return Error(ErrorClass::SOURCE_PRIVILEGE, "row security would hide rows of the table from the user")
+    return Error(ErrorClass::SOURCE_PRIVILEGE,
+                 "row security would hide rows of the table from the user")
         .WithRemedy("ALTER ROLE CURRENT_USER_NAME BYPASSRLS;");
   }
   return Status::Ok();
@@ -180,23 +221,28 @@ Status Readable(const Rows& rows, int row, const std::string& name) {
 
 Status Names(const Rows& rows, int row) {
   if (!rows.text(row, kReserved).empty()) {
-    return Error(ErrorClass::COLUMN_RESERVED, "the column name is reserved: {}", rows.text(row, kReserved));
+    return Error(ErrorClass::COLUMN_RESERVED, "the column name is reserved: {}",
+                 rows.text(row, kReserved));
   }
   if (!rows.text(row, kClash).empty()) {
-    return Error(ErrorClass::COLUMN_NAME_CONFLICT, "another column has this name in another case: {}", rows.text(row, kClash));
+    return Error(ErrorClass::COLUMN_NAME_CONFLICT,
+                 "another column has this name in another case: {}", rows.text(row, kClash));
   }
   return Status::Ok();
 }
 
 Status Owned(const Rows& rows, int row, const std::string& name) {
   if (rows.truth(row, kOwned)) return Status::Ok();
-  return Error(ErrorClass::SOURCE_PRIVILEGE, "the user does not own the table, which publishing it takes")
-      .WithRemedy(fmt::format("GRANT {} TO CURRENT_USER_NAME; or, as its owner, put {} into a publication of yours and pass --publication.",
+  return Error(ErrorClass::SOURCE_PRIVILEGE,
+               "the user does not own the table, which publishing it takes")
+      .WithRemedy(fmt::format("GRANT {} TO CURRENT_USER_NAME; or, as its owner, put {} into a "
+                              "publication of yours and pass --publication.",
                               QuoteIdentifier(rows.text(row, kOwner)), name));
 }
 
 Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool to_publish) {
-  record::TableName table{std::string(rows.text(row, kSchema)), std::string(rows.text(row, kTable))};
+  record::TableName table{std::string(rows.text(row, kSchema)),
+                          std::string(rows.text(row, kTable))};
   std::string name = Quote(table);
   Status problem = NotLogged(rows, row);
   if (problem.ok()) problem = Identity(connection, rows, row, name);
@@ -218,7 +264,8 @@ Result<Rows> QueryTables(Connection* connection, const std::optional<std::set<ui
   if (!only) return connection->Query(sql + "ORDER BY 2, 3");
   std::vector<std::string> oids;
   for (uint32_t oid : *only) oids.push_back(std::to_string(oid));
-  return connection->Query(sql + "AND c.oid = ANY ($1::oid[]) ORDER BY 2, 3", {ArrayParameter(oids)});
+  return connection->Query(sql + "AND c.oid = ANY ($1::oid[]) ORDER BY 2, 3",
+                           {ArrayParameter(oids)});
 }
 
 std::vector<int32_t> Numbers(std::string_view text) {
@@ -235,7 +282,8 @@ std::vector<int32_t> Numbers(std::string_view text) {
 
 }  // namespace
 
-Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish, const std::optional<std::set<uint32_t>>& only) {
+Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish,
+                                             const std::optional<std::set<uint32_t>>& only) {
   FRESHET_TRY(Rows rows, QueryTables(connection, only));
   std::vector<TableListing> listings;
   for (int row = 0; row < rows.size(); ++row) {
@@ -261,7 +309,8 @@ Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t o
 
 Result<std::optional<ColumnType>> ReadType(Connection* connection, uint32_t oid, int32_t modifier) {
   static const std::string sql = TypesQuery(
-      "SELECT 1 AS place, 'type'::name AS name, $1::oid AS type_oid, $2::int AS typmod, 0 AS ndims, false AS defaulted");
+      "SELECT 1 AS place, 'type'::name AS name, $1::oid AS type_oid, $2::int AS typmod, 0 AS "
+      "ndims, false AS defaulted");
   FRESHET_TRY(Rows rows, connection->Query(sql, {std::to_string(oid), std::to_string(modifier)}));
   auto columns = ToColumns(rows);
   if (columns.empty()) return std::optional<ColumnType>();
@@ -301,13 +350,16 @@ Result<record::TableShape> ToShape(const SourceTable& table) {
   return shape;
 }
 
-std::string Quote(const record::TableName& name) { return QuoteIdentifier(name.schema) + "." + QuoteIdentifier(name.table); }
+std::string Quote(const record::TableName& name) {
+  return QuoteIdentifier(name.schema) + "." + QuoteIdentifier(name.table);
+}
 
 Result<uint32_t> OidOf(const record::TableId& table) {
   uint32_t oid = 0;
   const std::string& text = table.value();
   auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), oid);
-  if (error != std::errc() || stop != text.data() + text.size()) return Error(ErrorClass::NOT_FOUND, "not a table of this source: {}", text);
+  if (error != std::errc() || stop != text.data() + text.size())
+    return Error(ErrorClass::NOT_FOUND, "not a table of this source: {}", text);
   return oid;
 }
 

@@ -38,7 +38,8 @@ struct SourceTable {
 
 /// Return all user tables, or those of `only`: partitioned tables as one, what cannot be ingested with its problem.
 /// `to_publish`: not owning the table is a problem too.
-Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish, const std::optional<std::set<uint32_t>>& only = {});
+Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish,
+                                             const std::optional<std::set<uint32_t>>& only = {});
 
 /// Read one table. Errors: NOT_FOUND.
 Result<SourceTable> ReadTable(Connection* connection, uint32_t oid);

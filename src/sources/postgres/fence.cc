@@ -5,10 +5,12 @@ namespace freshet::sources::postgres {
 
 Result<std::optional<Lsn>> FenceAsker::Ask(MonotonicTime now) {
   if (!flush_delay_) {
-    FRESHET_TRY(Rows rows, connection_->Query("SELECT setting FROM pg_settings WHERE name = 'wal_writer_delay'"));
+    FRESHET_TRY(Rows rows, connection_->Query(
+                               "SELECT setting FROM pg_settings WHERE name = 'wal_writer_delay'"));
     flush_delay_ = std::chrono::milliseconds(3 * (rows.empty() ? 200 : rows.number(0, 0)) + 50);
   }
-  FRESHET_TRY(Rows rows, connection_->Query("SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()"));
+  FRESHET_TRY(Rows rows,
+              connection_->Query("SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()"));
   FRESHET_TRY(inserted_, ParseLsn(rows.text(0, 0)));
   FRESHET_TRY(flushed_, ParseLsn(rows.text(0, 1)));
   asked_at_ = now;

@@ -36,7 +36,8 @@ Result<Lsn> ParseLsn(std::string_view text) {
 }
 
 record::Cursor ToCursor(const Position& position) {
-  return {fmt::format("{} epoch={} source={}", FormatLsn(position.lsn), position.epoch, position.source)};
+  return {fmt::format("{} epoch={} source={}", FormatLsn(position.lsn), position.epoch,
+                      position.source)};
 }
 
 Result<Position> FromCursor(const record::Cursor& cursor) {
@@ -47,10 +48,13 @@ Result<Position> FromCursor(const record::Cursor& cursor) {
   text.remove_prefix(space == std::string_view::npos ? text.size() : space);
   bool good = lsn.ok() && Take(" epoch=", &text);
   space = text.find(' ');
-  good = good && space != std::string_view::npos && ParseNumber(text.substr(0, space), 10, &position.epoch);
+  good = good && space != std::string_view::npos &&
+         ParseNumber(text.substr(0, space), 10, &position.epoch);
   if (good) text.remove_prefix(space);
   good = good && Take(" source=", &text) && !text.empty();
-  if (!good) return Error(ErrorClass::STAGING_CORRUPT, "not a position in PostgreSQL's log: {}", cursor.text);
+  if (!good)
+    return Error(ErrorClass::STAGING_CORRUPT, "not a position in PostgreSQL's log: {}",
+                 cursor.text);
   position.lsn = *lsn;
   position.source = text;
   return position;

@@ -78,7 +78,8 @@ std::optional<TruncateMessage> ParseTruncate(std::string_view body) {
   TruncateMessage message;
   uint32_t count = reader.Number<uint32_t>();
   reader.Character();  // CASCADE, RESTART IDENTITY: the tables it reached are all listed
-  for (uint32_t i = 0; i < count && reader.good(); ++i) message.oids.push_back(reader.Number<uint32_t>());
+  for (uint32_t i = 0; i < count && reader.good(); ++i)
+    message.oids.push_back(reader.Number<uint32_t>());
   return IfFinished(reader, std::move(message));
 }
 
@@ -121,10 +122,12 @@ std::optional<std::string_view> ParseXLogData(std::string_view body) {
   return body.substr(kHeaderBytes);
 }
 
-std::string FormatStatusUpdate(Lsn received, Lsn flushed, int64_t now_micros, bool reply_requested) {
+std::string FormatStatusUpdate(Lsn received, Lsn flushed, int64_t now_micros,
+                               bool reply_requested) {
   std::string message = "r";
   auto put = [&message](uint64_t value) {
-    for (int shift = 56; shift >= 0; shift -= 8) message += static_cast<char>(value >> shift & 0xFF);
+    for (int shift = 56; shift >= 0; shift -= 8)
+      message += static_cast<char>(value >> shift & 0xFF);
   };
   put(received);
   put(flushed);

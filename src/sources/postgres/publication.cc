@@ -12,37 +12,46 @@ using ShapePointers = std::vector<std::shared_ptr<const record::TableShape>>;
 Status PublicationError(Status status, const Connection& connection, std::string sql) {
   if (!status.Is(ErrorClass::SOURCE_PRIVILEGE)) return status;
   std::string user = QuoteIdentifier(PQuser(connection.handle()));
-  return std::move(status).WithRemedy(fmt::format("GRANT the owner's role TO {}; or, as the owner: {}", user, sql));
+  return std::move(status).WithRemedy(
+      fmt::format("GRANT the owner's role TO {}; or, as the owner: {}", user, sql));
 }
 
 Result<std::set<uint32_t>> TablesIn(Connection* connection, const std::string& publication) {
-  FRESHET_TRY(Rows rows, connection->Query("SELECT r.prrelid FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = $1",
-                                           {publication}));
+  FRESHET_TRY(Rows rows,
+              connection->Query("SELECT r.prrelid FROM pg_publication_rel r JOIN pg_publication p "
+                                "ON p.oid = r.prpubid WHERE p.pubname = $1",
+                                {publication}));
   std::set<uint32_t> oids;
   for (int row = 0; row < rows.size(); ++row) oids.insert(rows.oid(row, 0));
   return oids;
 }
 
-Status Alter(Connection* connection, const Config& config, std::string_view verb, const std::vector<record::TableName>& names) {
+Status Alter(Connection* connection, const Config& config, std::string_view verb,
+             const std::vector<record::TableName>& names) {
   if (names.empty()) return Status::Ok();
-  std::string sql = fmt::format("ALTER PUBLICATION {} {} TABLE ", QuoteIdentifier(config.publication), verb);
+  std::string sql =
+      fmt::format("ALTER PUBLICATION {} {} TABLE ", QuoteIdentifier(config.publication), verb);
   for (size_t i = 0; i < names.size(); ++i) sql += (i > 0 ? ", ONLY " : "ONLY ") + Quote(names[i]);
   return PublicationError(connection->Execute(sql), *connection, sql + ";");
 }
 
-Result<std::map<uint32_t, record::TableName>> NamesOf(Connection* connection, const std::set<uint32_t>& oids) {
+Result<std::map<uint32_t, record::TableName>> NamesOf(Connection* connection,
+                                                      const std::set<uint32_t>& oids) {
   std::vector<std::string> texts;
   for (uint32_t oid : oids) texts.push_back(std::to_string(oid));
-  FRESHET_TRY(Rows rows, connection->Query("SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+  FRESHET_TRY(Rows rows, connection->Query("SELECT c.oid, n.nspname, c.relname FROM pg_class c "
+                                           "JOIN pg_namespace n ON n.oid = c.relnamespace "
                                            "WHERE c.oid = ANY ($1::oid[])",
                                            {ArrayParameter(texts)}));
   std::map<uint32_t, record::TableName> names;
-  for (int row = 0; row < rows.size(); ++row) names[rows.oid(row, 0)] = {std::string(rows.text(row, 1)), std::string(rows.text(row, 2))};
+  for (int row = 0; row < rows.size(); ++row)
+    names[rows.oid(row, 0)] = {std::string(rows.text(row, 1)), std::string(rows.text(row, 2))};
   return names;
 }
 
 /// Drop first what must not be published, then add what is missing.
-Status SetTables(Connection* connection, const Config& config, const std::map<uint32_t, record::TableName>& wanted) {
+Status SetTables(Connection* connection, const Config& config,
+                 const std::map<uint32_t, record::TableName>& wanted) {
   FRESHET_TRY(std::set<uint32_t> published, TablesIn(connection, config.publication));
   std::set<uint32_t> surplus;
   for (uint32_t oid : published) {
@@ -60,83 +69,111 @@ Status SetTables(Connection* connection, const Config& config, const std::map<ui
   return Alter(connection, config, "ADD", added);
 }
 
-void CheckWhole(const Rows& rows, const Config& config, bool partitioned, std::vector<Status>* problems) {
+void CheckWhole(const Rows& rows, const Config& config, bool partitioned,
+                std::vector<Status>* problems) {
   std::string name = QuoteIdentifier(config.publication);
   bool all_kinds = rows.truth(0, 0) && rows.truth(0, 1) && rows.truth(0, 2) && rows.truth(0, 3);
   if (!all_kinds) {
-    problems->push_back(Error(ErrorClass::PUBLICATION_MISSING, "the publication does not carry every kind of change: {}", config.publication)
-                            .WithRemedy(fmt::format("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');", name)));
+    problems->push_back(
+        Error(ErrorClass::PUBLICATION_MISSING,
+              "the publication does not carry every kind of change: {}", config.publication)
+            .WithRemedy(fmt::format(
+                "ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');", name)));
   }
   if (partitioned && !rows.truth(0, 4)) {
-    problems->push_back(Error(ErrorClass::PUBLICATION_MISSING, "the publication names partitions instead of their table: {}", config.publication)
-                            .WithRemedy(fmt::format("ALTER PUBLICATION {} SET (publish_via_partition_root = true);", name)));
+    problems->push_back(
+        Error(ErrorClass::PUBLICATION_MISSING,
+              "the publication names partitions instead of their table: {}", config.publication)
+            .WithRemedy(fmt::format("ALTER PUBLICATION {} SET (publish_via_partition_root = true);",
+                                    name)));
   }
 }
 
 }  // namespace
 
 Result<bool> EnsurePublication(Connection* connection, const Config& config) {
-  FRESHET_TRY(Rows rows, connection->Query("SELECT 1 FROM pg_publication WHERE pubname = $1", {config.publication}));
+  FRESHET_TRY(Rows rows, connection->Query("SELECT 1 FROM pg_publication WHERE pubname = $1",
+                                           {config.publication}));
   if (!rows.empty()) return false;
   std::string name = QuoteIdentifier(config.publication);
   if (config.publication_given) {
-    return Error(ErrorClass::PUBLICATION_MISSING, "the publication does not exist: {}", config.publication)
-        .WithRemedy(fmt::format("CREATE PUBLICATION {} FOR TABLE … WITH (publish_via_partition_root = true);", name));
+    return Error(ErrorClass::PUBLICATION_MISSING, "the publication does not exist: {}",
+                 config.publication)
+        .WithRemedy(fmt::format(
+            "CREATE PUBLICATION {} FOR TABLE … WITH (publish_via_partition_root = true);", name));
   }
-  Status made = connection->Execute(fmt::format("CREATE PUBLICATION {} WITH (publish_via_partition_root = true)", name));
+  Status made = connection->Execute(
+      fmt::format("CREATE PUBLICATION {} WITH (publish_via_partition_root = true)", name));
   if (made.Is(ErrorClass::SOURCE_PRIVILEGE)) {
-    return std::move(made).WithRemedy(fmt::format("GRANT CREATE ON DATABASE {} TO {};", QuoteIdentifier(PQdb(connection->handle())),
+    return std::move(made).WithRemedy(fmt::format("GRANT CREATE ON DATABASE {} TO {};",
+                                                  QuoteIdentifier(PQdb(connection->handle())),
                                                   QuoteIdentifier(PQuser(connection->handle()))));
   }
   FRESHET_CHECK_OK(made);
   return true;
 }
 
-Result<PublicationProblems> CheckGivenPublication(Connection* connection, const Config& config,
-                                                  const std::map<uint32_t, record::TableName>& tables) {
+Result<PublicationProblems> CheckGivenPublication(
+    Connection* connection, const Config& config,
+    const std::map<uint32_t, record::TableName>& tables) {
   PublicationProblems problems;
-  FRESHET_TRY(Rows whole, connection->Query("SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_publication WHERE pubname = $1",
+  FRESHET_TRY(Rows whole, connection->Query("SELECT pubinsert, pubupdate, pubdelete, pubtruncate, "
+                                            "pubviaroot FROM pg_publication WHERE pubname = $1",
                                             {config.publication}));
   if (whole.empty()) {
     problems.whole.push_back(EnsurePublication(connection, config).status());
     return problems;
   }
   // A column list shorter than the table, or a row filter, would lose data without a word.
-  FRESHET_TRY(Rows rows, connection->Query(
-                             "SELECT c.oid, t.rowfilter IS NOT NULL OR cardinality(t.attnames) < (SELECT count(*) FROM pg_attribute a WHERE "
-                             "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') "
-                             "FROM pg_publication_tables t JOIN pg_namespace n ON n.nspname = t.schemaname "
-                             "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename WHERE t.pubname = $1",
-                             {config.publication}));
+  FRESHET_TRY(
+      Rows rows,
+      connection->Query(
+          "SELECT c.oid, t.rowfilter IS NOT NULL OR cardinality(t.attnames) < (SELECT count(*) "
+          "FROM pg_attribute a WHERE "
+          "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') "
+          "FROM pg_publication_tables t JOIN pg_namespace n ON n.nspname = t.schemaname "
+          "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename WHERE t.pubname = "
+          "$1",
+          {config.publication}));
   std::map<uint32_t, bool> cut;
   for (int row = 0; row < rows.size(); ++row) cut[rows.oid(row, 0)] = rows.truth(row, 1);
   FRESHET_TRY(Rows roots, connection->Query("SELECT oid FROM pg_class WHERE relkind = 'p'"));
   bool partitioned = false;
-  for (int row = 0; row < roots.size(); ++row) partitioned = partitioned || tables.contains(roots.oid(row, 0));
+  for (int row = 0; row < roots.size(); ++row)
+    partitioned = partitioned || tables.contains(roots.oid(row, 0));
   CheckWhole(whole, config, partitioned, &problems.whole);
   std::string name = QuoteIdentifier(config.publication);
   for (const auto& [oid, table] : tables) {
     auto found = cut.find(oid);
     if (found == cut.end()) {
-      problems.tables[oid] = Error(ErrorClass::PUBLICATION_MISSING, "the publication {} does not hold the table", config.publication)
-                                 .With("table", table.ToString())
-                                 .WithRemedy(fmt::format("ALTER PUBLICATION {} ADD TABLE {};", name, Quote(table)));
+      problems.tables[oid] =
+          Error(ErrorClass::PUBLICATION_MISSING, "the publication {} does not hold the table",
+                config.publication)
+              .With("table", table.ToString())
+              .WithRemedy(fmt::format("ALTER PUBLICATION {} ADD TABLE {};", name, Quote(table)));
     } else if (found->second) {
-      problems.tables[oid] = Error(ErrorClass::PUBLICATION_MISSING, "the publication {} leaves out columns or rows of the table", config.publication)
-                                 .With("table", table.ToString())
-                                 .WithRemedy(fmt::format("ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};", name, Quote(table)));
+      problems.tables[oid] =
+          Error(ErrorClass::PUBLICATION_MISSING,
+                "the publication {} leaves out columns or rows of the table", config.publication)
+              .With("table", table.ToString())
+              .WithRemedy(fmt::format(
+                  "ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};",
+                  name, Quote(table)));
     }
   }
   return problems;
 }
 
-Result<std::map<record::TableId, Status>> PublishTables(Connection* connection, const Config& config, const ShapePointers& shapes) {
+Result<std::map<record::TableId, Status>> PublishTables(Connection* connection,
+                                                        const Config& config,
+                                                        const ShapePointers& shapes) {
   std::map<record::TableId, Status> left_out;
   std::set<uint32_t> oids;
   for (const auto& shape : shapes) {
     FRESHET_TRY(uint32_t oid, OidOf(shape->id));
     oids.insert(oid);
-    left_out[shape->id] = Error(ErrorClass::NOT_FOUND, "the table is gone at the source").With("table", shape->name.ToString());
+    left_out[shape->id] = Error(ErrorClass::NOT_FOUND, "the table is gone at the source")
+                              .With("table", shape->name.ToString());
   }
   FRESHET_TRY(auto listings, ListTables(connection, !config.publication_given, oids));
   std::map<uint32_t, record::TableName> wanted;
@@ -155,7 +192,8 @@ Result<std::map<record::TableId, Status>> PublishTables(Connection* connection, 
   }
   FRESHET_TRY(PublicationProblems problems, CheckGivenPublication(connection, config, wanted));
   if (!problems.whole.empty()) return problems.whole[0];
-  for (const auto& [oid, problem] : problems.tables) left_out[record::TableId(std::to_string(oid))] = problem;
+  for (const auto& [oid, problem] : problems.tables)
+    left_out[record::TableId(std::to_string(oid))] = problem;
   return left_out;
 }
 

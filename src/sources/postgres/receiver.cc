@@ -36,8 +36,12 @@ std::optional<std::string_view> WireBlock::Next() {
   return message;
 }
 
-Receiver::Receiver(std::unique_ptr<Connection> connection, std::chrono::milliseconds status_interval, Lsn acknowledged)
-    : connection_(std::move(connection)), status_interval_(status_interval), acknowledged_(acknowledged), received_(acknowledged) {}
+Receiver::Receiver(std::unique_ptr<Connection> connection,
+                   std::chrono::milliseconds status_interval, Lsn acknowledged)
+    : connection_(std::move(connection)),
+      status_interval_(status_interval),
+      acknowledged_(acknowledged),
+      received_(acknowledged) {}
 
 Receiver::~Receiver() {
   Stop();
@@ -144,7 +148,8 @@ Status Receiver::Hand(const std::stop_token& stop) {
 void Receiver::Look(std::string_view message) {
   if (message.empty()) return;
   std::string_view body = message.substr(1);
-  if (message[0] == 'w' && body.size() >= 8) received_ = std::max(received_, LoadBigEndian<uint64_t>(body.data()));
+  if (message[0] == 'w' && body.size() >= 8)
+    received_ = std::max(received_, LoadBigEndian<uint64_t>(body.data()));
   if (message[0] != 'k') return;
   if (auto keepalive = ParseKeepalive(body)) {
     received_ = std::max(received_, keepalive->end_lsn);
@@ -154,7 +159,8 @@ void Receiver::Look(std::string_view message) {
 
 Status Receiver::SendStatusIfDue() {
   bool requested = position_requested_.exchange(false);
-  bool due = requested || reply_due_ || acknowledged_ != told_ || steady_clock::now() - status_sent_ >= status_interval_;
+  bool due = requested || reply_due_ || acknowledged_ != told_ ||
+             steady_clock::now() - status_sent_ >= status_interval_;
   return due ? SendStatus(requested) : Status::Ok();
 }
 
@@ -162,16 +168,20 @@ Status Receiver::SendStatus(bool reply_requested) {
   told_ = acknowledged_;
   reply_due_ = false;
   status_sent_ = steady_clock::now();
-  std::string message = FormatStatusUpdate(received_, told_, SystemClock().WallNow(), reply_requested);
-  if (PQputCopyData(connection_->handle(), message.data(), static_cast<int>(message.size())) != 1 || PQflush(connection_->handle()) != 0) {
+  std::string message =
+      FormatStatusUpdate(received_, told_, SystemClock().WallNow(), reply_requested);
+  if (PQputCopyData(connection_->handle(), message.data(), static_cast<int>(message.size())) != 1 ||
+      PQflush(connection_->handle()) != 0) {
     return connection_->ErrorOf(nullptr);
   }
   return Status::Ok();
 }
 
 void Receiver::WaitForWire() {
-  auto left = std::chrono::duration_cast<std::chrono::milliseconds>(status_sent_ + status_interval_ - steady_clock::now());
-  pollfd descriptors[2] = {{PQsocket(connection_->handle()), POLLIN, 0}, {wake_descriptor_, POLLIN, 0}};
+  auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      status_sent_ + status_interval_ - steady_clock::now());
+  pollfd descriptors[2] = {{PQsocket(connection_->handle()), POLLIN, 0},
+                           {wake_descriptor_, POLLIN, 0}};
   poll(descriptors, 2, static_cast<int>(std::max<int64_t>(0, left.count())));
   uint64_t ignored = 0;
   (void)!read(wake_descriptor_, &ignored, sizeof ignored);

@@ -39,7 +39,8 @@ class WireBlock {
 class Receiver {
  public:
   /// REQUIRES: `connection` is in copy-both mode. `status_interval`: well below the server's wal_sender_timeout.
-  Receiver(std::unique_ptr<Connection> connection, std::chrono::milliseconds status_interval, Lsn acknowledged);
+  Receiver(std::unique_ptr<Connection> connection, std::chrono::milliseconds status_interval,
+           Lsn acknowledged);
   ~Receiver();
   Status Start();
   /// End the thread and the session.

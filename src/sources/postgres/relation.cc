@@ -16,11 +16,13 @@ const SourceColumn* FindColumn(const std::optional<SourceTable>& table, const st
 }
 
 Status Unsupported(const record::TableShape& shape, std::string words) {
-  return MakeError(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, std::move(words)).With("table", shape.name.ToString());
+  return MakeError(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, std::move(words))
+      .With("table", shape.name.ToString());
 }
 
 /// The key the old rows are sent by must still be the one we know the table by.
-Status CheckKey(const RelationMessage& relation, const std::optional<SourceTable>& now, const record::TableShape& shape) {
+Status CheckKey(const RelationMessage& relation, const std::optional<SourceTable>& now,
+                const record::TableShape& shape) {
   bool same = false;
   if (relation.identity == 'd' || relation.identity == 'i') {
     std::set<std::string> sent, known;
@@ -36,34 +38,45 @@ Status CheckKey(const RelationMessage& relation, const std::optional<SourceTable
     same = shape.keyless() || !now || now->key == known;
   }
   if (same) return Status::Ok();
-  return Error(ErrorClass::KEY_CHANGED, "the table's key or replica identity is another than when it was first read")
+  return Error(ErrorClass::KEY_CHANGED,
+               "the table's key or replica identity is another than when it was first read")
       .With("table", shape.name.ToString());
 }
 
-Result<std::optional<ColumnType>> TypeIn(Connection* connection, const RelationColumn& column, const SourceColumn* now) {
-  if (now != nullptr && now->type_oid == column.type && now->modifier == column.modifier) return std::optional(now->type);
+Result<std::optional<ColumnType>> TypeIn(Connection* connection, const RelationColumn& column,
+                                         const SourceColumn* now) {
+  if (now != nullptr && now->type_oid == column.type && now->modifier == column.modifier)
+    return std::optional(now->type);
   return ReadType(connection, column.type, column.modifier);
 }
 
 /// Find the place of each column that was sent, and append those that are new.
-Status PlaceColumns(Connection* connection, const RelationMessage& relation, const std::optional<SourceTable>& now,
-                    record::TableShape* shape, RelationFit* fit) {
+Status PlaceColumns(Connection* connection, const RelationMessage& relation,
+                    const std::optional<SourceTable>& now, record::TableShape* shape,
+                    RelationFit* fit) {
   for (const auto& column : relation.columns) {
     const SourceColumn* found = FindColumn(now, column.name);
     FRESHET_TRY(auto type, TypeIn(connection, column, found));
     int ordinal = shape->schema->GetFieldIndex(column.name);
     if (ordinal >= 0) {
       const auto& field = *shape->schema->field(ordinal);
-      bool reused = found != nullptr && found->number != shape->ids[static_cast<size_t>(ordinal)].value();
+      bool reused =
+          found != nullptr && found->number != shape->ids[static_cast<size_t>(ordinal)].value();
       if (reused) {
-        fit->problem = Unsupported(*shape, "a column was dropped and another of its name added: " + column.name);
+        fit->problem = Unsupported(
+            *shape, "a column was dropped and another of its name added: " + column.name);
       } else if (type && !ArrowTypeOf(*type)->Equals(field.type())) {
-        fit->problem = Unsupported(*shape, fmt::format("a column's type changed: {}, it was {}", column.name, field.type()->ToString()));
+        fit->problem = Unsupported(*shape, fmt::format("a column's type changed: {}, it was {}",
+                                                       column.name, field.type()->ToString()));
       }
     } else if (found == nullptr || !type || found->type != *type) {
-      fit->problem = Unsupported(*shape, "a column was added and is gone or altered again: " + column.name);
+      fit->problem =
+          Unsupported(*shape, "a column was added and is gone or altered again: " + column.name);
     } else if (found->has_default) {
-      fit->problem = Unsupported(*shape, "a column was added with a default or as identity, which fills rows the log does not carry: " + column.name);
+      fit->problem = Unsupported(*shape,
+                                 "a column was added with a default or as identity, which fills "
+                                 "rows the log does not carry: " +
+                                     column.name);
     } else {
       ordinal = shape->width();
       auto fields = shape->schema->fields();
@@ -78,9 +91,11 @@ Status PlaceColumns(Connection* connection, const RelationMessage& relation, con
 }
 
 /// A column that was not sent is one that is newer than these changes, or one that is gone.
-Status CheckAbsent(const RelationFit& fit, const std::optional<SourceTable>& now, const record::TableShape& shape) {
+Status CheckAbsent(const RelationFit& fit, const std::optional<SourceTable>& now,
+                   const record::TableShape& shape) {
   for (int ordinal = 0; ordinal < shape.width(); ++ordinal) {
-    if (std::find(fit.ordinals.begin(), fit.ordinals.end(), ordinal) != fit.ordinals.end()) continue;
+    if (std::find(fit.ordinals.begin(), fit.ordinals.end(), ordinal) != fit.ordinals.end())
+      continue;
     const std::string& name = shape.schema->field(ordinal)->name();
     const SourceColumn* found = FindColumn(now, name);
     if (found == nullptr || found->number != shape.ids[static_cast<size_t>(ordinal)].value()) {
@@ -92,10 +107,12 @@ Status CheckAbsent(const RelationFit& fit, const std::optional<SourceTable>& now
 
 }  // namespace
 
-Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& relation, const std::shared_ptr<const record::TableShape>& shape) {
+Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& relation,
+                                const std::shared_ptr<const record::TableShape>& shape) {
   RelationFit fit;
   if (relation.schema != shape->name.schema || relation.table != shape->name.table) {
-    fit.problem = Error(ErrorClass::TABLE_RENAMED, "the table is now called {}.{}", relation.schema, relation.table)
+    fit.problem = Error(ErrorClass::TABLE_RENAMED, "the table is now called {}.{}", relation.schema,
+                        relation.table)
                       .With("table", shape->name.ToString());
     return fit;
   }

@@ -7,9 +7,12 @@ namespace freshet::sources::postgres {
 
 Status SlotError(Status status, const Connection& connection) {
   const std::string& state = connection.sql_state();
-  if (status.ok() || !(status.Is(ErrorClass::SOURCE_QUERY) || status.Is(ErrorClass::SOURCE_PRIVILEGE))) return status;
+  if (status.ok() ||
+      !(status.Is(ErrorClass::SOURCE_QUERY) || status.Is(ErrorClass::SOURCE_PRIVILEGE)))
+    return status;
   if (state == "42501") {
-    return std::move(status).WithRemedy(fmt::format("ALTER ROLE {} REPLICATION;", QuoteIdentifier(PQuser(connection.handle()))));
+    return std::move(status).WithRemedy(
+        fmt::format("ALTER ROLE {} REPLICATION;", QuoteIdentifier(PQuser(connection.handle()))));
   }
   if (state == "55000" && status.message().find("wal_level") != std::string::npos) {
     return Error(ErrorClass::SOURCE_NOT_LOGICAL, "the source's wal_level is not logical");
@@ -21,7 +24,9 @@ Status StreamError(Status status, const Connection& connection) {
   const std::string& state = connection.sql_state();
   if (!status.Is(ErrorClass::SOURCE_QUERY)) return SlotError(std::move(status), connection);
   // The slot's log was removed (55000, 58P01), or there is no such slot or publication (42704).
-  bool slot_lost = state == "58P01" || (state == "55000" && status.message().find("replication slot") != std::string::npos);
+  bool slot_lost =
+      state == "58P01" ||
+      (state == "55000" && status.message().find("replication slot") != std::string::npos);
   if (state == "42704" && status.message().find("publication") != std::string::npos) {
     return MakeError(ErrorClass::PUBLICATION_MISSING, status.message());
   }
@@ -30,15 +35,19 @@ Status StreamError(Status status, const Connection& connection) {
 }
 
 Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::string& name) {
-  FRESHET_TRY(Rows rows, connection->Query("SELECT coalesce(s.confirmed_flush_lsn::text, '0/0'), coalesce(s.wal_status = 'lost', false), "
-                                           "coalesce(s.active_pid, 0), coalesce(a.application_name = 'freshet', false), "
-                                           "CASE WHEN s.slot_type <> 'logical' THEN 'it is a physical slot' "
-                                           "WHEN s.plugin <> 'pgoutput' THEN 'its plugin is ' || s.plugin "
-                                           "WHEN s.database <> current_database() THEN 'it belongs to database ' || s.database "
-                                           "ELSE '' END "
-                                           "FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid "
-                                           "WHERE s.slot_name = $1",
-                                           {name}));
+  FRESHET_TRY(
+      Rows rows,
+      connection->Query(
+          "SELECT coalesce(s.confirmed_flush_lsn::text, '0/0'), coalesce(s.wal_status = 'lost', "
+          "false), "
+          "coalesce(s.active_pid, 0), coalesce(a.application_name = 'freshet', false), "
+          "CASE WHEN s.slot_type <> 'logical' THEN 'it is a physical slot' "
+          "WHEN s.plugin <> 'pgoutput' THEN 'its plugin is ' || s.plugin "
+          "WHEN s.database <> current_database() THEN 'it belongs to database ' || s.database "
+          "ELSE '' END "
+          "FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid "
+          "WHERE s.slot_name = $1",
+          {name}));
   if (rows.empty()) return std::optional<SlotState>();
   SlotState state;
   FRESHET_TRY(state.confirmed, ParseLsn(rows.text(0, 0)));
@@ -50,8 +59,11 @@ Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::str
 }
 
 Result<Lsn> MakeSlot(Connection* connection, Connection* observer, const Config& config) {
-  std::string sql = fmt::format("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')", QuoteLiteral(config.slot));
-  auto rows = connection->QueryUntil(sql, std::chrono::steady_clock::now() + config.slot_wait_max, observer);
+  std::string sql =
+      fmt::format("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')",
+                  QuoteLiteral(config.slot));
+  auto rows = connection->QueryUntil(sql, std::chrono::steady_clock::now() + config.slot_wait_max,
+                                     observer);
   if (!rows.ok()) return SlotError(rows.status(), *connection).With("slot", config.slot);
   return ParseLsn(rows->text(0, 0));
 }
@@ -66,7 +78,9 @@ Status FreeSlot(Connection* connection, const std::string& name) {
     if (!slot || slot->active_process == 0) return Status::Ok();
     std::string ending = fmt::format("SELECT pg_terminate_backend({});", slot->active_process);
     if (!slot->active_ours || clock.Now() >= end) {
-      return Error(ErrorClass::SLOT_IN_USE, "the replication slot {} is read by another session, process {}", name, slot->active_process)
+      return Error(ErrorClass::SLOT_IN_USE,
+                   "the replication slot {} is read by another session, process {}", name,
+                   slot->active_process)
           .WithRemedy(ending);
     }
     if (!ended && clock.Now() >= patience) {
@@ -79,7 +93,9 @@ Status FreeSlot(Connection* connection, const std::string& name) {
 
 Status DropSlot(Connection* connection, const std::string& name) {
   FRESHET_CHECK_OK(FreeSlot(connection, name));
-  FRESHET_TRY(Rows rows, connection->Query("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", {name}));
+  FRESHET_TRY(Rows rows, connection->Query("SELECT pg_drop_replication_slot(slot_name) FROM "
+                                           "pg_replication_slots WHERE slot_name = $1",
+                                           {name}));
   return Status::Ok();
 }
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "record/shape.h"
 #include "sources/postgres/connection.h"
 #include "sources/postgres/lsn.h"
-#include "record/shape.h"
 
 // What Freshet keeps at the server: one replication slot and one publication, made by us or given by the user.
 
@@ -45,14 +45,17 @@ Status DropSlot(Connection* connection, const std::string& name);
 Result<bool> EnsurePublication(Connection* connection, const Config& config);
 /// Make our publication hold exactly these tables of `shapes` that can be published, or look what the given one holds.
 /// Returns why each of the others is left out: TABLE_NO_IDENTITY, PUBLICATION_MISSING, NOT_FOUND …
-Result<std::map<record::TableId, Status>> PublishTables(Connection* connection, const Config& config,
-                                                        const std::vector<std::shared_ptr<const record::TableShape>>& shapes);
+Result<std::map<record::TableId, Status>> PublishTables(
+    Connection* connection, const Config& config,
+    const std::vector<std::shared_ptr<const record::TableShape>>& shapes);
 /// What is wrong with a given publication as a whole, and with each of these tables in it.
 struct PublicationProblems {
   std::vector<Status> whole;
   std::map<uint32_t, Status> tables;
 };
-Result<PublicationProblems> CheckGivenPublication(Connection* connection, const Config& config, const std::map<uint32_t, record::TableName>& tables);
+Result<PublicationProblems> CheckGivenPublication(
+    Connection* connection, const Config& config,
+    const std::map<uint32_t, record::TableName>& tables);
 /// OK when it is gone already.
 Status DropPublication(Connection* connection, const std::string& name);
 

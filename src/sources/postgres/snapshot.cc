@@ -28,14 +28,18 @@ Result<Taken> TakeSnapshot(const Config& config) {
   FRESHET_TRY(auto replication, Connection::Connect(config, Connection::Mode::kReplication));
   std::string slot = "freshet_snapshot_" + RandomHex(8);
   auto made = replication->QueryUntil(
-      fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')", QuoteIdentifier(slot)),
+      fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')",
+                  QuoteIdentifier(slot)),
       std::chrono::steady_clock::now() + config.slot_wait_max, holder.get());
   if (!made.ok()) return SlotError(made.status(), *replication);
   Taken taken;
   FRESHET_TRY(taken.position, ParseLsn(made->text(0, 1)));
   FRESHET_CHECK_OK(holder->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   FRESHET_CHECK_OK(holder->Execute("SET TRANSACTION SNAPSHOT " + QuoteLiteral(made->text(0, 2))));
-  FRESHET_TRY(Rows rows, holder->Query("SELECT pg_export_snapshot(), (extract(epoch FROM clock_timestamp()) * 1000000)::int8"));
+  FRESHET_TRY(
+      Rows rows,
+      holder->Query(
+          "SELECT pg_export_snapshot(), (extract(epoch FROM clock_timestamp()) * 1000000)::int8"));
   taken.exported = rows.text(0, 0);
   taken.at = rows.number(0, 1);
   taken.holder = std::move(holder);
@@ -63,7 +67,8 @@ class PostgresSnapshot final : public Snapshot {
 
   Result<std::vector<Chunk>> Plan(const record::TableShape& shape) override;
 
-  Result<std::unique_ptr<ChunkReader>> Open(std::shared_ptr<const record::TableShape> shape, const Chunk& chunk) override {
+  Result<std::unique_ptr<ChunkReader>> Open(std::shared_ptr<const record::TableShape> shape,
+                                            const Chunk& chunk) override {
     return OpenChunk(readers_, std::move(shape), chunk);
   }
 
@@ -79,19 +84,28 @@ class PostgresSnapshot final : public Snapshot {
 Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shape) {
   std::lock_guard lock(mutex_);
   // A partitioned table is read partition by partition; a plain one is the one leaf of its own tree.
-  FRESHET_TRY(Rows rows, holder_->Query("SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int8, "
-                                        "current_setting('block_size')::int8, greatest(c.reltuples, 0)::int8, greatest(c.relpages, 1) "
-                                        "FROM pg_class c WHERE c.oid = $1::oid AND c.relkind <> 'p' OR c.oid IN "
-                                        "(WITH RECURSIVE tree(oid) AS (SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::oid "
-                                        "UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid) "
-                                        "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind = 'r' AND p.relispartition) "
-                                        "ORDER BY 1",
-                                        {shape.id.value()}));
+  FRESHET_TRY(
+      Rows rows,
+      holder_->Query(
+          "SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) / "
+          "current_setting('block_size')::int8, "
+          "current_setting('block_size')::int8, greatest(c.reltuples, 0)::int8, "
+          "greatest(c.relpages, 1) "
+          "FROM pg_class c WHERE c.oid = $1::oid AND c.relkind <> 'p' OR c.oid IN "
+          "(WITH RECURSIVE tree(oid) AS (SELECT inhrelid FROM pg_inherits WHERE inhparent = "
+          "$1::oid "
+          "UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid) "
+          "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind = 'r' AND "
+          "p.relispartition) "
+          "ORDER BY 1",
+          {shape.id.value()}));
   std::vector<Chunk> chunks;
   for (int row = 0; row < rows.size(); ++row) {
     int64_t blocks = rows.number(row, 1);
-    int64_t step = std::max<int64_t>(1, static_cast<int64_t>(limits::kChunkBytesMax) / rows.number(row, 2));
-    double rows_per_block = static_cast<double>(rows.number(row, 3)) / static_cast<double>(rows.number(row, 4));
+    int64_t step =
+        std::max<int64_t>(1, static_cast<int64_t>(limits::kChunkBytesMax) / rows.number(row, 2));
+    double rows_per_block =
+        static_cast<double>(rows.number(row, 3)) / static_cast<double>(rows.number(row, 4));
     for (int64_t first = 0; first == 0 || first < blocks; first += step) {
       Chunk chunk;
       chunk.number = static_cast<int64_t>(chunks.size());
@@ -99,7 +113,9 @@ Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shap
       bool last = first + step >= blocks;
       chunk.text = fmt::format("table={} blocks={}..", rows.text(row, 0), first);
       if (!last) chunk.text += std::to_string(first + step);
-      chunk.rows_estimated = static_cast<int64_t>(rows_per_block * static_cast<double>(std::min(step, std::max<int64_t>(0, blocks - first))));
+      chunk.rows_estimated =
+          static_cast<int64_t>(rows_per_block * static_cast<double>(std::min(
+                                                    step, std::max<int64_t>(0, blocks - first))));
       chunks.push_back(std::move(chunk));
     }
   }
@@ -110,7 +126,8 @@ Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shap
 
 Result<std::unique_ptr<Snapshot>> BeginSnapshot(const Config& config, uint32_t epoch) {
   FRESHET_TRY(Taken taken, TakeSnapshot(config));
-  return std::unique_ptr<Snapshot>(std::make_unique<PostgresSnapshot>(config, epoch, std::move(taken)));
+  return std::unique_ptr<Snapshot>(
+      std::make_unique<PostgresSnapshot>(config, epoch, std::move(taken)));
 }
 
 }  // namespace freshet::sources::postgres

@@ -23,9 +23,12 @@ class PostgresSource final : public Source {
   std::vector<Finding> Check() override;
   Result<std::vector<TableListing>> ListTables() override;
   Result<record::TableShape> Describe(const record::TableId& table) override;
-  Result<std::unique_ptr<Snapshot>> BeginSnapshot() override { return postgres::BeginSnapshot(config_, epoch_); }
-  Result<std::unique_ptr<ChangeStream>> OpenChanges(std::vector<std::shared_ptr<const record::TableShape>> shapes,
-                                                    const record::Cursor& from) override {
+  Result<std::unique_ptr<Snapshot>> BeginSnapshot() override {
+    return postgres::BeginSnapshot(config_, epoch_);
+  }
+  Result<std::unique_ptr<ChangeStream>> OpenChanges(
+      std::vector<std::shared_ptr<const record::TableShape>> shapes,
+      const record::Cursor& from) override {
     return postgres::OpenChanges({config_, epoch_, identity_}, std::move(shapes), from);
   }
   Status Forget() override;
@@ -51,18 +54,26 @@ Result<Connection*> PostgresSource::Session() {
 
 Status PostgresSource::Connect() {
   std::lock_guard lock(mutex_);
-  FRESHET_TRY(Connection* session, Session());
+  FRESHET_TRY(Connection * session, Session());
   if (session->server_version() < 150000) {
-    return Error(ErrorClass::SOURCE_UNSUPPORTED, "the server is older than PostgreSQL 15: {}", session->server_version() / 10000);
+    return Error(ErrorClass::SOURCE_UNSUPPORTED, "the server is older than PostgreSQL 15: {}",
+                 session->server_version() / 10000);
   }
-  FRESHET_TRY(Rows rows, session->Query("SELECT (SELECT system_identifier FROM pg_control_system()), "
-                                        "(SELECT oid FROM pg_database WHERE datname = current_database()), pg_is_in_recovery()"));
+  FRESHET_TRY(
+      Rows rows,
+      session->Query(
+          "SELECT (SELECT system_identifier FROM pg_control_system()), "
+          "(SELECT oid FROM pg_database WHERE datname = current_database()), pg_is_in_recovery()"));
   if (rows.truth(0, 2)) {
-    return Error(ErrorClass::SOURCE_UNSUPPORTED, "the server is a standby; changes are read from the primary");
+    return Error(ErrorClass::SOURCE_UNSUPPORTED,
+                 "the server is a standby; changes are read from the primary");
   }
   identity_ = fmt::format("{}-{}", rows.text(0, 0), rows.text(0, 1));
   // The first eight digits of a log file's name are the timeline, which grows with every promotion and point-in-time recovery.
-  FRESHET_TRY(Rows timeline, session->Query("SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8"));
+  FRESHET_TRY(
+      Rows timeline,
+      session->Query(
+          "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8"));
   epoch_ = timeline.oid(0, 0);
   return Status::Ok();
 }
@@ -87,13 +98,13 @@ Result<std::vector<TableListing>> PostgresSource::ListTablesIn(Connection* sessi
 
 Result<std::vector<TableListing>> PostgresSource::ListTables() {
   std::lock_guard lock(mutex_);
-  FRESHET_TRY(Connection* session, Session());
+  FRESHET_TRY(Connection * session, Session());
   return ListTablesIn(session);
 }
 
 Result<record::TableShape> PostgresSource::Describe(const record::TableId& table) {
   std::lock_guard lock(mutex_);
-  FRESHET_TRY(Connection* session, Session());
+  FRESHET_TRY(Connection * session, Session());
   FRESHET_TRY(uint32_t oid, OidOf(table));
   FRESHET_TRY(SourceTable found, ReadTable(session, oid));
   return ToShape(found);
@@ -119,9 +130,11 @@ std::vector<Finding> PostgresSource::Check() {
 
 Status PostgresSource::Forget() {
   std::lock_guard lock(mutex_);
-  FRESHET_TRY(Connection* session, Session());
-  if (!config_.slot_given && !config_.slot.empty()) FRESHET_CHECK_OK(DropSlot(session, config_.slot));
-  if (!config_.publication_given && !config_.publication.empty()) FRESHET_CHECK_OK(DropPublication(session, config_.publication));
+  FRESHET_TRY(Connection * session, Session());
+  if (!config_.slot_given && !config_.slot.empty())
+    FRESHET_CHECK_OK(DropSlot(session, config_.slot));
+  if (!config_.publication_given && !config_.publication.empty())
+    FRESHET_CHECK_OK(DropPublication(session, config_.publication));
   return Status::Ok();
 }
 

@@ -18,7 +18,8 @@ constexpr std::chrono::seconds kBehindInterval{1};
 
 }  // namespace
 
-PostgresStream::PostgresStream(Origin origin, Lsn start, std::unique_ptr<Connection> side, std::unique_ptr<Receiver> receiver)
+PostgresStream::PostgresStream(Origin origin, Lsn start, std::unique_ptr<Connection> side,
+                               std::unique_ptr<Receiver> receiver)
     : origin_(std::move(origin)),
       start_(start),
       side_(std::move(side)),
@@ -46,7 +47,8 @@ Status PostgresStream::Watch(std::vector<std::shared_ptr<const record::TableShap
     if (why != left_out.end() && !(table.shape != nullptr && table.failed)) {
       table.shape = std::move(shape);
       Fail(&table, why->second);
-    } else if (table.shape == nullptr || !table.shape->SameColumns(*shape) || table.shape->version != shape->version) {
+    } else if (table.shape == nullptr || !table.shape->SameColumns(*shape) ||
+               table.shape->version != shape->version) {
       FRESHET_CHECK_OK(FlushTable(&table));
       table.changes.reset();
       table.shape = std::move(shape);
@@ -72,7 +74,9 @@ Status PostgresStream::Acknowledge(const record::Cursor& durable) {
 
 int64_t PostgresStream::BytesBehind() const {
   if (fence_asker_.flushed() == 0) return -1;
-  return fence_asker_.flushed() > returned_ ? static_cast<int64_t>(fence_asker_.flushed() - returned_) : 0;
+  return fence_asker_.flushed() > returned_
+             ? static_cast<int64_t>(fence_asker_.flushed() - returned_)
+             : 0;
 }
 
 int64_t PostgresStream::values_nulled() const {
@@ -91,7 +95,8 @@ record::StreamEvent PostgresStream::TakeReady() {
 
 bool PostgresStream::CommitDue(MonotonicTime now) const {
   if (!commit_open_ || in_transaction_) return false;
-  return now >= commit_since_ + limits::kCommitDelayMax || open_bytes_ >= limits::kBatchBytesMax || (fence_ && Passes(seen_, *fence_));
+  return now >= commit_since_ + limits::kCommitDelayMax || open_bytes_ >= limits::kBatchBytesMax ||
+         (fence_ && Passes(seen_, *fence_));
 }
 
 Result<record::StreamEvent> PostgresStream::Next(Deadline deadline) {
@@ -116,7 +121,9 @@ Result<bool> PostgresStream::Advance(Deadline deadline) {
       auto now = steady_clock::now();
       block_ = receiver_->Pop(now);
       bool waits = !block_ && commit_open_ && !in_transaction_;
-      if (waits) block_ = receiver_->Pop(std::min({deadline, now + limits::kWireQuietMax, commit_since_ + limits::kCommitDelayMax}));
+      if (waits)
+        block_ = receiver_->Pop(std::min(
+            {deadline, now + limits::kWireQuietMax, commit_since_ + limits::kCommitDelayMax}));
       if (!block_ && waits) {
         FRESHET_CHECK_OK(CloseCommit());
         return true;
@@ -152,7 +159,8 @@ Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline de
       FRESHET_TRY(fence, fence_asker_.Ask(now));
     }
     bool idle = fence && Passes(seen_, *fence) && !in_transaction_ && !commit_open_;
-    if (idle && seen_ > returned_ && (position_wanted_ || now - returned_at_ >= limits::kIdlePositionInterval)) {
+    if (idle && seen_ > returned_ &&
+        (position_wanted_ || now - returned_at_ >= limits::kIdlePositionInterval)) {
       FRESHET_CHECK_OK(CloseCommit());
       return std::optional(TakeReady());
     }
@@ -164,14 +172,16 @@ Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline de
     }
     if (now >= deadline) return std::optional<record::StreamEvent>(record::Nothing{});
     if (fence && !idle) receiver_->RequestPosition();
-    block_ = receiver_->Pop(idle || in_transaction_ ? deadline : std::min(deadline, now + kAskInterval));
+    block_ =
+        receiver_->Pop(idle || in_transaction_ ? deadline : std::min(deadline, now + kAskInterval));
     if (!block_) {
       if (Status ended = receiver_->status(); !ended.ok()) return ended;
       continue;
     }
     while (auto message = block_->Next()) {
       FRESHET_CHECK_OK(TakeMessage(*message));
-      if (in_transaction_ || commit_open_ || !ready_.empty()) return std::optional<record::StreamEvent>();
+      if (in_transaction_ || commit_open_ || !ready_.empty())
+        return std::optional<record::StreamEvent>();
     }
     block_.reset();
   }
@@ -181,11 +191,14 @@ Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline de
 Status PostgresStream::TakeMessage(std::string_view message) {
   if (message.empty()) return Error(ErrorClass::SOURCE_PROTOCOL, "an empty replication message");
   if (message[0] == 'k') return TakeKeepalive(message.substr(1));
-  if (message[0] != 'w') return Error(ErrorClass::SOURCE_PROTOCOL, "unknown replication message: {}", static_cast<int>(message[0]));
+  if (message[0] != 'w')
+    return Error(ErrorClass::SOURCE_PROTOCOL, "unknown replication message: {}",
+                 static_cast<int>(message[0]));
   auto payload = ParseXLogData(message.substr(1));
   if (!payload) return Error(ErrorClass::SOURCE_PROTOCOL, "a message of changes is cut short");
   Status status = TakeChange(*payload);
-  if (status.Is(ErrorClass::SOURCE_PROTOCOL)) return std::move(status).With("message", payload->substr(0, 1));
+  if (status.Is(ErrorClass::SOURCE_PROTOCOL))
+    return std::move(status).With("message", payload->substr(0, 1));
   return status;
 }
 
@@ -194,16 +207,23 @@ Status PostgresStream::TakeChange(std::string_view payload) {
   switch (payload[0]) {
     case 'I':
     case 'U':
-    case 'D': return TakeRow(payload[0], body);
-    case 'B': return TakeBegin(body);
-    case 'C': return TakeCommit(body);
-    case 'R': return TakeRelation(body);
-    case 'T': return TakeTruncate(body);
+    case 'D':
+      return TakeRow(payload[0], body);
+    case 'B':
+      return TakeBegin(body);
+    case 'C':
+      return TakeCommit(body);
+    case 'R':
+      return TakeRelation(body);
+    case 'T':
+      return TakeTruncate(body);
     // Types, origins and logical messages say nothing that we need.
     case 'Y':
     case 'O':
-    case 'M': return Status::Ok();
-    default: return Error(ErrorClass::SOURCE_PROTOCOL, "unknown message of changes");
+    case 'M':
+      return Status::Ok();
+    default:
+      return Error(ErrorClass::SOURCE_PROTOCOL, "unknown message of changes");
   }
 }
 
@@ -238,7 +258,9 @@ Status PostgresStream::TakeKeepalive(std::string_view body) {
   return Status::Ok();
 }
 
-record::Sequence PostgresStream::NextSequence() { return record::Sequence::Of(origin_.epoch, begin_.commit_lsn, ++ordinal_); }
+record::Sequence PostgresStream::NextSequence() {
+  return record::Sequence::Of(origin_.epoch, begin_.commit_lsn, ++ordinal_);
+}
 
 Status PostgresStream::TakeRow(char tag, std::string_view body) {
   auto oid = ParseOid(body);
@@ -260,7 +282,8 @@ Status PostgresStream::TakeRow(char tag, std::string_view body) {
     return Status::Ok();
   }
   open_bytes_ += table.changes->bytes() - before;
-  bool full = table.changes->bytes() >= limits::kBatchBytesMax || table.changes->rows() >= limits::kBatchRowsMax;
+  bool full = table.changes->bytes() >= limits::kBatchBytesMax ||
+              table.changes->rows() >= limits::kBatchRowsMax;
   return full ? FlushTable(&table) : Status::Ok();
 }
 
@@ -275,7 +298,8 @@ Status PostgresStream::TakeRelation(std::string_view body) {
 
 /// Compare the table's newest Relation message with its shape, and begin to collect its rows in what came out of it.
 Status PostgresStream::Fit(Table* table) {
-  if (!table->relation) return Error(ErrorClass::SOURCE_PROTOCOL, "a row came before its table's description");
+  if (!table->relation)
+    return Error(ErrorClass::SOURCE_PROTOCOL, "a row came before its table's description");
   FRESHET_TRY(RelationFit fit, FitRelation(side_.get(), *table->relation, table->shape));
   FRESHET_CHECK_OK(FlushTable(table));
   if (!fit.problem.ok()) {
@@ -300,7 +324,8 @@ Status PostgresStream::TakeTruncate(std::string_view body) {
     Table& table = tables_[oid];
     if (table.shape == nullptr || table.failed) continue;
     FRESHET_CHECK_OK(FlushTable(&table));
-    ready_.emplace_back(record::TableEvent(record::TableEnd{record::TableEnd::Kind::kTruncated, table.shape->id, at, begin_.committed_at}));
+    ready_.emplace_back(record::TableEvent(record::TableEnd{
+        record::TableEnd::Kind::kTruncated, table.shape->id, at, begin_.committed_at}));
   }
   return Status::Ok();
 }
@@ -312,7 +337,8 @@ void PostgresStream::Fail(Table* table, Status why) {
     open_bytes_ -= table->changes->bytes();
     table->changes.reset();
   }
-  ready_.emplace_back(record::TableEvent(record::TableFailed{table->shape->id, std::move(why).With("table", table->shape->name.ToString())}));
+  ready_.emplace_back(record::TableEvent(record::TableFailed{
+      table->shape->id, std::move(why).With("table", table->shape->name.ToString())}));
 }
 
 Status PostgresStream::FlushTable(Table* table) {
@@ -330,7 +356,8 @@ Status PostgresStream::FlushAll() {
 
 Status PostgresStream::CloseCommit() {
   FRESHET_CHECK_OK(FlushAll());
-  ready_.emplace_back(record::Commit{ToCursor({seen_, origin_.epoch, origin_.identity}), committed_at_});
+  ready_.emplace_back(
+      record::Commit{ToCursor({seen_, origin_.epoch, origin_.identity}), committed_at_});
   commit_open_ = false;
   position_wanted_ = false;
   returned_ = seen_;

@@ -28,9 +28,12 @@ namespace freshet::sources::postgres {
 class PostgresStream final : public ChangeStream {
  public:
   /// `side`: a session for the catalog and the fence. `receiver`: started.
-  PostgresStream(Origin origin, Lsn start, std::unique_ptr<Connection> side, std::unique_ptr<Receiver> receiver);
+  PostgresStream(Origin origin, Lsn start, std::unique_ptr<Connection> side,
+                 std::unique_ptr<Receiver> receiver);
 
-  record::Cursor Start() const override { return ToCursor({start_, origin_.epoch, origin_.identity}); }
+  record::Cursor Start() const override {
+    return ToCursor({start_, origin_.epoch, origin_.identity});
+  }
   Status Fence() override;
   Result<record::StreamEvent> Next(Deadline deadline) override;
   Status Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) override;

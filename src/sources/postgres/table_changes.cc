@@ -12,7 +12,8 @@ constexpr size_t kRowBytes = 48;
 
 }  // namespace
 
-TableChanges::TableChanges(std::shared_ptr<const record::TableShape> shape, const std::vector<int>& ordinals, bool whole_old_rows)
+TableChanges::TableChanges(std::shared_ptr<const record::TableShape> shape,
+                           const std::vector<int>& ordinals, bool whole_old_rows)
     : shape_(std::move(shape)),
       schema_(record::ChangeSchema(*shape_->schema)),
       places_(static_cast<size_t>(shape_->width()), -1),
@@ -20,10 +21,12 @@ TableChanges::TableChanges(std::shared_ptr<const record::TableShape> shape, cons
       width_sent_(ordinals.size()),
       whole_old_rows_(whole_old_rows),
       missing_bits_(static_cast<size_t>(shape_->width() + 7) / 8, '\0') {
-  for (size_t i = 0; i < ordinals.size(); ++i) places_[static_cast<size_t>(ordinals[i])] = static_cast<int>(i);
+  for (size_t i = 0; i < ordinals.size(); ++i)
+    places_[static_cast<size_t>(ordinals[i])] = static_cast<int>(i);
   for (int ordinal : shape_->key) is_key_[static_cast<size_t>(ordinal)] = true;
   columns_.reserve(places_.size());
-  for (const auto& field : shape_->schema->fields()) columns_.emplace_back(TextTypeOf(*field->type()));
+  for (const auto& field : shape_->schema->fields())
+    columns_.emplace_back(TextTypeOf(*field->type()));
 }
 
 Status TableChanges::Add(char tag, const RowMessage& row, const Stamp& stamp) {
@@ -32,7 +35,9 @@ Status TableChanges::Add(char tag, const RowMessage& row, const Stamp& stamp) {
   if (tag != 'D') FRESHET_CHECK_OK(CheckTuple(row.after));
   if (tag == 'I') return AddInsert(row, stamp.first, record::Op::kInsert, stamp.committed_at);
   bool needs_old = tag == 'D' || shape_->keyless();
-  if (needs_old && row.old_kind != (shape_->keyless() ? 'O' : row.old_kind == 0 ? 'K' : row.old_kind)) {
+  if (needs_old && row.old_kind != (shape_->keyless()   ? 'O'
+                                    : row.old_kind == 0 ? 'K'
+                                                        : row.old_kind)) {
     return Error(ErrorClass::KEY_CHANGED, "the source no longer sends the old row");
   }
   if (tag == 'D') return AddDelete(row.before, stamp.first, stamp.committed_at);
@@ -58,7 +63,8 @@ bool TableChanges::KeyChanged(const RowMessage& row) const {
 
 Status TableChanges::CheckTuple(const Tuple& tuple) const {
   if (tuple.size() == width_sent_) return Status::Ok();
-  return Error(ErrorClass::SOURCE_PROTOCOL, "a row has {} columns, its table {}", tuple.size(), width_sent_);
+  return Error(ErrorClass::SOURCE_PROTOCOL, "a row has {} columns, its table {}", tuple.size(),
+               width_sent_);
 }
 
 Status TableChanges::Reserve() {
@@ -82,20 +88,24 @@ Status TableChanges::AddValue(int ordinal, const TupleColumn& value) {
   }
   bytes_ += value.text.size() + 8;
   if (column.AppendText(value.text)) return Status::Ok();
-  return Error(ErrorClass::SOURCE_PROTOCOL, "not a value of its column's type: column {}", shape_->schema->field(ordinal)->name());
+  return Error(ErrorClass::SOURCE_PROTOCOL, "not a value of its column's type: column {}",
+               shape_->schema->field(ordinal)->name());
 }
 
-Status TableChanges::AddInsert(const RowMessage& row, const record::Sequence& sequence, record::Op op, UtcMicros committed_at) {
+Status TableChanges::AddInsert(const RowMessage& row, const record::Sequence& sequence,
+                               record::Op op, UtcMicros committed_at) {
   static const TupleColumn kNull;
   bool missing = false;
   for (int ordinal = 0; ordinal < shape_->width(); ++ordinal) {
     int place = places_[static_cast<size_t>(ordinal)];
     const TupleColumn* value = place < 0 ? &kNull : &row.after[static_cast<size_t>(place)];
-    bool old_has_it = (row.old_kind == 'O' && whole_old_rows_) || (row.old_kind != 0 && is_key_[static_cast<size_t>(ordinal)]);
+    bool old_has_it = (row.old_kind == 'O' && whole_old_rows_) ||
+                      (row.old_kind != 0 && is_key_[static_cast<size_t>(ordinal)]);
     if (value->kind == 'u' && old_has_it) value = &row.before[static_cast<size_t>(place)];
     if (value->kind == 'u') {
       if (shape_->keyless() || is_key_[static_cast<size_t>(ordinal)]) {
-        return Error(ErrorClass::VALUE_NOT_SENT, "the source did not send the value of column {}", shape_->schema->field(ordinal)->name());
+        return Error(ErrorClass::VALUE_NOT_SENT, "the source did not send the value of column {}",
+                     shape_->schema->field(ordinal)->name());
       }
       if (!missing) std::fill(missing_bits_.begin(), missing_bits_.end(), '\0');
       missing = true;
@@ -107,7 +117,8 @@ Status TableChanges::AddInsert(const RowMessage& row, const record::Sequence& se
   return AddMark(op, sequence, committed_at, missing);
 }
 
-Status TableChanges::AddDelete(const Tuple& before, const record::Sequence& sequence, UtcMicros committed_at) {
+Status TableChanges::AddDelete(const Tuple& before, const record::Sequence& sequence,
+                               UtcMicros committed_at) {
   static const TupleColumn kNull;
   for (int ordinal = 0; ordinal < shape_->width(); ++ordinal) {
     int place = places_[static_cast<size_t>(ordinal)];
@@ -117,7 +128,8 @@ Status TableChanges::AddDelete(const Tuple& before, const record::Sequence& sequ
   return AddMark(record::Op::kDelete, sequence, committed_at, /*missing=*/false);
 }
 
-Status TableChanges::AddMark(record::Op op, const record::Sequence& sequence, UtcMicros committed_at, bool missing) {
+Status TableChanges::AddMark(record::Op op, const record::Sequence& sequence,
+                             UtcMicros committed_at, bool missing) {
   op_.UnsafeAppend(static_cast<int8_t>(op));
   sequence_.UnsafeAppend(sequence.view());
   committed_at_.UnsafeAppend(committed_at);
@@ -138,8 +150,10 @@ Result<record::ChangeBatch> TableChanges::Finish() {
     arrays.push_back(std::move(array));
   }
   std::shared_ptr<arrow::Array> array;
-  for (arrow::ArrayBuilder* builder : {static_cast<arrow::ArrayBuilder*>(&op_), static_cast<arrow::ArrayBuilder*>(&sequence_),
-                                       static_cast<arrow::ArrayBuilder*>(&committed_at_), static_cast<arrow::ArrayBuilder*>(&missing_)}) {
+  for (arrow::ArrayBuilder* builder :
+       {static_cast<arrow::ArrayBuilder*>(&op_), static_cast<arrow::ArrayBuilder*>(&sequence_),
+        static_cast<arrow::ArrayBuilder*>(&committed_at_),
+        static_cast<arrow::ArrayBuilder*>(&missing_)}) {
     FRESHET_CHECK_OK(builder->Finish(&array));
     arrays.push_back(array);
   }

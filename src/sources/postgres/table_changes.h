@@ -24,7 +24,8 @@ class TableChanges {
  public:
   /// `ordinals`: for each column of the row messages its place in the shape.
   /// `whole_old_rows`: an old row of kind O holds every column, so it fills in what the new one leaves out.
-  TableChanges(std::shared_ptr<const record::TableShape> shape, const std::vector<int>& ordinals, bool whole_old_rows);
+  TableChanges(std::shared_ptr<const record::TableShape> shape, const std::vector<int>& ordinals,
+               bool whole_old_rows);
 
   /// Append an insert, update or delete (tag I, U, D). After an error nothing more may be added.
   /// Errors: SOURCE_PROTOCOL, KEY_CHANGED (the old row was not sent), VALUE_NOT_SENT (keyless).
@@ -37,10 +38,12 @@ class TableChanges {
   int64_t values_nulled() const;
 
  private:
-  Status AddInsert(const RowMessage& row, const record::Sequence& sequence, record::Op op, UtcMicros committed_at);
+  Status AddInsert(const RowMessage& row, const record::Sequence& sequence, record::Op op,
+                   UtcMicros committed_at);
   Status AddDelete(const Tuple& before, const record::Sequence& sequence, UtcMicros committed_at);
   Status AddValue(int ordinal, const TupleColumn& value);
-  Status AddMark(record::Op op, const record::Sequence& sequence, UtcMicros committed_at, bool missing);
+  Status AddMark(record::Op op, const record::Sequence& sequence, UtcMicros committed_at,
+                 bool missing);
   bool KeyChanged(const RowMessage& row) const;
   Status Reserve();
   Status CheckTuple(const Tuple& tuple) const;
@@ -55,7 +58,8 @@ class TableChanges {
   std::vector<ColumnDecoder> columns_;
   arrow::Int8Builder op_;
   arrow::FixedSizeBinaryBuilder sequence_{arrow::fixed_size_binary(24)};
-  arrow::TimestampBuilder committed_at_{arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), arrow::default_memory_pool()};
+  arrow::TimestampBuilder committed_at_{arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
+                                        arrow::default_memory_pool()};
   arrow::BinaryBuilder missing_;
   std::string missing_bits_;
   int64_t rows_ = 0;

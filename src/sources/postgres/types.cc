@@ -16,10 +16,13 @@ struct BuiltIn {
   Kind kind;
 };
 constexpr BuiltIn kBuiltIns[] = {
-    {16, Kind::kBool},        {17, Kind::kBytea},      {18, Kind::kOther},    {19, Kind::kText},   {20, Kind::kInt64},
-    {21, Kind::kInt16},       {23, Kind::kInt32},      {25, Kind::kText},     {114, Kind::kText},  {700, Kind::kFloat32},
-    {701, Kind::kFloat64},    {1042, Kind::kText},     {1043, Kind::kText},   {1082, Kind::kDate}, {1083, Kind::kTime},
-    {1114, Kind::kTimestamp}, {1184, Kind::kTimestampTz}, {1700, Kind::kNumeric}, {2950, Kind::kUuid}, {3802, Kind::kJsonb},
+    {16, Kind::kBool},        {17, Kind::kBytea},         {18, Kind::kOther},
+    {19, Kind::kText},        {20, Kind::kInt64},         {21, Kind::kInt16},
+    {23, Kind::kInt32},       {25, Kind::kText},          {114, Kind::kText},
+    {700, Kind::kFloat32},    {701, Kind::kFloat64},      {1042, Kind::kText},
+    {1043, Kind::kText},      {1082, Kind::kDate},        {1083, Kind::kTime},
+    {1114, Kind::kTimestamp}, {1184, Kind::kTimestampTz}, {1700, Kind::kNumeric},
+    {2950, Kind::kUuid},      {3802, Kind::kJsonb},
 };
 
 Kind KindOf(uint32_t oid, char kind) {
@@ -70,22 +73,34 @@ std::shared_ptr<arrow::DataType> ArrowTypeOf(const ColumnType& type) {
     return arrow::list(ArrowTypeOf(element));
   }
   switch (type.kind) {
-    case Kind::kBool: return arrow::boolean();
-    case Kind::kInt16: return arrow::int16();
-    case Kind::kInt32: return arrow::int32();
-    case Kind::kInt64: return arrow::int64();
-    case Kind::kFloat32: return arrow::float32();
-    case Kind::kFloat64: return arrow::float64();
-    case Kind::kNumeric: return arrow::decimal128(type.precision, type.scale);
-    case Kind::kBytea: return arrow::binary();
-    case Kind::kDate: return arrow::date32();
-    case Kind::kTimestamp: return arrow::timestamp(arrow::TimeUnit::MICRO);
-    case Kind::kTimestampTz: return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+    case Kind::kBool:
+      return arrow::boolean();
+    case Kind::kInt16:
+      return arrow::int16();
+    case Kind::kInt32:
+      return arrow::int32();
+    case Kind::kInt64:
+      return arrow::int64();
+    case Kind::kFloat32:
+      return arrow::float32();
+    case Kind::kFloat64:
+      return arrow::float64();
+    case Kind::kNumeric:
+      return arrow::decimal128(type.precision, type.scale);
+    case Kind::kBytea:
+      return arrow::binary();
+    case Kind::kDate:
+      return arrow::date32();
+    case Kind::kTimestamp:
+      return arrow::timestamp(arrow::TimeUnit::MICRO);
+    case Kind::kTimestampTz:
+      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
     case Kind::kText:
     case Kind::kJsonb:
     case Kind::kTime:
     case Kind::kUuid:
-    case Kind::kOther: return arrow::utf8();
+    case Kind::kOther:
+      return arrow::utf8();
   }
   return nullptr;
 }
@@ -97,17 +112,37 @@ ColumnType TextTypeOf(const arrow::DataType& type) {
       result = TextTypeOf(*static_cast<const arrow::ListType&>(type).value_type());
       result.array = true;
       return result;
-    case arrow::Type::BOOL: result.kind = Kind::kBool; break;
-    case arrow::Type::INT16: result.kind = Kind::kInt16; break;
-    case arrow::Type::INT32: result.kind = Kind::kInt32; break;
-    case arrow::Type::INT64: result.kind = Kind::kInt64; break;
-    case arrow::Type::FLOAT: result.kind = Kind::kFloat32; break;
-    case arrow::Type::DOUBLE: result.kind = Kind::kFloat64; break;
-    case arrow::Type::BINARY: result.kind = Kind::kBytea; break;
-    case arrow::Type::DATE32: result.kind = Kind::kDate; break;
-    case arrow::Type::STRING: result.kind = Kind::kText; break;
+    case arrow::Type::BOOL:
+      result.kind = Kind::kBool;
+      break;
+    case arrow::Type::INT16:
+      result.kind = Kind::kInt16;
+      break;
+    case arrow::Type::INT32:
+      result.kind = Kind::kInt32;
+      break;
+    case arrow::Type::INT64:
+      result.kind = Kind::kInt64;
+      break;
+    case arrow::Type::FLOAT:
+      result.kind = Kind::kFloat32;
+      break;
+    case arrow::Type::DOUBLE:
+      result.kind = Kind::kFloat64;
+      break;
+    case arrow::Type::BINARY:
+      result.kind = Kind::kBytea;
+      break;
+    case arrow::Type::DATE32:
+      result.kind = Kind::kDate;
+      break;
+    case arrow::Type::STRING:
+      result.kind = Kind::kText;
+      break;
     case arrow::Type::TIMESTAMP:
-      result.kind = static_cast<const arrow::TimestampType&>(type).timezone().empty() ? Kind::kTimestamp : Kind::kTimestampTz;
+      result.kind = static_cast<const arrow::TimestampType&>(type).timezone().empty()
+                        ? Kind::kTimestamp
+                        : Kind::kTimestampTz;
       break;
     case arrow::Type::DECIMAL128: {
       const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);
@@ -116,7 +151,8 @@ ColumnType TextTypeOf(const arrow::DataType& type) {
       result.scale = decimal.scale();
       break;
     }
-    default: FRESHET_ASSERT(false, "no column of this source has type {}", type.ToString());
+    default:
+      FRESHET_ASSERT(false, "no column of this source has type {}", type.ToString());
   }
   return result;
 }
@@ -125,7 +161,9 @@ std::string CopyExpression(const ColumnType& type, const std::string& quoted) {
   if (type.kind != Kind::kOther) return quoted;
   // Not a cast: casts to text differ from the type's own text form for some types (inet, xml, "char"). IS NOT DISTINCT FROM NULL
   // tests the value itself, where IS NULL would look into a composite's fields.
-  return fmt::format("CASE WHEN {0} IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.format('%s', {0}) END", quoted);
+  return fmt::format(
+      "CASE WHEN {0} IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.format('%s', {0}) END",
+      quoted);
 }
 
 }  // namespace freshet::sources::postgres

@@ -12,7 +12,21 @@ namespace freshet::sources::postgres {
 
 /// How a value is written on the wire; TYPES.md is the list a reader sees.
 enum class Kind : uint8_t {
-  kBool, kInt16, kInt32, kInt64, kFloat32, kFloat64, kNumeric, kText, kJsonb, kBytea, kDate, kTime, kTimestamp, kTimestampTz, kUuid,
+  kBool,
+  kInt16,
+  kInt32,
+  kInt64,
+  kFloat32,
+  kFloat64,
+  kNumeric,
+  kText,
+  kJsonb,
+  kBytea,
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestampTz,
+  kUuid,
   /// Anything else: the type's own text form.
   kOther
 };

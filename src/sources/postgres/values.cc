@@ -52,7 +52,8 @@ class Scanner {
     return true;
   }
   bool Take(std::string_view text) {
-    if (static_cast<size_t>(end_ - at_) < text.size() || std::string_view(at_, text.size()) != text) return false;
+    if (static_cast<size_t>(end_ - at_) < text.size() || std::string_view(at_, text.size()) != text)
+      return false;
     at_ += text.size();
     return true;
   }
@@ -78,14 +79,15 @@ class Scanner {
 };
 
 bool ScanDate(Scanner* scanner, int64_t* year, int64_t* month, int64_t* day) {
-  return scanner->Digits(4, 7, year) && scanner->Take('-') && scanner->Digits(2, 2, month) && scanner->Take('-') &&
-         scanner->Digits(2, 2, day) && *month >= 1 && *month <= 12 && *day >= 1 && *day <= 31;
+  return scanner->Digits(4, 7, year) && scanner->Take('-') && scanner->Digits(2, 2, month) &&
+         scanner->Take('-') && scanner->Digits(2, 2, day) && *month >= 1 && *month <= 12 &&
+         *day >= 1 && *day <= 31;
 }
 
 bool ScanTime(Scanner* scanner, int64_t* micros) {
   int64_t hour = 0, minute = 0, second = 0, fraction = 0;
-  if (!scanner->Digits(2, 2, &hour) || !scanner->Take(':') || !scanner->Digits(2, 2, &minute) || !scanner->Take(':') ||
-      !scanner->Digits(2, 2, &second)) {
+  if (!scanner->Digits(2, 2, &hour) || !scanner->Take(':') || !scanner->Digits(2, 2, &minute) ||
+      !scanner->Take(':') || !scanner->Digits(2, 2, &second)) {
     return false;
   }
   if (scanner->Take('.')) {
@@ -109,7 +111,8 @@ bool ScanEraAndEnd(Scanner* scanner, int64_t* year) {
 Parsed ParseBinaryDate(std::string_view bytes, int32_t* days) {
   if (bytes.size() != 4) return Parsed::kBad;
   auto raw = LoadBigEndian<int32_t>(bytes.data());
-  if (raw == std::numeric_limits<int32_t>::max() || raw == std::numeric_limits<int32_t>::min()) return Parsed::kUnholdable;
+  if (raw == std::numeric_limits<int32_t>::max() || raw == std::numeric_limits<int32_t>::min())
+    return Parsed::kUnholdable;
   int64_t value = raw + kEpochDays;
   if (value > std::numeric_limits<int32_t>::max()) return Parsed::kUnholdable;
   *days = static_cast<int32_t>(value);
@@ -119,11 +122,14 @@ Parsed ParseBinaryDate(std::string_view bytes, int32_t* days) {
 Parsed ParseBinaryTimestamp(std::string_view bytes, int64_t* micros) {
   if (bytes.size() != 8) return Parsed::kBad;
   auto raw = LoadBigEndian<int64_t>(bytes.data());
-  if (raw == std::numeric_limits<int64_t>::max() || raw == std::numeric_limits<int64_t>::min()) return Parsed::kUnholdable;
-  return __builtin_add_overflow(raw, kEpochDays * kMicrosPerDay, micros) ? Parsed::kUnholdable : Parsed::kValue;
+  if (raw == std::numeric_limits<int64_t>::max() || raw == std::numeric_limits<int64_t>::min())
+    return Parsed::kUnholdable;
+  return __builtin_add_overflow(raw, kEpochDays * kMicrosPerDay, micros) ? Parsed::kUnholdable
+                                                                         : Parsed::kValue;
 }
 
-Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t scale, arrow::Decimal128* value) {
+Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t scale,
+                          arrow::Decimal128* value) {
   if (bytes.size() < 8) return Parsed::kBad;
   int count = LoadBigEndian<uint16_t>(bytes.data());
   int weight = LoadBigEndian<int16_t>(bytes.data() + 2);
@@ -145,7 +151,8 @@ Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t sca
       if (magnitude == 0 && exponent + digits > precision) return Parsed::kUnholdable;
       magnitude = magnitude * 10'000 + group;
     } else {
-      magnitude = magnitude * PowerOfTen(4 + exponent) + group / static_cast<int>(PowerOfTen(-exponent));
+      magnitude =
+          magnitude * PowerOfTen(4 + exponent) + group / static_cast<int>(PowerOfTen(-exponent));
     }
     if (i + 1 == count && exponent > 0) magnitude *= PowerOfTen(exponent);
   }
@@ -158,7 +165,8 @@ Parsed ParseTextDate(std::string_view text, int32_t* days) {
   if (IsInfinity(text)) return Parsed::kUnholdable;
   Scanner scanner(text);
   int64_t year = 0, month = 0, day = 0;
-  if (!ScanDate(&scanner, &year, &month, &day) || !ScanEraAndEnd(&scanner, &year)) return Parsed::kBad;
+  if (!ScanDate(&scanner, &year, &month, &day) || !ScanEraAndEnd(&scanner, &year))
+    return Parsed::kBad;
   int64_t value = DaysOf(year, month, day);
   if (value > std::numeric_limits<int32_t>::max()) return Parsed::kUnholdable;
   *days = static_cast<int32_t>(value);
@@ -169,17 +177,20 @@ Parsed ParseTextTimestamp(std::string_view text, bool with_zone, int64_t* micros
   if (IsInfinity(text)) return Parsed::kUnholdable;
   Scanner scanner(text);
   int64_t year = 0, month = 0, day = 0, time = 0;
-  bool good = ScanDate(&scanner, &year, &month, &day) && scanner.Take(' ') && ScanTime(&scanner, &time) &&
-              (!with_zone || scanner.Take("+00")) && ScanEraAndEnd(&scanner, &year);
+  bool good = ScanDate(&scanner, &year, &month, &day) && scanner.Take(' ') &&
+              ScanTime(&scanner, &time) && (!with_zone || scanner.Take("+00")) &&
+              ScanEraAndEnd(&scanner, &year);
   if (!good) return Parsed::kBad;
   // Before the smallest day that fits whole, the sum of a negative day and a positive time may fit all the same: in 128 bits.
   Int128 value = static_cast<Int128>(DaysOf(year, month, day)) * kMicrosPerDay + time;
-  if (value > std::numeric_limits<int64_t>::max() || value < std::numeric_limits<int64_t>::min()) return Parsed::kUnholdable;
+  if (value > std::numeric_limits<int64_t>::max() || value < std::numeric_limits<int64_t>::min())
+    return Parsed::kUnholdable;
   *micros = static_cast<int64_t>(value);
   return Parsed::kValue;
 }
 
-Parsed ParseTextNumeric(std::string_view text, int32_t precision, int32_t scale, arrow::Decimal128* value) {
+Parsed ParseTextNumeric(std::string_view text, int32_t precision, int32_t scale,
+                        arrow::Decimal128* value) {
   if (text == "NaN" || text == "Infinity" || text == "-Infinity") return Parsed::kUnholdable;
   Scanner sign(text);
   bool negative = sign.Take('-');
@@ -195,12 +206,14 @@ Parsed ParseTextNumeric(std::string_view text, int32_t precision, int32_t scale,
     if (c < '0' || c > '9') return Parsed::kBad;
     any = true;
     if (places >= 0 && places++ >= scale) continue;
-    if (magnitude >= PowerOfTen(37) && magnitude > (PowerOfTen(38) - 1 - (c - '0')) / 10) return Parsed::kUnholdable;
+    if (magnitude >= PowerOfTen(37) && magnitude > (PowerOfTen(38) - 1 - (c - '0')) / 10)
+      return Parsed::kUnholdable;
     magnitude = magnitude * 10 + (c - '0');
   }
   if (!any) return Parsed::kBad;
   int shift = scale - std::max(0, std::min(places, scale));
-  if (magnitude != 0 && magnitude >= PowerOfTen(std::max(0, precision - shift))) return Parsed::kUnholdable;
+  if (magnitude != 0 && magnitude >= PowerOfTen(std::max(0, precision - shift)))
+    return Parsed::kUnholdable;
   *value = ToDecimal(magnitude * (magnitude == 0 ? 1 : PowerOfTen(shift)), negative);
   return Parsed::kValue;
 }
@@ -228,7 +241,8 @@ size_t FormatBinaryTime(std::string_view bytes, char* to) {
     fraction /= 10;
     --digits;
   }
-  for (size_t i = digits; i > 0; --i, fraction /= 10) to[i - 1] = static_cast<char>('0' + fraction % 10);
+  for (size_t i = digits; i > 0; --i, fraction /= 10)
+    to[i - 1] = static_cast<char>('0' + fraction % 10);
   return 9 + digits;
 }
 

@@ -25,7 +25,8 @@ template <typename T>
 T LoadBigEndian(const char* from) {
   std::make_unsigned_t<T> raw = 0;
   for (size_t i = 0; i < sizeof(T); ++i) {
-    raw = static_cast<std::make_unsigned_t<T>>(static_cast<uint64_t>(raw) << 8 | static_cast<unsigned char>(from[i]));
+    raw = static_cast<std::make_unsigned_t<T>>(static_cast<uint64_t>(raw) << 8 |
+                                               static_cast<unsigned char>(from[i]));
   }
   return static_cast<T>(raw);
 }
@@ -36,12 +37,14 @@ T LoadBigEndian(const char* from) {
 
 Parsed ParseBinaryDate(std::string_view bytes, int32_t* days);
 Parsed ParseBinaryTimestamp(std::string_view bytes, int64_t* micros);
-Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t scale, arrow::Decimal128* value);
+Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t scale,
+                          arrow::Decimal128* value);
 
 Parsed ParseTextDate(std::string_view text, int32_t* days);
 /// `with_zone`: the text ends in +00, as it does when the session's zone is UTC.
 Parsed ParseTextTimestamp(std::string_view text, bool with_zone, int64_t* micros);
-Parsed ParseTextNumeric(std::string_view text, int32_t precision, int32_t scale, arrow::Decimal128* value);
+Parsed ParseTextNumeric(std::string_view text, int32_t precision, int32_t scale,
+                        arrow::Decimal128* value);
 
 /// Write a time's or uuid's text form; return its length, 0 when the bytes are bad. REQUIRES: 36 writable bytes.
 size_t FormatBinaryTime(std::string_view bytes, char* to);
