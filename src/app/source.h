@@ -15,7 +15,8 @@ struct ParsedSource {
   pipeline::SourceSettings settings;
   std::string database;
 };
-/// Read a SOURCE. Its password is asked for where the server wants one that nobody gave, and only on a terminal.
+/// Read a SOURCE. Its password is asked for where the server wants one that nobody gave, and only
+/// on a terminal.
 /// Errors: INVALID_ARGUMENT.
 Result<ParsedSource> ParseSource(std::string_view text);
 /// Ask for the password of settings that came from a destination's record, likewise.

@@ -34,7 +34,8 @@ class BoundedQueue {
     return true;
   }
 
-  /// As Push, but give up at the deadline and leave `item` as it is: for a producer with a duty besides.
+  /// As Push, but give up at the deadline and leave `item` as it is: for a producer with a duty
+  /// besides.
   bool PushUntil(T* item, size_t bytes, Deadline deadline, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     bool room = changed_.wait_until(lock, stop, deadline, [&] {

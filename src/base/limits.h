@@ -63,7 +63,8 @@ inline constexpr int kApplySegmentsMax = 512;
 inline constexpr std::chrono::seconds kConnectWaitMax{15};
 /// How long making a replication slot may wait for the transactions that run at the source.
 inline constexpr std::chrono::seconds kSlotWaitMax{60};
-/// How long a commit waits for the wire to bring more, so that a stream of small ones becomes few batches.
+/// How long a commit waits for the wire to bring more, so that a stream of small ones becomes few
+/// batches.
 inline constexpr std::chrono::milliseconds kWireQuietMax{2};
 /// Received bytes handed from the receiving thread to the capture thread in one go.
 inline constexpr size_t kWireBlockBytes = 256 * kKiB;

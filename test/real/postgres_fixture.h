@@ -20,7 +20,8 @@ inline Deadline In(std::chrono::milliseconds time) {
   return std::chrono::steady_clock::now() + time;
 }
 
-/// A database of its own on the server that FRESHET_TEST_POSTGRES names; slots and database go at the end.
+/// A database of its own on the server that FRESHET_TEST_POSTGRES names; slots and database go at
+/// the end.
 class PostgresTest : public testing::Test {
  protected:
   void SetUp() override {

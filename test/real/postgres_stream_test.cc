@@ -15,8 +15,8 @@ using testing::HasSubstr;
 
 class StreamTest : public PostgresTest {
  protected:
-  /// Everything until the source is idle, one line an event: `+ row`, `~ row`, `- row`, `truncate`, `shape …`, `failed CLASS`;
-  /// a value that was not sent is `?`. Commits are kept in `cursor_`.
+  /// Everything until the source is idle, one line an event: `+ row`, `~ row`, `- row`, `truncate`,
+  /// `shape …`, `failed CLASS`; a value that was not sent is `?`. Commits are kept in `cursor_`.
   std::vector<std::string> Drain() {
     std::vector<std::string> lines;
     record::Sequence last;

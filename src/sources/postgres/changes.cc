@@ -10,7 +10,8 @@
 namespace freshet::sources::postgres {
 namespace {
 
-/// The slot's end of the agreement with the cursor: the stream can begin exactly there, or this says why not.
+/// The slot's end of the agreement with the cursor: the stream can begin exactly there, or this
+/// says why not.
 /// Source: PostgreSQL skips silently forward to confirmed_flush when asked for an earlier start.
 Status CheckSlot(const std::optional<SlotState>& slot, const std::string& name,
                  std::optional<Lsn> from) {
@@ -78,7 +79,8 @@ Result<std::chrono::milliseconds> StatusInterval(Connection* side) {
 
 Result<std::unique_ptr<Connection>> StartReplication(const Config& config, Lsn start) {
   FRESHET_TRY(auto connection, Connection::Connect(config, Connection::Mode::kReplication));
-  // Names are a list of identifiers within a text. Source: PostgreSQL, "Logical Streaming Replication Parameters".
+  // Names are a list of identifiers within a text. Source: PostgreSQL, "Logical Streaming
+  // Replication Parameters".
   std::string sql =
       fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {})",
                   QuoteIdentifier(config.slot), FormatLsn(start),
@@ -97,7 +99,8 @@ Result<std::unique_ptr<ChangeStream>> OpenChanges(
     const record::Cursor& from) {
   FRESHET_TRY(std::optional<Lsn> resume, ResumeAt(origin, from));
   FRESHET_TRY(auto side, Connection::Connect(origin.config, Connection::Mode::kQuery));
-  // The publication first: the slot's changes are read with the catalog of their own time, and it must be in there.
+  // The publication first: the slot's changes are read with the catalog of their own time, and it
+  // must be in there.
   FRESHET_TRY(bool publication_is_new, EnsurePublication(side.get(), origin.config));
   if (publication_is_new && resume) {
     FRESHET_CHECK_OK(DropPublication(side.get(), origin.config.publication));

@@ -68,7 +68,8 @@ void CheckRole(const Server& server, Findings* findings) {
   }
 }
 
-/// One slot stays with the destination; another lives for a moment at each snapshot. Each uses a sender while it is read.
+/// One slot stays with the destination; another lives for a moment at each snapshot. Each uses a
+/// sender while it is read.
 Status CheckRoom(Connection& connection, const Config& config, Findings* findings) {
   FRESHET_TRY(auto rows,
               connection.Query(

@@ -42,8 +42,9 @@ Status Stale(const record::TableShape& shape, std::string_view why) {
       .With("table", shape.name.ToString());
 }
 
-/// One line that differs when the columns that are read, or the files that hold the rows, are others. Under the reader's own
-/// snapshot it tells what was then; asked by another session it tells what is now: no one can alter a table that is locked.
+/// One line that differs when the columns that are read, or the files that hold the rows, are
+/// others. Under the reader's own snapshot it tells what was then; asked by another session it
+/// tells what is now: no one can alter a table that is locked.
 std::string SignatureQuery(const Range& range, const record::TableShape& shape) {
   std::vector<std::string> names;
   for (const auto& field : shape.schema->fields()) names.push_back(field->name());
@@ -56,7 +57,8 @@ std::string SignatureQuery(const Range& range, const record::TableShape& shape) 
       QuoteLiteral(ArrayParameter(names)), range.oid);
 }
 
-/// Reads one chunk in a transaction of its own, which begins at the first Next and ends with the last.
+/// Reads one chunk in a transaction of its own, which begins at the first Next and ends with the
+/// last.
 class PostgresChunkReader final : public ChunkReader {
  public:
   PostgresChunkReader(std::shared_ptr<ReaderPool> pool,
@@ -104,7 +106,8 @@ Status PostgresChunkReader::BeginTransaction() {
   FRESHET_CHECK_OK(connection_->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   Status status =
       connection_->Execute("SET TRANSACTION SNAPSHOT " + QuoteLiteral(pool_->snapshot()));
-  // The session that held it is gone: 22023 invalid snapshot identifier, 55000 its transaction is over.
+  // The session that held it is gone: 22023 invalid snapshot identifier, 55000 its transaction is
+  // over.
   bool gone = connection_->sql_state() == "22023" || connection_->sql_state() == "55000" ||
               connection_->sql_state() == "42704";
   if (status.Is(ErrorClass::SOURCE_QUERY) && gone)

@@ -11,8 +11,8 @@
 
 namespace freshet::sources::postgres {
 
-/// The sessions that read chunks of one snapshot, used again chunk after chunk, and one that sees the catalog as it is now.
-/// Thread-safe.
+/// The sessions that read chunks of one snapshot, used again chunk after chunk, and one that sees
+/// the catalog as it is now. Thread-safe.
 class ReaderPool {
  public:
   ReaderPool(const Config& config, std::string snapshot)
@@ -37,7 +37,8 @@ class ReaderPool {
   std::unique_ptr<Connection> now_;
 };
 
-/// Open one chunk: `chunk.text` is `table=OID blocks=FIRST..[END]`. Errors: SNAPSHOT_STALE, SOURCE_UNREACHABLE, SOURCE_PRIVILEGE.
+/// Open one chunk: `chunk.text` is `table=OID blocks=FIRST..[END]`. Errors: SNAPSHOT_STALE,
+/// SOURCE_UNREACHABLE, SOURCE_PRIVILEGE.
 Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool,
                                                std::shared_ptr<const record::TableShape> shape,
                                                const Chunk& chunk);

@@ -15,7 +15,8 @@ namespace freshet::sources::postgres {
 
 /// How to reach one database and what Freshet uses there.
 struct Config {
-  /// libpq's parameters by its own keywords (host, port, dbname, user, sslmode, sslrootcert …), secrets left out.
+  /// libpq's parameters by its own keywords (host, port, dbname, user, sslmode, sslrootcert …),
+  /// secrets left out.
   std::vector<std::pair<std::string, std::string>> parameters;
   /// Empty: libpq looks in PGPASSWORD, then in the password file.
   Secret password;
@@ -34,14 +35,15 @@ struct Config {
   std::string_view parameter(std::string_view keyword) const;
 };
 
-/// Read a `postgresql://` URI or libpq's `keyword=value` text. Errors: INVALID_ARGUMENT; the text itself is never quoted.
+/// Read a `postgresql://` URI or libpq's `keyword=value` text. Errors: INVALID_ARGUMENT; the text
+/// itself is never quoted.
 Result<Config> ParseUri(std::string_view uri);
 
 /// Return `postgresql://user@host:port/database`, which holds no secret.
 std::string Describe(const Config& config);
 
-/// Whether the server asks for a password and none was found: the one case where asking a person helps.
-/// Connects. Any other failure is false: Open reports it.
+/// Whether the server asks for a password and none was found: the one case where asking a person
+/// helps. Connects. Any other failure is false: Open reports it.
 bool NeedsPassword(const Config& config);
 
 }  // namespace freshet::sources::postgres

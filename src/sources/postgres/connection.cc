@@ -12,8 +12,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-/// What every session is set to, so that text means the same in every session and nothing ends one while it works.
-/// A space within a value is escaped by a backslash. Source: libpq, "options".
+/// What every session is set to, so that text means the same in every session and nothing ends one
+/// while it works. A space within a value is escaped by a backslash. Source: libpq, "options".
 constexpr std::string_view kSettings =
     "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=3 -c "
     "bytea_output=hex "
@@ -44,7 +44,8 @@ bool Contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-/// The five characters of `FATAL:  28P01: …`, which verbose messages carry; "" when the failure was not the server's word.
+/// The five characters of `FATAL:  28P01: …`, which verbose messages carry; "" when the failure was
+/// not the server's word.
 /// Source: PostgreSQL, libpq, PQsetErrorVerbosity.
 std::string SqlStateIn(std::string_view message) {
   for (size_t at = message.find(":  "); at != std::string_view::npos;

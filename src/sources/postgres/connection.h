@@ -37,20 +37,24 @@ class Rows {
   std::unique_ptr<PGresult, Deleter> result_;
 };
 
-/// One session at the server, with the settings that make values read the same on every road. One thread at a time.
+/// One session at the server, with the settings that make values read the same on every road. One
+/// thread at a time.
 class Connection {
  public:
   enum class Mode : uint8_t { kQuery, kReplication };
-  /// Errors: SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_TLS, SOURCE_DATABASE_MISSING, SOURCE_PRIVILEGE, SOURCE_NO_FREE_SLOT.
+  /// Errors: SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_TLS, SOURCE_DATABASE_MISSING,
+  /// SOURCE_PRIVILEGE, SOURCE_NO_FREE_SLOT.
   static Result<std::unique_ptr<Connection>> Connect(const Config& config, Mode mode,
                                                      bool* needs_password = nullptr);
   ~Connection();
 
   /// Run one statement; the parameters stand for $1, $2 … (not in replication mode).
-  /// Errors: SOURCE_UNREACHABLE, SOURCE_PRIVILEGE, SOURCE_QUERY …: `sql_state()` has the server's code.
+  /// Errors: SOURCE_UNREACHABLE, SOURCE_PRIVILEGE, SOURCE_QUERY …: `sql_state()` has the server's
+  /// code.
   Result<Rows> Query(const std::string& sql, const std::vector<std::string>& parameters = {});
   Status Execute(const std::string& sql);
-  /// As Query, but cancelled at the deadline: then SOURCE_BLOCKED, naming what `Blockers` finds through `observer`.
+  /// As Query, but cancelled at the deadline: then SOURCE_BLOCKED, naming what `Blockers` finds
+  /// through `observer`.
   Result<Rows> QueryUntil(const std::string& sql, Deadline deadline, Connection* observer);
 
   /// The SQLSTATE of the last failed statement.

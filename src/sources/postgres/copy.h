@@ -18,7 +18,8 @@ class CopyDecoder {
  public:
   CopyDecoder(std::shared_ptr<arrow::Schema> schema, const std::vector<ColumnType>& types);
 
-  /// Take one CopyData message: whole rows, the header before the first, the trailer after the last.
+  /// Take one CopyData message: whole rows, the header before the first, the trailer after the
+  /// last.
   /// Errors: SOURCE_PROTOCOL.
   Status Take(std::string_view message);
   /// Rows and bytes collected for the next batch.

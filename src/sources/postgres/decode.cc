@@ -157,7 +157,8 @@ bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view 
       if (kBinary) return AppendBytes(builder, bytes);
       return UnpackHex(bytes, &scratch_) && AppendBytes(builder, scratch_);
     case Kind::kJsonb:
-      // The binary form begins with its version, 1. Source: PostgreSQL 15, src/backend/utils/adt/jsonb.c, jsonb_send.
+      // The binary form begins with its version, 1. Source: PostgreSQL 15,
+      // src/backend/utils/adt/jsonb.c, jsonb_send.
       if (!kBinary) return AppendBytes(builder, bytes);
       return !bytes.empty() && bytes[0] == 1 && AppendBytes(builder, bytes.substr(1));
     case Kind::kTime:
@@ -175,7 +176,8 @@ bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view 
   return false;
 }
 
-/// dimensions(4) has_null(4) element oid(4), then per dimension size(4) lower bound(4), then per element length(4) bytes.
+/// dimensions(4) has_null(4) element oid(4), then per dimension size(4) lower bound(4), then per
+/// element length(4) bytes.
 /// Source: PostgreSQL 15, src/backend/utils/adt/arrayfuncs.c, array_send.
 bool ColumnDecoder::AppendBinaryArray(std::string_view bytes) {
   auto* list = static_cast<arrow::ListBuilder*>(builder_.get());
@@ -188,7 +190,8 @@ bool ColumnDecoder::AppendBinaryArray(std::string_view bytes) {
   if (bytes.size() < 8) return false;
   int64_t count = LoadBigEndian<int32_t>(bytes.data());
   bytes.remove_prefix(8);
-  // Every element has a length of four bytes at least: a count beyond that is bad, and must not become an allocation.
+  // Every element has a length of four bytes at least: a count beyond that is bad, and must not
+  // become an allocation.
   if (count < 0 || static_cast<size_t>(count) > bytes.size() / 4) return false;
   if (!list->Append().ok() || !elements()->Reserve(count).ok()) return false;
   for (int64_t i = 0; i < count; ++i) {
@@ -206,7 +209,8 @@ bool ColumnDecoder::AppendBinaryArray(std::string_view bytes) {
   return bytes.empty();
 }
 
-/// `{a,"b \" c",NULL}`, before it `[0:1]=` when the lower bound is not 1; nested braces for more dimensions.
+/// `{a,"b \" c",NULL}`, before it `[0:1]=` when the lower bound is not 1; nested braces for more
+/// dimensions.
 /// Source: PostgreSQL, "Array Input and Output Syntax".
 bool ColumnDecoder::AppendTextArray(std::string_view text) {
   if (text.starts_with('[')) {

@@ -13,15 +13,18 @@
 
 namespace freshet::sources::postgres {
 
-/// Turns one column's values from the wire's bytes into an Arrow array, straight into the builder's buffers. The binary and the
-/// text form of a value give the same. One thread at a time; knows nothing of rows or messages.
+/// Turns one column's values from the wire's bytes into an Arrow array, straight into the builder's
+/// buffers. The binary and the text form of a value give the same. One thread at a time; knows
+/// nothing of rows or messages.
 class ColumnDecoder {
  public:
   explicit ColumnDecoder(ColumnType type);
 
-  /// Make room for this many more values. REQUIRES before every append. Errors: out of memory (INTERNAL).
+  /// Make room for this many more values. REQUIRES before every append. Errors: out of memory
+  /// (INTERNAL).
   arrow::Status Reserve(int64_t values) { return builder_->Reserve(values); }
-  /// Append one value; false: the bytes are not what the type says, and nothing may be appended any more.
+  /// Append one value; false: the bytes are not what the type says, and nothing may be appended any
+  /// more.
   bool AppendBinary(std::string_view bytes) {
     return type_.array ? AppendBinaryArray(bytes) : AppendScalar<true>(builder_.get(), bytes);
   }

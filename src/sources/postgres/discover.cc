@@ -7,8 +7,9 @@
 namespace freshet::sources::postgres {
 namespace {
 
-/// One row a table. The key is the replica identity's: the index's columns if it names one, else the primary key's, if that is
-/// usable (valid, not deferrable). Source: PostgreSQL, "Logical Replication", "Publication"; RelationGetIndexList.
+/// One row a table. The key is the replica identity's: the index's columns if it names one, else
+/// the primary key's, if that is usable (valid, not deferrable). Source: PostgreSQL, "Logical
+/// Replication", "Publication"; RelationGetIndexList.
 constexpr std::string_view kTables = R"sql(
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
        c.reltuples::int8, c.relpages::int8 * current_setting('block_size')::int8,
@@ -144,8 +145,8 @@ Status NotLogged(const Rows& rows, int row) {
   return Status::Ok();
 }
 
-/// A partitioned table needs a primary key, which partitions made later inherit; they would not inherit REPLICA IDENTITY, and
-/// the user's own updates of them would fail once published.
+/// A partitioned table needs a primary key, which partitions made later inherit; they would not
+/// inherit REPLICA IDENTITY, and the user's own updates of them would fail once published.
 Status PartitionedIdentity(const Rows& rows, int row, const std::string& name) {
   if (rows.text(row, kIdentity) == "i" || rows.text(row, kIdentity) == "n") {
     return Error(ErrorClass::TABLE_NO_IDENTITY,
@@ -178,7 +179,8 @@ Status Identity(const Connection& connection, const Rows& rows, int row, const s
             "ALTER TABLE {} REPLICA IDENTITY USING INDEX …; an index without generated columns.",
             name));
   }
-  // From version 18 updates fail at the source when the identity is FULL and a generated column is not published.
+  // From version 18 updates fail at the source when the identity is FULL and a generated column is
+  // not published.
   if (identity == 'f' && rows.truth(row, kGenerated) && connection.server_version() >= 180000) {
     return Error(ErrorClass::TABLE_NO_IDENTITY,
                  "REPLICA IDENTITY FULL and a generated column: publishing it would break its "

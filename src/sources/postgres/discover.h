@@ -30,14 +30,15 @@ struct SourceTable {
   record::TableName name;
   bool partitioned = false;
   std::vector<SourceColumn> columns;
-  /// Column numbers of the key in its order; empty: whole rows (REPLICA IDENTITY FULL without a primary key).
+  /// Column numbers of the key in its order; empty: whole rows (REPLICA IDENTITY FULL without a
+  /// primary key).
   std::vector<int32_t> key;
   /// What keeps it from being ingested.
   Status problem;
 };
 
-/// Return all user tables, or those of `only`: partitioned tables as one, what cannot be ingested with its problem.
-/// `to_publish`: not owning the table is a problem too.
+/// Return all user tables, or those of `only`: partitioned tables as one, what cannot be ingested
+/// with its problem. `to_publish`: not owning the table is a problem too.
 Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish,
                                              const std::optional<std::set<uint32_t>>& only = {});
 
@@ -48,7 +49,8 @@ Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t o
 /// Errors: the table's problem, and what CheckShape says.
 Result<record::TableShape> ToShape(const SourceTable& table);
 
-/// What a column of a type would be, for types met in the change stream. Nothing when the type is not in the catalog any more.
+/// What a column of a type would be, for types met in the change stream. Nothing when the type is
+/// not in the catalog any more.
 Result<std::optional<ColumnType>> ReadType(Connection* connection, uint32_t oid, int32_t modifier);
 
 /// Return `"schema"."table"`.

@@ -10,11 +10,13 @@
 
 namespace freshet::sources::postgres {
 
-/// Finds out how far the server's log must have been read so that everything committed by now has been. One thread at a time.
+/// Finds out how far the server's log must have been read so that everything committed by now has
+/// been. One thread at a time.
 ///
-/// Everything committed lies before the insert position, but only what is flushed is decoded. They differ while others write,
-/// and stay apart while an open transaction idles; a commit with synchronous_commit = off is flushed within three times
-/// wal_writer_delay, so after that time the flushed position is enough.
+/// Everything committed lies before the insert position, but only what is flushed is decoded. They
+/// differ while others write, and stay apart while an open transaction idles; a commit with
+/// synchronous_commit = off is flushed within three times wal_writer_delay, so after that time the
+/// flushed position is enough.
 /// Source: PostgreSQL, "Asynchronous Commit".
 class FenceAsker {
  public:
@@ -41,8 +43,9 @@ class FenceAsker {
   std::optional<std::chrono::milliseconds> flush_delay_;
 };
 
-/// Whether reading up to `seen` passes `fence`. A position at a page's start is also told with the page's header added, which no
-/// record ends at. Source: PostgreSQL, src/backend/access/transam/xlog.c, XLogBytePosToRecPtr and XLogBytePosToEndRecPtr.
+/// Whether reading up to `seen` passes `fence`. A position at a page's start is also told with the
+/// page's header added, which no record ends at. Source: PostgreSQL,
+/// src/backend/access/transam/xlog.c, XLogBytePosToRecPtr and XLogBytePosToEndRecPtr.
 bool Passes(Lsn seen, Lsn fence);
 
 }  // namespace freshet::sources::postgres

@@ -10,13 +10,15 @@
 #include "sources/postgres/lsn.h"
 #include "sources/postgres/values.h"
 
-// The messages of pgoutput, protocol version 1, and of the replication stream around it. The parsers never read beyond the bytes
-// they are given; a message that is cut or has bytes left over is not parsed (nullopt).
+// The messages of pgoutput, protocol version 1, and of the replication stream around it. The
+// parsers never read beyond the bytes they are given; a message that is cut or has bytes left over
+// is not parsed (nullopt).
 // Source: PostgreSQL, "Logical Replication Message Formats" and "Streaming Replication Protocol".
 
 namespace freshet::sources::postgres {
 
-/// Reads a message from front to back; once it would read too far it only gives zeros and `good()` is false.
+/// Reads a message from front to back; once it would read too far it only gives zeros and `good()`
+/// is false.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : bytes_(bytes) {}

@@ -144,7 +144,8 @@ Status Receiver::Hand(const std::stop_token& stop) {
   return Status::Ok();
 }
 
-/// Keep up with what the server needs an answer for. A message of changes tells where it stands in its first number.
+/// Keep up with what the server needs an answer for. A message of changes tells where it stands in
+/// its first number.
 void Receiver::Look(std::string_view message) {
   if (message.empty()) return;
   std::string_view body = message.substr(1);

@@ -30,15 +30,17 @@ class WireBlock {
   size_t at_ = 0;
 };
 
-/// The thread that reads a replication stream's wire and keeps its session alive, so that a slow reader is back-pressure and never
-/// a cut connection. The only user of its connection once started.
+/// The thread that reads a replication stream's wire and keeps its session alive, so that a slow
+/// reader is back-pressure and never a cut connection. The only user of its connection once
+/// started.
 ///
 ///   loop: tell the server where we are, when due or asked
 ///         take what has come into a block; hand a full block, or what there is, to the queue
 ///         nothing more there: wait for the wire or for the reader's wish
 class Receiver {
  public:
-  /// REQUIRES: `connection` is in copy-both mode. `status_interval`: well below the server's wal_sender_timeout.
+  /// REQUIRES: `connection` is in copy-both mode. `status_interval`: well below the server's
+  /// wal_sender_timeout.
   Receiver(std::unique_ptr<Connection> connection, std::chrono::milliseconds status_interval,
            Lsn acknowledged);
   ~Receiver();

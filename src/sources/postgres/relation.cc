@@ -133,7 +133,8 @@ Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& r
   } else {
     fit.shape = shape;
   }
-  // A partition's identity may be less than its table's FULL: there an old row can lack values without saying so.
+  // A partition's identity may be less than its table's FULL: there an old row can lack values
+  // without saying so.
   fit.whole_old_rows = relation.identity == 'f' && (shape->keyless() || (now && !now->partitioned));
   return fit;
 }

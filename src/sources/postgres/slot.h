@@ -12,7 +12,8 @@
 #include "sources/postgres/connection.h"
 #include "sources/postgres/lsn.h"
 
-// What Freshet keeps at the server: one replication slot and one publication, made by us or given by the user.
+// What Freshet keeps at the server: one replication slot and one publication, made by us or given
+// by the user.
 
 namespace freshet::sources::postgres {
 
@@ -29,21 +30,25 @@ struct SlotState {
   std::string unfit;
 };
 Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::string& name);
-/// Errors: SOURCE_NOT_LOGICAL, SOURCE_NO_FREE_SLOT, SOURCE_PRIVILEGE, SOURCE_BLOCKED. `observer` finds out who blocks.
+/// Errors: SOURCE_NOT_LOGICAL, SOURCE_NO_FREE_SLOT, SOURCE_PRIVILEGE, SOURCE_BLOCKED. `observer`
+/// finds out who blocks.
 Result<Lsn> MakeSlot(Connection* connection, Connection* observer, const Config& config);
 /// Give the errors of making any slot their class and remedy.
 Status SlotError(Status status, const Connection& connection);
-/// Give the errors of streaming from a slot their class. Errors: SLOT_LOST, SLOT_IN_USE, PUBLICATION_MISSING …
+/// Give the errors of streaming from a slot their class. Errors: SLOT_LOST, SLOT_IN_USE,
+/// PUBLICATION_MISSING …
 Status StreamError(Status status, const Connection& connection);
-/// Wait until nobody reads the slot; a session that says it is Freshet's own is ended, for its process is dead: only one
-/// holds a destination. Errors: SLOT_IN_USE.
+/// Wait until nobody reads the slot; a session that says it is Freshet's own is ended, for its
+/// process is dead: only one holds a destination. Errors: SLOT_IN_USE.
 Status FreeSlot(Connection* connection, const std::string& name);
 /// OK when it is gone already.
 Status DropSlot(Connection* connection, const std::string& name);
 
-/// Make the publication if it is ours and absent; true: it was made just now. Errors: PUBLICATION_MISSING, SOURCE_PRIVILEGE.
+/// Make the publication if it is ours and absent; true: it was made just now. Errors:
+/// PUBLICATION_MISSING, SOURCE_PRIVILEGE.
 Result<bool> EnsurePublication(Connection* connection, const Config& config);
-/// Make our publication hold exactly these tables of `shapes` that can be published, or look what the given one holds.
+/// Make our publication hold exactly these tables of `shapes` that can be published, or look what
+/// the given one holds.
 /// Returns why each of the others is left out: TABLE_NO_IDENTITY, PUBLICATION_MISSING, NOT_FOUND …
 Result<std::map<record::TableId, Status>> PublishTables(
     Connection* connection, const Config& config,

@@ -46,7 +46,8 @@ Result<Taken> TakeSnapshot(const Config& config) {
   return taken;
 }
 
-/// A source's shared snapshot. The holder's session is used under a mutex, for the catalog as it was; readers have their own.
+/// A source's shared snapshot. The holder's session is used under a mutex, for the catalog as it
+/// was; readers have their own.
 class PostgresSnapshot final : public Snapshot {
  public:
   PostgresSnapshot(const Config& config, uint32_t epoch, Taken taken)
@@ -83,7 +84,8 @@ class PostgresSnapshot final : public Snapshot {
 
 Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shape) {
   std::lock_guard lock(mutex_);
-  // A partitioned table is read partition by partition; a plain one is the one leaf of its own tree.
+  // A partitioned table is read partition by partition; a plain one is the one leaf of its own
+  // tree.
   FRESHET_TRY(
       Rows rows,
       holder_->Query(

@@ -8,8 +8,9 @@
 
 namespace freshet::sources::postgres {
 
-/// Take a snapshot: exact at the consistent point of a replication slot made for this moment. The slot is temporary and gone
-/// when this returns; the exported snapshot lives on in a session of its own, so nothing holds back the server's log.
+/// Take a snapshot: exact at the consistent point of a replication slot made for this moment. The
+/// slot is temporary and gone when this returns; the exported snapshot lives on in a session of its
+/// own, so nothing holds back the server's log.
 ///
 ///   CREATE_REPLICATION_SLOT … TEMPORARY (SNAPSHOT 'export')   position = consistent_point
 ///   holder:  BEGIN; SET TRANSACTION SNAPSHOT; pg_export_snapshot()

@@ -13,7 +13,8 @@
 namespace freshet::sources::postgres {
 namespace {
 
-/// One session for the catalog, used under a mutex and made anew when it broke; streams and snapshots have their own.
+/// One session for the catalog, used under a mutex and made anew when it broke; streams and
+/// snapshots have their own.
 class PostgresSource final : public Source {
  public:
   explicit PostgresSource(Config config) : config_(std::move(config)) {}
@@ -69,7 +70,8 @@ Status PostgresSource::Connect() {
                  "the server is a standby; changes are read from the primary");
   }
   identity_ = fmt::format("{}-{}", rows.text(0, 0), rows.text(0, 1));
-  // The first eight digits of a log file's name are the timeline, which grows with every promotion and point-in-time recovery.
+  // The first eight digits of a log file's name are the timeline, which grows with every promotion
+  // and point-in-time recovery.
   FRESHET_TRY(
       Rows timeline,
       session->Query(

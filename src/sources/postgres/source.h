@@ -8,8 +8,10 @@
 
 namespace freshet::sources::postgres {
 
-/// Connect to a PostgreSQL database and find out which it is. The source makes nothing until OpenChanges.
-/// Errors: SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_TLS, SOURCE_DATABASE_MISSING, SOURCE_UNSUPPORTED.
+/// Connect to a PostgreSQL database and find out which it is. The source makes nothing until
+/// OpenChanges.
+/// Errors: SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_TLS, SOURCE_DATABASE_MISSING,
+/// SOURCE_UNSUPPORTED.
 Result<std::unique_ptr<Source>> Open(Config config);
 
 }  // namespace freshet::sources::postgres

@@ -114,7 +114,8 @@ Result<record::StreamEvent> PostgresStream::Next(Deadline deadline) {
   }
 }
 
-/// Decode what has come. With an open commit, wait a little for more to share its batches, then close it.
+/// Decode what has come. With an open commit, wait a little for more to share its batches, then
+/// close it.
 Result<bool> PostgresStream::Advance(Deadline deadline) {
   while (ready_.empty()) {
     if (!block_) {
@@ -147,7 +148,8 @@ Result<bool> PostgresStream::Advance(Deadline deadline) {
   return true;
 }
 
-/// Nothing waits: find out whether the source is idle, while waiting for the wire. Nothing is returned when something came.
+/// Nothing waits: find out whether the source is idle, while waiting for the wire. Nothing is
+/// returned when something came.
 Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline deadline) {
   if (block_) return std::optional<record::StreamEvent>(record::Nothing{});
   if (Status ended = receiver_->status(); !ended.ok()) return ended;
@@ -251,8 +253,8 @@ Status PostgresStream::TakeCommit(std::string_view body) {
 Status PostgresStream::TakeKeepalive(std::string_view body) {
   auto keepalive = ParseKeepalive(body);
   if (!keepalive) return Error(ErrorClass::SOURCE_PROTOCOL, "bad keepalive");
-  // Everything that committed before this position has been sent. A server that wants an answer may be waiting, to shut down, for
-  // its whole log to be confirmed.
+  // Everything that committed before this position has been sent. A server that wants an answer may
+  // be waiting, to shut down, for its whole log to be confirmed.
   if (!in_transaction_) seen_ = std::max(seen_, keepalive->end_lsn);
   position_wanted_ = position_wanted_ || keepalive->reply_requested;
   return Status::Ok();
@@ -265,7 +267,8 @@ record::Sequence PostgresStream::NextSequence() {
 Status PostgresStream::TakeRow(char tag, std::string_view body) {
   auto oid = ParseOid(body);
   if (!oid) return Error(ErrorClass::SOURCE_PROTOCOL, "bad row");
-  // Numbers go by messages, not by what is followed: sending a transaction again gives the same ones.
+  // Numbers go by messages, not by what is followed: sending a transaction again gives the same
+  // ones.
   record::Sequence first = NextSequence();
   record::Sequence second = NextSequence();
   Table& table = tables_[*oid];
@@ -296,7 +299,8 @@ Status PostgresStream::TakeRelation(std::string_view body) {
   return Fit(&table);
 }
 
-/// Compare the table's newest Relation message with its shape, and begin to collect its rows in what came out of it.
+/// Compare the table's newest Relation message with its shape, and begin to collect its rows in
+/// what came out of it.
 Status PostgresStream::Fit(Table* table) {
   if (!table->relation)
     return Error(ErrorClass::SOURCE_PROTOCOL, "a row came before its table's description");

@@ -19,10 +19,12 @@
 
 namespace freshet::sources::postgres {
 
-/// Turns pgoutput's messages into events. The receiver's thread reads the wire; everything here is the caller's thread.
+/// Turns pgoutput's messages into events. The receiver's thread reads the wire; everything here is
+/// the caller's thread.
 ///
 ///   Next: an event is ready → return it
-///         the last commit has waited long enough, or nothing more waits → close all batches, Commit
+///         the last commit has waited long enough, or nothing more waits → close all batches,
+///           Commit
 ///         a message waits → decode it into its table's builders
 ///         nothing waits → is the source idle? Idle, else wait for the wire
 class PostgresStream final : public ChangeStream {

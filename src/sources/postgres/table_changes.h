@@ -13,7 +13,8 @@
 
 namespace freshet::sources::postgres {
 
-/// Where a change stands: its sequence, that of the second row it may become, and its transaction's commit time.
+/// Where a change stands: its sequence, that of the second row it may become, and its transaction's
+/// commit time.
 struct Stamp {
   record::Sequence first, second;
   UtcMicros committed_at = 0;
@@ -22,8 +23,8 @@ struct Stamp {
 /// Collects one table's changes into a batch. One thread at a time; knows nothing of transactions.
 class TableChanges {
  public:
-  /// `ordinals`: for each column of the row messages its place in the shape.
-  /// `whole_old_rows`: an old row of kind O holds every column, so it fills in what the new one leaves out.
+  /// `ordinals`: for each column of the row messages its place in the shape. `whole_old_rows`: an
+  /// old row of kind O holds every column, so it fills in what the new one leaves out.
   TableChanges(std::shared_ptr<const record::TableShape> shape, const std::vector<int>& ordinals,
                bool whole_old_rows);
 

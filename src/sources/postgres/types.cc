@@ -35,7 +35,8 @@ Kind KindOf(uint32_t oid, char kind) {
 }
 
 /// numeric(p, s) as Delta takes it; none when it has no bound or more than 38 digits.
-/// Source: PostgreSQL 15, src/backend/utils/adt/numeric.c, numeric_typmod_precision and numeric_typmod_scale.
+/// Source: PostgreSQL 15, src/backend/utils/adt/numeric.c, numeric_typmod_precision and
+/// numeric_typmod_scale.
 bool SetDecimal(int32_t modifier, ColumnType* type) {
   if (modifier < 4) return false;
   int32_t precision = ((modifier - 4) >> 16) & 0xFFFF;
@@ -159,8 +160,9 @@ ColumnType TextTypeOf(const arrow::DataType& type) {
 
 std::string CopyExpression(const ColumnType& type, const std::string& quoted) {
   if (type.kind != Kind::kOther) return quoted;
-  // Not a cast: casts to text differ from the type's own text form for some types (inet, xml, "char"). IS NOT DISTINCT FROM NULL
-  // tests the value itself, where IS NULL would look into a composite's fields.
+  // Not a cast: casts to text differ from the type's own text form for some types (inet, xml,
+  // "char"). IS NOT DISTINCT FROM NULL tests the value itself, where IS NULL would look into a
+  // composite's fields.
   return fmt::format(
       "CASE WHEN {0} IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.format('%s', {0}) END",
       quoted);

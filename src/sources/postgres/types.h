@@ -61,7 +61,8 @@ std::shared_ptr<arrow::DataType> ArrowTypeOf(const ColumnType& type);
 /// REQUIRES: `type` is one that ArrowTypeOf returns.
 ColumnType TextTypeOf(const arrow::DataType& type);
 
-/// Return the SELECT expression whose binary form the decoder of this type reads. `quoted` is the quoted column name.
+/// Return the SELECT expression whose binary form the decoder of this type reads. `quoted` is the
+/// quoted column name.
 std::string CopyExpression(const ColumnType& type, const std::string& quoted);
 
 }  // namespace freshet::sources::postgres

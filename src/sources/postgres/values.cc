@@ -137,7 +137,8 @@ Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t sca
   if (bytes.size() != 8 + 2 * static_cast<size_t>(count)) return Parsed::kBad;
   if (sign == 0xC000 || sign == 0xD000 || sign == 0xF000) return Parsed::kUnholdable;
   if (sign != 0 && sign != 0x4000) return Parsed::kBad;
-  // The value is the sum of group * 10000^(weight - i); the unscaled one has `exponent` more decimal places at group i.
+  // The value is the sum of group * 10000^(weight - i); the unscaled one has `exponent` more
+  // decimal places at group i.
   Int128 magnitude = 0;
   int exponent = 4 * weight + scale;
   for (int i = 0; i < count; ++i, exponent -= 4) {
@@ -146,7 +147,8 @@ Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t sca
     if (magnitude == 0 && group == 0) continue;
     if (exponent <= -4) break;
     if (exponent >= 0) {
-      // Checked at the first group that counts: from there on no more digits than the precision can come.
+      // Checked at the first group that counts: from there on no more digits than the precision can
+      // come.
       int digits = group > 999 ? 4 : group > 99 ? 3 : group > 9 ? 2 : 1;
       if (magnitude == 0 && exponent + digits > precision) return Parsed::kUnholdable;
       magnitude = magnitude * 10'000 + group;
@@ -181,7 +183,8 @@ Parsed ParseTextTimestamp(std::string_view text, bool with_zone, int64_t* micros
               ScanTime(&scanner, &time) && (!with_zone || scanner.Take("+00")) &&
               ScanEraAndEnd(&scanner, &year);
   if (!good) return Parsed::kBad;
-  // Before the smallest day that fits whole, the sum of a negative day and a positive time may fit all the same: in 128 bits.
+  // Before the smallest day that fits whole, the sum of a negative day and a positive time may fit
+  // all the same: in 128 bits.
   Int128 value = static_cast<Int128>(DaysOf(year, month, day)) * kMicrosPerDay + time;
   if (value > std::numeric_limits<int64_t>::max() || value < std::numeric_limits<int64_t>::min())
     return Parsed::kUnholdable;

@@ -31,8 +31,9 @@ T LoadBigEndian(const char* from) {
   return static_cast<T>(raw);
 }
 
-// One function a form. The binary ones read what the type's send function writes, the text ones what its output function
-// writes under the settings of connection.cc. Dates are days, timestamps microseconds since 1970-01-01.
+// One function a form. The binary ones read what the type's send function writes, the text ones
+// what its output function writes under the settings of connection.cc. Dates are days, timestamps
+// microseconds since 1970-01-01.
 // Source: PostgreSQL 15, src/backend/utils/adt/{date,timestamp,numeric,uuid}.c.
 
 Parsed ParseBinaryDate(std::string_view bytes, int32_t* days);
@@ -46,7 +47,8 @@ Parsed ParseTextTimestamp(std::string_view text, bool with_zone, int64_t* micros
 Parsed ParseTextNumeric(std::string_view text, int32_t precision, int32_t scale,
                         arrow::Decimal128* value);
 
-/// Write a time's or uuid's text form; return its length, 0 when the bytes are bad. REQUIRES: 36 writable bytes.
+/// Write a time's or uuid's text form; return its length, 0 when the bytes are bad. REQUIRES: 36
+/// writable bytes.
 size_t FormatBinaryTime(std::string_view bytes, char* to);
 size_t FormatBinaryUuid(std::string_view bytes, char* to);
 
