@@ -69,7 +69,13 @@ RowAddress GetAddress(const rocksdb::Slice& from) {
 
 rocksdb::Options OptionsOf() {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(limits::kIndexCacheBytesMax);
+  // Few shards: RocksDB's default of 1 MiB each holds no filter whole, and a filter that is not held
+  // is read and checked again for every batch of look-ups. In parts a filter of any size is held
+  // where it is used.
+  table.block_cache = rocksdb::NewLRUCache(limits::kIndexCacheBytesMax, /*num_shard_bits=*/2);
+  table.partition_filters = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.metadata_block_size = 32 * limits::kKiB;
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
