@@ -158,7 +158,7 @@ class World {
 
 /// Argument: changes a call.
 void Apply(benchmark::State& state) {
-  static World* const world = new World;
+  static const auto world = std::make_unique<World>();
   static bool indexed = false;
   if (!indexed) {
     world->Stage(1);

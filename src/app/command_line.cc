@@ -27,7 +27,8 @@ constexpr const char* kExamples = R"(Examples:
   freshet status lake
   freshet drop lake
       remove slot and publication at the source; the tables stay
-Exit codes: 0 all current, 1 internal, 2 usage, 3 source, 4 destination, 5 some tables failed or were left out, 130 interrupted.)";
+Exit codes: 0 all current, 1 internal, 2 usage, 3 source, 4 destination,
+  5 some tables failed or were left out, 130 interrupted.)";
 
 /// `90`, `90s`, `2m`, `1h`, `500ms`.
 std::optional<std::chrono::milliseconds> ParseDuration(const std::string& text) {
@@ -79,13 +80,14 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
   command
       ->add_option("--retry-for", *retry_for, "how long a failing source is retried: 90s, 2m, 1h")
       ->type_name("DURATION")
+      ->check([](const std::string& text) {
+        return ParseDuration(text) ? std::string() : "not a duration: " + text;
+      })
       ->default_val("2m");
   command->add_flag("--json", arguments->json, "one event a line, as JSON");
   command->add_flag("--quiet", arguments->quiet, "say only what goes wrong");
   command->callback([=] {
-    auto duration = ParseDuration(*retry_for);
-    if (!duration) throw CLI::ValidationError("--retry-for", "not a duration: " + *retry_for);
-    arguments->retry_for = *duration;
+    arguments->retry_for = ParseDuration(*retry_for).value();
     *code = RunIngest(*arguments);
   });
 }

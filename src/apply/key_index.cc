@@ -69,9 +69,9 @@ RowAddress GetAddress(const rocksdb::Slice& from) {
 
 rocksdb::Options OptionsOf() {
   rocksdb::BlockBasedTableOptions table;
-  // Few shards: RocksDB's default of 1 MiB each holds no filter whole, and a filter that is not held
-  // is read and checked again for every batch of look-ups. In parts a filter of any size is held
-  // where it is used.
+  // Few shards: RocksDB's default of 1 MiB each holds no filter whole, and a filter that is not
+  // held is read and checked again for every batch of look-ups. In parts a filter of any size is
+  // held where it is used.
   table.block_cache = rocksdb::NewLRUCache(limits::kIndexCacheBytesMax, /*num_shard_bits=*/2);
   table.partition_filters = true;
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;

@@ -103,6 +103,30 @@ bool ColumnDecoder::AppendUnholdable() {
 }
 
 template <bool kBinary>
+bool ColumnDecoder::AppendTextual(arrow::ArrayBuilder* builder, std::string_view bytes) {
+  switch (type_.kind) {
+    case Kind::kBytea:
+      if (kBinary) return AppendBytes(builder, bytes);
+      return UnpackHex(bytes, &scratch_) && AppendBytes(builder, scratch_);
+    case Kind::kJsonb:
+      // The binary form begins with its version, 1. Source: PostgreSQL 15,
+      // src/backend/utils/adt/jsonb.c, jsonb_send.
+      if (!kBinary) return AppendBytes(builder, bytes);
+      return !bytes.empty() && bytes[0] == 1 && AppendBytes(builder, bytes.substr(1));
+    case Kind::kTime:
+    case Kind::kUuid: {
+      if (!kBinary) return AppendBytes(builder, bytes);
+      char text[36];
+      size_t size =
+          type_.kind == Kind::kTime ? FormatBinaryTime(bytes, text) : FormatBinaryUuid(bytes, text);
+      return size > 0 && AppendBytes(builder, {text, size});
+    }
+    default:
+      return AppendBytes(builder, bytes);
+  }
+}
+
+template <bool kBinary>
 bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view bytes) {
   switch (type_.kind) {
     case Kind::kBool: {
@@ -153,27 +177,9 @@ bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view 
                             : ParseTextTimestamp(bytes, type_.kind == Kind::kTimestampTz, &value);
       return Settle<arrow::TimestampBuilder>(builder, parsed, value);
     }
-    case Kind::kBytea:
-      if (kBinary) return AppendBytes(builder, bytes);
-      return UnpackHex(bytes, &scratch_) && AppendBytes(builder, scratch_);
-    case Kind::kJsonb:
-      // The binary form begins with its version, 1. Source: PostgreSQL 15,
-      // src/backend/utils/adt/jsonb.c, jsonb_send.
-      if (!kBinary) return AppendBytes(builder, bytes);
-      return !bytes.empty() && bytes[0] == 1 && AppendBytes(builder, bytes.substr(1));
-    case Kind::kTime:
-    case Kind::kUuid: {
-      if (!kBinary) return AppendBytes(builder, bytes);
-      char text[36];
-      size_t size =
-          type_.kind == Kind::kTime ? FormatBinaryTime(bytes, text) : FormatBinaryUuid(bytes, text);
-      return size > 0 && AppendBytes(builder, {text, size});
-    }
-    case Kind::kText:
-    case Kind::kOther:
-      return AppendBytes(builder, bytes);
+    default:
+      return AppendTextual<kBinary>(builder, bytes);
   }
-  return false;
 }
 
 /// dimensions(4) has_null(4) element oid(4), then per dimension size(4) lower bound(4), then per

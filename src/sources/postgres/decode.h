@@ -41,6 +41,9 @@ class ColumnDecoder {
  private:
   template <bool kBinary>
   bool AppendScalar(arrow::ArrayBuilder* builder, std::string_view bytes);
+  /// The kinds whose destination is text or bytes.
+  template <bool kBinary>
+  bool AppendTextual(arrow::ArrayBuilder* builder, std::string_view bytes);
   template <typename Builder, typename Value>
   bool Settle(arrow::ArrayBuilder* builder, Parsed parsed, Value value);
   bool AppendBinaryArray(std::string_view bytes);

@@ -16,36 +16,49 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
        row_security_active(c.oid) AS filtered,
        coalesce((SELECT string_agg(k.number::text, ' ' ORDER BY k.place)
-                 FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place) WHERE k.place <= i.indnkeyatts), '') AS key,
-       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey::int2[]) AND a.attgenerated <> '')
+                 FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place) WHERE k.place <=
+                     i.indnkeyatts), '') AS key,
+       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY
+           (i.indkey::int2[]) AND a.attgenerated <> '')
          AS key_generated,
-       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated <> '') AS generated,
-       (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '')
+       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND
+           a.attgenerated <> '') AS generated,
+       (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT
+           a.attisdropped AND a.attgenerated = '')
          AS columns,
        coalesce((SELECT min(a.attname::text) FROM pg_attribute a
-                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND starts_with(a.attname, '__freshet_')), '') AS reserved,
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND
+                     starts_with(a.attname, '__freshet_')), '') AS reserved,
        coalesce((SELECT min(a.attname::text) FROM pg_attribute a
-                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND
+                     a.attgenerated = ''
                  GROUP BY lower(a.attname) HAVING count(*) > 1 LIMIT 1), '') AS clash,
-       coalesce(l.unlogged, '') AS unlogged, coalesce(l.nameless, '') AS nameless, coalesce(l.unreadable, '') AS unreadable,
+       coalesce(l.unlogged, '') AS unlogged, coalesce(l.nameless, '') AS nameless,
+           coalesce(l.unreadable, '') AS unreadable,
        pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner) AS owner
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
      AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
 LEFT JOIN LATERAL (
-  SELECT string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'f' OR p.relpersistence <> 'p') AS unlogged,
-         string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'r' AND p.relpersistence = 'p' AND p.relreplident <> 'f' AND NOT
-           (p.relreplident = 'd' AND EXISTS (SELECT FROM pg_index x WHERE x.indrelid = p.oid AND x.indisvalid AND x.indimmediate AND x.indisprimary)))
+  SELECT string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'f' OR p.relpersistence <> 'p') AS
+      unlogged,
+         string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'r' AND p.relpersistence = 'p' AND
+             p.relreplident <> 'f' AND NOT
+           (p.relreplident = 'd' AND EXISTS (SELECT FROM pg_index x WHERE x.indrelid = p.oid AND
+               x.indisvalid AND x.indimmediate AND x.indisprimary)))
            AS nameless,
-         string_agg(q.name, ', ') FILTER (WHERE NOT has_table_privilege(p.oid, 'SELECT')) AS unreadable
+         string_agg(q.name, ', ') FILTER (WHERE NOT has_table_privilege(p.oid, 'SELECT')) AS
+             unreadable
   FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
-  JOIN pg_namespace pn ON pn.oid = p.relnamespace, LATERAL (SELECT format('%I.%I', pn.nspname, p.relname) AS name) q
+  JOIN pg_namespace pn ON pn.oid = p.relnamespace, LATERAL (SELECT format('%I.%I', pn.nspname,
+      p.relname) AS name) q
   WHERE t.isleaf AND p.oid <> c.oid) l ON c.relkind = 'p'
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname <> 'information_schema' AND NOT starts_with(n.nspname, 'pg_')
   AND NOT (c.relkind IN ('v', 'm', 'f') AND EXISTS
-    (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
+    (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND
+        d.deptype = 'e'))
 )sql";
 
 enum Field : int {
@@ -78,21 +91,27 @@ WITH RECURSIVE wanted AS (%s),
 base(place, oid, typmod, ndims, defaulted) AS (
   SELECT place, type_oid, typmod, ndims, false FROM wanted
   UNION ALL
-  SELECT b.place, t.typbasetype, t.typtypmod, greatest(b.ndims, t.typndims), b.defaulted OR t.typdefault IS NOT NULL
+  SELECT b.place, t.typbasetype, t.typtypmod, greatest(b.ndims, t.typndims), b.defaulted OR
+      t.typdefault IS NOT NULL
   FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'),
 element(place, oid) AS (
-  SELECT b.place, e.oid FROM base b JOIN pg_type t ON t.oid = b.oid JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
+  SELECT b.place, e.oid FROM base b JOIN pg_type t ON t.oid = b.oid JOIN pg_type e ON e.oid =
+      t.typelem AND e.typarray = t.oid
   UNION ALL
-  SELECT m.place, t.typbasetype FROM element m JOIN pg_type t ON t.oid = m.oid WHERE t.typtype = 'd'),
+  SELECT m.place, t.typbasetype FROM element m JOIN pg_type t ON t.oid = m.oid WHERE t.typtype =
+      'd'),
 element_modifier(place, typmod) AS (
-  SELECT m.place, t.typtypmod FROM element m JOIN pg_type t ON t.oid = m.oid WHERE t.typtype = 'd' AND t.typtypmod >= 0)
+  SELECT m.place, t.typtypmod FROM element m JOIN pg_type t ON t.oid = m.oid WHERE t.typtype = 'd'
+      AND t.typtypmod >= 0)
 SELECT w.place, w.name, w.type_oid, w.typmod, b.oid, t.typtype,
-       coalesce((SELECT max(x.typmod) FROM element_modifier x WHERE x.place = w.place), b.typmod), b.ndims,
+       coalesce((SELECT max(x.typmod) FROM element_modifier x WHERE x.place = w.place), b.typmod),
+           b.ndims,
        coalesce(e.oid, 0), coalesce(e.typtype, 'b'), w.defaulted OR b.defaulted
 FROM wanted w
 JOIN base b ON b.place = w.place
 JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
-LEFT JOIN (SELECT m.place, y.oid, y.typtype FROM element m JOIN pg_type y ON y.oid = m.oid WHERE y.typtype <> 'd') e ON e.place = w.place
+LEFT JOIN (SELECT m.place, y.oid, y.typtype FROM element m JOIN pg_type y ON y.oid = m.oid WHERE
+    y.typtype <> 'd') e ON e.place = w.place
 ORDER BY w.place
 )sql";
 
@@ -302,9 +321,11 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
 
 Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid) {
   static const std::string sql = TypesQuery(R"sql(
-    SELECT attnum::int AS place, attname AS name, atttypid AS type_oid, atttypmod AS typmod, attndims::int AS ndims,
+    SELECT attnum::int AS place, attname AS name, atttypid AS type_oid, atttypmod AS typmod,
+        attndims::int AS ndims,
            atthasmissing OR atthasdef OR attidentity <> '' AS defaulted
-    FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '')sql");
+    FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND attgenerated
+        = '')sql");
   FRESHET_TRY(Rows rows, connection->Query(sql, {std::to_string(oid)}));
   return ToColumns(rows);
 }

@@ -71,7 +71,7 @@ Status Receiver::status() const {
   return status_;
 }
 
-void Receiver::Acknowledge(Lsn lsn) {
+void Receiver::Confirm(Lsn lsn) {
   acknowledged_ = lsn;
   Wake();
 }

@@ -53,7 +53,7 @@ class Receiver {
   /// Why the stream ended; OK while it goes on or blocks are left.
   Status status() const;
   /// Tell the server that everything up to here is safe. Thread-safe.
-  void Acknowledge(Lsn lsn);
+  void Confirm(Lsn lsn);
   /// Ask the server for a keepalive with its position. Thread-safe.
   void RequestPosition();
 

@@ -68,7 +68,7 @@ Status PostgresStream::Watch(std::vector<std::shared_ptr<const record::TableShap
 Status PostgresStream::Acknowledge(const record::Cursor& durable) {
   if (durable.text.empty()) return Status::Ok();
   FRESHET_TRY(Position position, FromCursor(durable));
-  receiver_->Acknowledge(position.lsn);
+  receiver_->Confirm(position.lsn);
   return Status::Ok();
 }
 
