@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/status.h"
+#include "model/values.h"
+#include "record/shape.h"
+
+namespace freshet::model {
+
+/// What one transaction does to one table, in order.
+struct InsertRow {
+  Row row;
+};
+/// `row` is whole, but for cells not sent. With `old_key` set the key changes.
+struct UpdateRow {
+  Row row;
+  std::optional<Row> old_key;  // keyless: the whole old row
+};
+struct DeleteRow {
+  Row key;  // keyless: the whole row
+};
+struct Truncate {};
+struct Drop {};
+struct AddColumn {
+  std::string name;
+  std::shared_ptr<arrow::DataType> type;
+};
+struct DropColumn {
+  std::string name;
+};
+using Operation =
+    std::variant<InsertRow, UpdateRow, DeleteRow, Truncate, Drop, AddColumn, DropColumn>;
+
+struct Step {
+  std::string table;
+  Operation operation;
+};
+
+/// A table as it is after some position: its shape and its rows (keyless ones with repetition).
+struct Content {
+  record::TableShape shape;
+  std::vector<Row> rows;
+  bool dropped = false;
+};
+
+/// A database with a log: tables that begin somewhere, and transactions at growing positions. What a
+/// table holds at any position is computed by replaying, so that snapshots and changes agree by
+/// construction. One thread at a time.
+class Database {
+ public:
+  struct Table {
+    record::TableShape first_shape;
+    uint64_t base_position = 0;  // the log is replayed on `base` from here
+    std::vector<Row> base;
+    int64_t chunk_rows = 1'000'000;
+  };
+
+  /// Make a table. `columns` are (name, type), `key` names of key columns.
+  Status CreateTable(
+      const std::string& name,
+      const std::vector<std::pair<std::string, std::shared_ptr<arrow::DataType>>>& columns,
+      const std::vector<std::string>& key, int64_t chunk_rows);
+  /// Say what a table holds at a position, instead of replaying from its beginning.
+  Status SetBase(const std::string& name, uint64_t position, std::vector<Row> rows);
+  /// Add a step to the transaction at `position`, which is the last one or a new last one.
+  Status Add(uint64_t position, Step step);
+
+  /// Replay a table up to and including `position`. Updates of absent rows insert, inserts of present
+  /// keys replace, deletes of absent rows do nothing: what an upsert would leave.
+  Result<Content> At(const std::string& table, uint64_t position) const;
+  /// The last position of the log, or of a base.
+  uint64_t last_position() const { return last_position_; }
+  const std::map<uint64_t, std::vector<Step>>& log() const { return log_; }
+  const std::map<std::string, Table>& tables() const { return tables_; }
+  std::map<std::string, Table>& tables() { return tables_; }
+  /// The name of a table by its id.
+  std::optional<std::string> NameOf(const record::TableId& id) const;
+
+ private:
+  std::map<std::string, Table> tables_;
+  std::map<uint64_t, std::vector<Step>> log_;
+  uint64_t last_position_ = 0;
+};
+
+/// Whether two rows have the same key (keyless: are equal). `key_only` rows hold only the key's cells.
+Row KeyOf(const record::TableShape& shape, const Row& row);
+/// Apply a change of shape to a shape.
+record::TableShape WithColumn(record::TableShape shape, const AddColumn& added);
+record::TableShape WithoutColumn(record::TableShape shape, const DropColumn& dropped);
+
+}  // namespace freshet::model

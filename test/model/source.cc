@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/source.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "model/stream.h"
+
+namespace freshet::model {
+namespace {
+
+class ModelChunkReader final : public sources::ChunkReader {
+ public:
+  ModelChunkReader(ModelSource* source, uint64_t position, std::string table, int64_t chunk,
+                   std::shared_ptr<arrow::RecordBatch> rows)
+      : source_(source),
+        position_(position),
+        table_(std::move(table)),
+        chunk_(chunk),
+        rows_(std::move(rows)) {}
+
+  Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
+    FRESHET_CHECK_OK(source_->Before("chunk"));
+    auto& fail = source_->script.fail_chunk;
+    if (fail && fail->first == chunk_) {
+      ErrorClass error_class = fail->second;
+      fail.reset();
+      return Error(error_class, "as the script says");
+    }
+    if (rows_ != nullptr) return std::exchange(rows_, nullptr);
+    if (Rewritten())
+      return Error(ErrorClass::SNAPSHOT_STALE, "table is another by now: {}", table_);
+    return std::shared_ptr<arrow::RecordBatch>();
+  }
+  int64_t values_nulled() const override { return 0; }
+
+ private:
+  /// What PostgreSQL shows by another relfilenode or other columns.
+  bool Rewritten() const {
+    for (const auto& [at, steps] : source_->database()->log()) {
+      if (at <= position_) continue;
+      for (const Step& step : steps) {
+        bool row = std::holds_alternative<InsertRow>(step.operation) ||
+                   std::holds_alternative<UpdateRow>(step.operation) ||
+                   std::holds_alternative<DeleteRow>(step.operation);
+        if (step.table == table_ && !row) return true;
+      }
+    }
+    return false;
+  }
+
+  ModelSource* const source_;
+  const uint64_t position_;
+  const std::string table_;
+  const int64_t chunk_;
+  std::shared_ptr<arrow::RecordBatch> rows_;
+};
+
+class ModelSnapshot final : public sources::Snapshot {
+ public:
+  ModelSnapshot(ModelSource* source, uint64_t position) : source_(source), position_(position) {}
+
+  record::Sequence Position() const override { return SnapshotSequence(position_); }
+  UtcMicros TakenAt() const override { return CommittedAt(position_); }
+
+  Result<record::TableShape> Describe(const record::TableId& table) override {
+    FRESHET_TRY(auto content, ContentOf(table));
+    return content.shape;
+  }
+
+  Result<std::vector<sources::Chunk>> Plan(const record::TableShape& shape) override {
+    FRESHET_TRY(auto content, ContentOf(shape.id));
+    int64_t rows = std::ssize(content.rows), step = ChunkRows(shape.id);
+    std::vector<sources::Chunk> chunks;
+    for (int64_t first = 0; first == 0 || first < rows; first += step) {
+      chunks.push_back({.number = std::ssize(chunks),
+                        .text = fmt::format("{}", first),
+                        .rows_estimated = std::min(step, rows - first)});
+    }
+    return chunks;
+  }
+
+  Result<std::unique_ptr<sources::ChunkReader>> Open(
+      std::shared_ptr<const record::TableShape> shape, const sources::Chunk& chunk) override {
+    FRESHET_CHECK_OK(source_->Before("open chunk"));
+    FRESHET_TRY(auto content, ContentOf(shape->id));
+    int64_t first = std::stoll(chunk.text);
+    int64_t last = std::min(first + ChunkRows(shape->id), std::ssize(content.rows));
+    std::vector<Row> rows(content.rows.begin() + first, content.rows.begin() + last);
+    std::shared_ptr<arrow::RecordBatch> batch;
+    if (!rows.empty()) {
+      FRESHET_TRY(batch, BatchOf(rows, content.shape.schema));
+    }
+    return std::make_unique<ModelChunkReader>(source_, position_, shape->name.table, chunk.number,
+                                              std::move(batch));
+  }
+
+ private:
+  Result<Content> ContentOf(const record::TableId& table) {
+    auto name = source_->database()->NameOf(table);
+    if (!name) return Error(ErrorClass::NOT_FOUND, "no table {}", table.value());
+    FRESHET_TRY(auto content, source_->database()->At(*name, position_));
+    if (content.dropped) return Error(ErrorClass::NOT_FOUND, "table is gone: {}", *name);
+    return content;
+  }
+  int64_t ChunkRows(const record::TableId& table) {
+    return source_->database()->tables().at(*source_->database()->NameOf(table)).chunk_rows;
+  }
+
+  ModelSource* const source_;
+  const uint64_t position_;
+};
+
+}  // namespace
+
+record::Sequence SequenceAt(uint64_t position, uint64_t ordinal) {
+  return record::Sequence::Of(1, position, ordinal);
+}
+record::Sequence SnapshotSequence(uint64_t position) { return SequenceAt(position + 1, 0); }
+UtcMicros CommittedAt(uint64_t position) {
+  return 1'600'000'000'000'000 + static_cast<int64_t>(position) * 1'000'000;
+}
+record::Cursor CursorAt(uint64_t position) { return {fmt::format("{}", position)}; }
+
+sources::Traits ModelSource::traits() const {
+  return {.name = "model", .exact_snapshots = true, .identity = "model:1"};
+}
+
+Result<std::vector<sources::TableListing>> ModelSource::ListTables() {
+  FRESHET_CHECK_OK(Before("list"));
+  std::vector<sources::TableListing> listings;
+  for (const auto& [name, table] : database_->tables()) {
+    FRESHET_TRY(auto content, database_->At(name, database_->last_position()));
+    if (content.dropped) continue;
+    listings.push_back({.id = table.first_shape.id,
+                        .name = table.first_shape.name,
+                        .problem = Status::Ok(),
+                        .rows_estimated = std::ssize(content.rows)});
+  }
+  return listings;
+}
+
+Result<record::TableShape> ModelSource::Describe(const record::TableId& table) {
+  auto name = database_->NameOf(table);
+  if (!name) return Error(ErrorClass::NOT_FOUND, "no table {}", table.value());
+  FRESHET_TRY(auto content, database_->At(*name, database_->last_position()));
+  if (content.dropped) return Error(ErrorClass::NOT_FOUND, "table is gone: {}", *name);
+  return content.shape;
+}
+
+Result<std::unique_ptr<sources::Snapshot>> ModelSource::BeginSnapshot() {
+  FRESHET_CHECK_OK(Before("snapshot"));
+  uint64_t position = script.snapshot_at.value_or(database_->last_position());
+  script.snapshot_at.reset();
+  // A snapshot is taken after the slot was made, so it is never before it.
+  if (slot) position = std::max(position, slot->confirmed);
+  return std::make_unique<ModelSnapshot>(this, position);
+}
+
+Result<std::unique_ptr<sources::ChangeStream>> ModelSource::OpenChanges(
+    std::vector<std::shared_ptr<const record::TableShape>> shapes, const record::Cursor& from) {
+  FRESHET_CHECK_OK(Before("open changes"));
+  if (from.text.empty()) {
+    // A slot without staging is of no use: it is made again, at the end of the log.
+    slot = Slot{slot ? database_->last_position() : script.stream_from};
+    return MakeStream(this, std::move(shapes), slot->confirmed);
+  }
+  uint64_t position = 0;
+  std::from_chars(from.text.data(), from.text.data() + from.text.size(), position);
+  if (slot_lost || !slot) return Error(ErrorClass::SLOT_LOST, "the slot is gone");
+  if (slot->confirmed > position) {
+    return Error(ErrorClass::SLOT_MOVED, "the slot is at {}, asked for {}", slot->confirmed,
+                 position);
+  }
+  return MakeStream(this, std::move(shapes), position);
+}
+
+Status ModelSource::Forget() {
+  slot.reset();
+  return Status::Ok();
+}
+
+}  // namespace freshet::model

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/world.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/random.h"
+#include "capture/gateway.h"
+#include "model/faulty_index.h"
+#include "model/table_rows.h"
+#include "staging/reader.h"
+#include "staging/wishes.h"
+
+namespace freshet::model {
+namespace {
+
+constexpr std::string_view kStaging = "_freshet/staging";
+
+record::FlowId FlowOf(const std::string& pipeline, const std::string& table) {
+  return record::FlowId(fmt::format("{}-{}", pipeline, table));
+}
+
+}  // namespace
+
+TemporaryFolder::TemporaryFolder()
+    : path_(std::filesystem::temp_directory_path() / ("freshet-world-" + RandomHex(6))) {
+  std::filesystem::create_directories(path_);
+}
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+Status Outcome::First() const {
+  if (!status.ok()) return status;
+  for (const auto& [table, why] : tables) {
+    if (!why.ok()) return Status(why).With("table", table);
+  }
+  return Status::Ok();
+}
+
+World::World(std::shared_ptr<store::FileStore> whole)
+    : store(std::make_shared<FaultyStore>(std::move(whole))) {}
+
+std::string World::TablePath(const std::string& pipeline, const std::string& table) {
+  return fmt::format("{}/{}", pipeline, table);
+}
+std::string World::IndexPath(const std::string& pipeline) const {
+  return fmt::format("{}/{}-{}", folder_.path(), index_name, pipeline);
+}
+std::shared_ptr<store::FileStore> World::staging() const {
+  return store::Below(store, std::string(kStaging));
+}
+
+Status World::Capture() {
+  record::SilentObserver observer;
+  capture::GatewayOptions options;
+  options.selects = [](const record::TableName&) { return true; };
+  options.snapshot_readers = 0;
+  options.drain_requested = [] { return true; };
+  capture::Gateway gateway(&source, staging(), &clock, &observer, std::move(options));
+  return gateway.Run({}).status();
+}
+
+Result<bool> World::Wish(const std::string& pipeline, bool again) {
+  auto files = staging();
+  FRESHET_TRY(auto reader, staging::StagingReader::Open(files));
+  FRESHET_TRY(auto checkpoint, reader->Latest());
+  bool wished = false;
+  for (const auto& [id, state] : checkpoint.tables) {
+    if (state.broken || state.dropped) continue;
+    record::FlowId flow = FlowOf(pipeline, state.name.table);
+    auto found = state.generations.find(flow);
+    int64_t newest = found == state.generations.end() ? 0 : found->second.begun.generation.value();
+    if (newest > 0 && !again) continue;
+    FRESHET_CHECK_OK(staging::PutWish(
+        *files, {.flow = flow, .table = id, .generation = record::Generation(newest + 1)}));
+    wished = true;
+  }
+  return wished;
+}
+
+Outcome World::Apply(const std::string& pipeline) {
+  Outcome outcome;
+  outcome.status = [&]() -> Status {
+    auto files = staging();
+    FRESHET_TRY(auto reader, staging::StagingReader::Open(files));
+    staging::ReaderRecord record;
+    record.pipeline = record::PipelineId(pipeline);
+    FRESHET_TRY(auto records, staging::ListReaders(*files));
+    for (auto& known : records) {
+      if (known.pipeline == record.pipeline) record = std::move(known);
+    }
+    FRESHET_TRY(auto checkpoint, reader->Latest());
+    FRESHET_TRY(auto opened, apply::KeyIndex::Open(IndexPath(pipeline)));
+    FaultyIndex index(std::move(opened), &crash_at_ingest, &index_crashed);
+    size_t created = record.flows_created.size();
+    for (const auto& [id, state] : checkpoint.tables) {
+      record::FlowId flow = FlowOf(pipeline, state.name.table);
+      bool before = std::ranges::find(record.flows_created, flow) != record.flows_created.end();
+      Status status = ApplyTable(pipeline, reader.get(), &index, id, state, before,
+                                 checkpoint.through, &outcome);
+      if (store->crashed() || index_crashed) return status;
+      auto table = store::Below(store, TablePath(pipeline, state.name.table));
+      if (!before && delta::Table(table).Latest(nullptr).ok()) record.flows_created.push_back(flow);
+      outcome.tables[state.name.table] = std::move(status);
+    }
+    if (created == record.flows_created.size()) return Status::Ok();
+    return staging::PutReader(*files, record);
+  }();
+  return outcome;
+}
+
+Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* reader,
+                         apply::KeyIndex* index, const record::TableId& id,
+                         const staging::TableState& state, bool created_before,
+                         record::SegmentNumber through, Outcome* outcome) {
+  record::SilentObserver observer;
+  std::string path = TablePath(pipeline, state.name.table);
+  apply::TableApplier::Context context;
+  context.staging = reader;
+  context.table = store::Below(store, path);
+  context.root = store;
+  context.staging_prefix = std::string(kStaging);
+  context.table_prefix = path;
+  context.index = index;
+  context.clock = &clock;
+  context.observer = &observer;
+  context.pipeline_mark = pipeline;
+  context.created_before = created_before;
+  apply::Flow flow{.id = FlowOf(pipeline, state.name.table), .table = id, .source = state.name};
+  FRESHET_TRY(auto applier, apply::TableApplier::Open(std::move(flow), std::move(context)));
+  using State = apply::Applied::State;
+  while (true) {
+    FRESHET_TRY(auto applied, applier->Apply(through, {}));
+    if (applied.state == State::kCommitted) ++outcome->commits;
+    if (applied.state == State::kWaiting) outcome->waiting = true;
+    if (applied.state != State::kCommitted) return Status::Ok();
+  }
+}
+
+Outcome World::Update(const std::string& pipeline) {
+  Outcome failed;
+  failed.status = [&]() -> Status {
+    FRESHET_CHECK_OK(Capture());
+    FRESHET_TRY(bool wished, Wish(pipeline, false));
+    return wished ? Capture() : Status::Ok();
+  }();
+  return failed.status.ok() ? Apply(pipeline) : failed;
+}
+
+Result<std::vector<Row>> World::Read(const std::string& pipeline, const std::string& table) {
+  return LiveRows(store::Below(store->whole(), TablePath(pipeline, table)));
+}
+
+}  // namespace freshet::model

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apply/table_applier.h"
+#include "fakes/fake_clock.h"
+#include "model/database.h"
+#include "model/faulty_store.h"
+#include "model/source.h"
+
+namespace freshet::model {
+
+/// A folder for key indexes, removed when it goes.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// What became of one pass of a pipeline's update.
+struct Outcome {
+  int64_t commits = 0;
+  Status status;                         // of what is not one table's
+  std::map<std::string, Status> tables;  // every table that was looked at
+  bool waiting = false;                  // a table waits for its snapshot
+  bool ok() const { return First().ok(); }
+  Status First() const;
+};
+
+/// A source, a store and the two halves between them, run step by step in one thread: the real Gateway and
+/// the real TableAppliers; only the source, the clock and the store's faults are ours. Every step opens
+/// everything anew, as a process does: what isn't in the store, the slot or the index folder is lost.
+class World {
+ public:
+  explicit World(std::shared_ptr<store::FileStore> whole);
+
+  Database database;
+  fakes::FakeClock clock;
+  ModelSource source{&database, &clock};
+  std::shared_ptr<FaultyStore> store;
+  int64_t crash_at_ingest = 0;  // the n-th from now on, once; 0: never
+  bool index_crashed = false;
+  std::string index_name = "index";
+
+  /// Run a gateway until it has captured everything.
+  Status Capture();
+  /// Ask for the snapshot of every table that has none; of all, when `again`. True: something was asked for.
+  Result<bool> Wish(const std::string& pipeline, bool again);
+  /// Apply what is staged until nothing is left to do.
+  Outcome Apply(const std::string& pipeline);
+  /// Capture, wish, capture what was wished, apply.
+  Outcome Update(const std::string& pipeline);
+
+  /// Return the live rows of a destination table, through Delta's log.
+  Result<std::vector<Row>> Read(const std::string& pipeline, const std::string& table);
+  /// The folder of a destination table.
+  static std::string TablePath(const std::string& pipeline, const std::string& table);
+  std::string IndexPath(const std::string& pipeline) const;
+  std::shared_ptr<store::FileStore> staging() const;
+  const TemporaryFolder& folder() const { return folder_; }
+
+ private:
+  Status ApplyTable(const std::string& pipeline, staging::StagingReader* reader,
+                    apply::KeyIndex* index, const record::TableId& id,
+                    const staging::TableState& state, bool created_before,
+                    record::SegmentNumber through, Outcome* outcome);
+
+  TemporaryFolder folder_;
+};
+
+}  // namespace freshet::model

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario.h"
+
+namespace freshet::sim {
+namespace {
+
+using model::Cell;
+using model::Row;
+using Kind = Step::Kind;
+
+Row Of(std::initializer_list<std::string> texts) {
+  Row row;
+  for (const std::string& text : texts)
+    row.push_back(text == "?" ? Cell::Unsent() : Cell::Of(text));
+  return row;
+}
+
+Status Begin(model::World& world) {
+  auto number = arrow::int64();
+  auto text = arrow::utf8();
+  FRESHET_CHECK_OK(world.database.CreateTable(
+      "orders", {{"id", number}, {"note", text}, {"body", text}}, {"id"}, 2));
+  FRESHET_CHECK_OK(world.database.CreateTable("log", {{"a", number}, {"b", text}}, {}, 2));
+  FRESHET_CHECK_OK(world.database.SetBase(
+      "orders", 10,
+      {Of({"1", "a", "x"}), Of({"2", "b", "y"}), Of({"3", "c", "z"}), Of({"4", "d", "w"})}));
+  FRESHET_CHECK_OK(
+      world.database.SetBase("log", 10, {Of({"1", "x"}), Of({"1", "x"}), Of({"2", "y"})}));
+  world.source.script.snapshot_at = 10;
+  world.source.script.fail_chunk = {1, ErrorClass::SOURCE_UNREACHABLE};
+  return Status::Ok();
+}
+
+Status Add(model::World& world, uint64_t position, std::initializer_list<model::Step> steps) {
+  for (const model::Step& step : steps) FRESHET_CHECK_OK(world.database.Add(position, step));
+  return Status::Ok();
+}
+
+Status EarlyChanges(model::World& world) {
+  FRESHET_CHECK_OK(
+      Add(world, 11,
+          {{"orders", model::DeleteRow{Of({"3"})}}, {"log", model::InsertRow{Of({"1", "x"})}}}));
+  return Add(world, 12, {{"orders", model::UpdateRow{Of({"1", "aa", "?"}), {}}}});
+}
+
+Status ChangesOfEveryKind(model::World& world) {
+  FRESHET_CHECK_OK(Add(world, 21,
+                       {{"orders", model::UpdateRow{Of({"7", "moved", "?"}), Of({"1"})}},
+                        {"orders", model::InsertRow{Of({"1", "new", "n"})}},
+                        {"log", model::DeleteRow{Of({"1", "x"})}}}));
+  FRESHET_CHECK_OK(Add(world, 22,
+                       {{"log", model::UpdateRow{Of({"2", "yy"}), Of({"2", "y"})}},
+                        {"orders", model::UpdateRow{Of({"2", "bb", "?"}), {}}}}));
+  return Add(world, 23, {{"orders", model::DeleteRow{Of({"4"})}}});
+}
+
+Status TruncateAndGoOn(model::World& world) {
+  FRESHET_CHECK_OK(
+      Add(world, 31, {{"log", model::Truncate{}}, {"log", model::InsertRow{Of({"5", "z"})}}}));
+  return Add(world, 32,
+             {{"orders", model::UpdateRow{Of({"8", "again", "?"}), Of({"7"})}},
+              {"log", model::InsertRow{Of({"5", "z"})}}});
+}
+
+Status ColumnAdded(model::World& world) {
+  FRESHET_CHECK_OK(Add(world, 41, {{"orders", model::AddColumn{"n", arrow::int64()}}}));
+  return Add(world, 42,
+             {{"orders", model::InsertRow{Of({"9", "nine", "n", "9"})}},
+              {"orders", model::UpdateRow{Of({"8", "last", "?", "8"}), {}}},
+              {"log", model::DeleteRow{Of({"5", "z"})}}});
+}
+
+}  // namespace
+
+Scenario FixedScenario() {
+  return {{Kind::kSource, Begin},
+          {Kind::kCapture, {}},
+          {Kind::kWish, {}},
+          {Kind::kCapture, {}},  // the second chunk fails: what is read so far stays staged
+          {Kind::kApply, {}},
+          {Kind::kSource, EarlyChanges},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kSource, ChangesOfEveryKind},
+          {Kind::kCapture, {}},
+          {Kind::kSource, TruncateAndGoOn},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kSource, ColumnAdded},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}}};
+}
+
+}  // namespace freshet::sim

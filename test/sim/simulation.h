@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "model/world.h"
+#include "sim/scenario.h"
+
+namespace freshet::sim {
+
+/// What is done to the index before an apply.
+enum class IndexDamage : uint8_t {
+  kNone,
+  kLost,   // gone
+  kStale,  // a copy from the first apply, put back
+  kNewer   // the table is as before the last apply, the index is not
+};
+
+/// What goes wrong in one run of a scenario.
+struct Plan {
+  /// Asked for every writing call of a step; also lets others work meanwhile (zombies, foreign commits).
+  std::function<model::Fault(model::World& world, Step::Kind step, const model::WriteCall& call)>
+      fault;
+  int64_t crash_at_ingest = 0;
+  IndexDamage damage = IndexDamage::kNone;
+  int damaged_apply = 0;  // which apply, from 1
+};
+
+/// Runs a scenario with its faults to the end, then checks what must hold whatever went wrong:
+/// the destination is the source by content, nothing is there twice, segments have no gap, positions only grow, nothing
+/// was acknowledged before it was sealed, and one more update commits nothing.
+class Simulation {
+ public:
+  Simulation(Scenario scenario, Plan plan);
+  /// Errors: what does not hold.
+  Status Run();
+  /// What the steps wrote, in order.
+  const std::map<Step::Kind, int64_t>& writes() const { return writes_; }
+  int64_t applies() const { return applies_; }
+  bool crashed_at_ingest() const {
+    return plan_.crash_at_ingest > 0 && world_.crash_at_ingest == 0;
+  }
+
+ private:
+  Status RunStep(const Step& step);
+  Status Attempt(const Step& step);
+  void Arm(Step::Kind kind);
+  Status Damage();
+  Status Check();
+  Status CheckTables();
+  Status CheckSegments();
+  Status CheckPositions(const std::string& table);
+  void OnAcknowledged(uint64_t position);
+
+  const Scenario scenario_;
+  const Plan plan_;
+  model::World world_;
+  bool inside_ = false;  // a fault lets others work: their calls are not faulted
+  std::map<Step::Kind, int64_t> writes_;
+  int64_t applies_ = 0;
+  Status broken_;  // found while running
+};
+
+}  // namespace freshet::sim
