@@ -75,7 +75,10 @@ Result<std::string> MakeIdentity(store::FileStore& store) {
                 store::If::kAbsent);
   // Whoever won, and whether or not our outcome is known: what lies there now is the identity.
   if (!put.ok() && !put.Is(ErrorClass::ALREADY_EXISTS) && !put.outcome_unknown()) return put;
-  return ReadIdentity(store);
+  auto there = ReadIdentity(store);
+  // An unknown outcome that was none is the store's failure, which a restart mends.
+  if (there.status().Is(ErrorClass::NOT_FOUND) && !put.ok()) return put;
+  return there;
 }
 
 Result<std::shared_ptr<const Manifest>> ReadManifest(store::FileStore& store,
