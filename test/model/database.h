@@ -51,8 +51,8 @@ struct Content {
   bool dropped = false;
 };
 
-/// A database with a log: tables that begin somewhere, and transactions at growing positions. What a
-/// table holds at any position is computed by replaying, so that snapshots and changes agree by
+/// A database with a log: tables that begin somewhere, and transactions at growing positions. What
+/// a table holds at any position is computed by replaying, so that snapshots and changes agree by
 /// construction. One thread at a time.
 class Database {
  public:
@@ -73,8 +73,8 @@ class Database {
   /// Add a step to the transaction at `position`, which is the last one or a new last one.
   Status Add(uint64_t position, Step step);
 
-  /// Replay a table up to and including `position`. Updates of absent rows insert, inserts of present
-  /// keys replace, deletes of absent rows do nothing: what an upsert would leave.
+  /// Replay a table up to and including `position`. Updates of absent rows insert, inserts of
+  /// present keys replace, deletes of absent rows do nothing: what an upsert would leave.
   Result<Content> At(const std::string& table, uint64_t position) const;
   /// The last position of the log, or of a base.
   uint64_t last_position() const { return last_position_; }
@@ -90,7 +90,8 @@ class Database {
   uint64_t last_position_ = 0;
 };
 
-/// Whether two rows have the same key (keyless: are equal). `key_only` rows hold only the key's cells.
+/// Whether two rows have the same key (keyless: are equal). `key_only` rows hold only the key's
+/// cells.
 Row KeyOf(const record::TableShape& shape, const Row& row);
 /// Apply a change of shape to a shape.
 record::TableShape WithColumn(record::TableShape shape, const AddColumn& added);

@@ -9,7 +9,8 @@
 
 namespace freshet::model {
 
-/// A key index whose n-th Ingest never returns: the process is gone between the commit and its index. 0: never.
+/// A key index whose n-th Ingest never returns: the process is gone between the commit and its
+/// index. 0: never.
 class FaultyIndex final : public apply::KeyIndex {
  public:
   FaultyIndex(std::unique_ptr<apply::KeyIndex> index, int64_t* crash_at, bool* crashed)

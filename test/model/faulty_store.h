@@ -12,8 +12,8 @@
 
 namespace freshet::model {
 
-/// What a store may do to a call that writes. Reads are never wrong: an object store answers them or
-/// fails, and a failure is a crash to us.
+/// What a store may do to a call that writes. Reads are never wrong: an object store answers them
+/// or fails, and a failure is a crash to us.
 enum class Fault : uint8_t {
   kNone,
   kCrashBefore,  // the process is gone before the call took effect
@@ -30,8 +30,8 @@ struct WriteCall {
   std::string path;
 };
 
-/// Does a fault to one call, or to those a rule picks. After a crash every call fails until Revive: what was
-/// in flight is lost. Thread-safe.
+/// Does a fault to one call, or to those a rule picks. After a crash every call fails until Revive:
+/// what was in flight is lost. Thread-safe.
 class FaultyStore final : public store::FileStore {
  public:
   /// Return the fault of the n-th writing call, n from 1.

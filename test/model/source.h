@@ -16,8 +16,8 @@ namespace freshet::model {
 
 /// How the source behaves, beside what its database holds.
 struct SourceScript {
-  /// Where a slot made anew begins; the log before is never sent. Once made, a slot made again begins
-  /// at the end of the log, as a real one does.
+  /// Where a slot made anew begins; the log before is never sent. Once made, a slot made again
+  /// begins at the end of the log, as a real one does.
   uint64_t stream_from = 0;
   /// The next snapshot is taken here; then at the end of the log.
   std::optional<uint64_t> snapshot_at;
@@ -36,8 +36,8 @@ struct Slot {
   uint64_t confirmed = 0;
 };
 
-/// A sources::Source over a Database: positions are cursors, the slot remembers what was acknowledged
-/// and refuses any other beginning. Thread-safe (one lock).
+/// A sources::Source over a Database: positions are cursors, the slot remembers what was
+/// acknowledged and refuses any other beginning. Thread-safe (one lock).
 class ModelSource final : public sources::Source {
  public:
   ModelSource(Database* database, Clock* clock) : database_(database), clock_(clock) {}

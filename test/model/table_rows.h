@@ -13,8 +13,8 @@ namespace freshet::model {
 /// Read a Delta table's live rows, in no order.
 Result<std::vector<Row>> LiveRows(std::shared_ptr<store::FileStore> table);
 
-/// What another engine does to the table, as it would commit it: nothing of ours is kept but what Delta keeps.
-/// Rewrite all files into one, with new names.
+/// What another engine does to the table, as it would commit it: nothing of ours is kept but what
+/// Delta keeps. Rewrite all files into one, with new names.
 Status ForeignOptimize(std::shared_ptr<store::FileStore> table);
 /// Mark the rows dead whose first columns are these cells.
 Status ForeignDelete(std::shared_ptr<store::FileStore> table, const Row& first_columns);

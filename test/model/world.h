@@ -38,9 +38,10 @@ struct Outcome {
   Status First() const;
 };
 
-/// A source, a store and the two halves between them, run step by step in one thread: the real Gateway and
-/// the real TableAppliers; only the source, the clock and the store's faults are ours. Every step opens
-/// everything anew, as a process does: what isn't in the store, the slot or the index folder is lost.
+/// A source, a store and the two halves between them, run step by step in one thread: the real
+/// Gateway and the real TableAppliers; only the source, the clock and the store's faults are ours.
+/// Every step opens everything anew, as a process does: what isn't in the store, the slot or the
+/// index folder is lost.
 class World {
  public:
   explicit World(std::shared_ptr<store::FileStore> whole);
@@ -55,7 +56,8 @@ class World {
 
   /// Run a gateway until it has captured everything.
   Status Capture();
-  /// Ask for the snapshot of every table that has none; of all, when `again`. True: something was asked for.
+  /// Ask for the snapshot of every table that has none; of all, when `again`. True: something was
+  /// asked for.
   Result<bool> Wish(const std::string& pipeline, bool again);
   /// Apply what is staged until nothing is left to do.
   Outcome Apply(const std::string& pipeline);

@@ -98,7 +98,8 @@ class Draw {
     return row;
   }
 
-  /// Leave some values unsent, as unchanged TOAST columns are. A keyless table's rows are always whole.
+  /// Leave some values unsent, as unchanged TOAST columns are. A keyless table's rows are always
+  /// whole.
   Row Partly(const record::TableShape& shape, Row row) {
     if (shape.keyless()) return row;
     for (int i = 0; i < shape.width(); ++i) {

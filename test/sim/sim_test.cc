@@ -10,6 +10,8 @@
 namespace freshet::sim {
 namespace {
 
+uint64_t seeds_first = 1, seeds_count = 60;
+
 using model::Fault;
 using Kind = Step::Kind;
 
@@ -104,7 +106,8 @@ TEST(Replies, NoEffectAtEveryWrite) { RunEvery(Fault::kNoEffect, "no effect, no 
 TEST(Replies, LateAtEveryWrite) { RunEvery(Fault::kLate, "late"); }
 TEST(Replies, DoubledAtEveryWrite) { RunEvery(Fault::kDoubled, "doubled"); }
 
-/// A second gateway does all the work while the first stands still at a write, then the first goes on.
+/// A second gateway does all the work while the first stands still at a write, then the first goes
+/// on.
 TEST(Rivals, ZombieGatewayAtEveryWrite) {
   RunEvery(
       Kind::kCapture,
@@ -179,11 +182,7 @@ Plan RandomPlan(uint64_t seed) {
 }
 
 TEST(Random, Seeds) {
-  const char* only = std::getenv("SEED");
-  const char* count = std::getenv("SEEDS");
-  uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
-  uint64_t seeds = only != nullptr ? 1 : count != nullptr ? std::strtoull(count, nullptr, 10) : 60;
-  for (uint64_t seed = first; seed < first + seeds; ++seed) {
+  for (uint64_t seed = seeds_first; seed < seeds_first + seeds_count; ++seed) {
     Status status = Simulation(RandomScenario(seed), RandomPlan(seed)).Run();
     ASSERT_TRUE(status.ok()) << "SEED=" << seed << ": " << status.ToString();
   }
@@ -192,7 +191,17 @@ TEST(Random, Seeds) {
 }  // namespace
 }  // namespace freshet::sim
 
+/// sim_test [gtest's flags] [--seed=N] [--seeds=COUNT]
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i < argc; ++i) {
+    std::string_view argument = argv[i];
+    if (argument.starts_with("--seed=")) {
+      freshet::sim::seeds_first = std::strtoull(argv[i] + 7, nullptr, 10);
+      freshet::sim::seeds_count = 1;
+    } else if (argument.starts_with("--seeds=")) {
+      freshet::sim::seeds_count = std::strtoull(argv[i] + 8, nullptr, 10);
+    }
+  }
   return RUN_ALL_TESTS();
 }

@@ -16,7 +16,8 @@ using Kind = Step::Kind;
 
 constexpr int kAttemptsMax = 6;
 
-/// What a process may end with when the store or another process got in its way; then it is run again.
+/// What a process may end with when the store or another process got in its way; then it is run
+/// again.
 bool IsExpected(const Status& status) {
   return status.Is(ErrorClass::STORE_UNAVAILABLE) || status.Is(ErrorClass::STAGING_FENCED) ||
          status.Is(ErrorClass::COMMIT_ZOMBIE) || status.Is(ErrorClass::DELTA_CONFLICT) ||
@@ -102,7 +103,8 @@ Status Simulation::Attempt(const Step& step) {
   switch (step.kind) {
     case Kind::kCapture: {
       Status captured = world_.Capture();
-      // The scenario's own failure of the source is not repeated at once: what is staged by then is applied first.
+      // The scenario's own failure of the source is not repeated at once: what is staged by then is
+      // applied first.
       return captured.Is(ErrorClass::SOURCE_UNREACHABLE) ? Status::Ok() : captured;
     }
     case Kind::kWish:

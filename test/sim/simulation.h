@@ -21,7 +21,8 @@ enum class IndexDamage : uint8_t {
 
 /// What goes wrong in one run of a scenario.
 struct Plan {
-  /// Asked for every writing call of a step; also lets others work meanwhile (zombies, foreign commits).
+  /// Asked for every writing call of a step; also lets others work meanwhile (zombies, foreign
+  /// commits).
   std::function<model::Fault(model::World& world, Step::Kind step, const model::WriteCall& call)>
       fault;
   int64_t crash_at_ingest = 0;
@@ -29,9 +30,9 @@ struct Plan {
   int damaged_apply = 0;  // which apply, from 1
 };
 
-/// Runs a scenario with its faults to the end, then checks what must hold whatever went wrong:
-/// the destination is the source by content, nothing is there twice, segments have no gap, positions only grow, nothing
-/// was acknowledged before it was sealed, and one more update commits nothing.
+/// Runs a scenario with its faults to the end, then checks what must hold whatever went wrong: the
+/// destination is the source by content, nothing is there twice, segments have no gap, positions
+/// only grow, nothing was acknowledged before it was sealed, and one more update commits nothing.
 class Simulation {
  public:
   Simulation(Scenario scenario, Plan plan);
