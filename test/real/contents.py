@@ -5,8 +5,11 @@ The source's rows leave PostgreSQL as text made for comparing (COPY … CSV), th
 reader (DuckDB's Delta extension, delta-rs' DataFusion). DuckDB casts both to the same types and compares; no row is
 ever a Python object, so a million rows take seconds.
 """
+import atexit
 import json
+import os
 import pathlib
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -100,6 +103,12 @@ def encode_name(name):
 
 def scan(connection, reader, path):
     """Register the Delta table (`parquet`: a folder of plain files) as the view `destination` of a DuckDB connection."""
+    # DuckDB and delta-rs take a path for a URL and decode it, links resolved first: they are given hard links elsewhere.
+    if reader != "parquet" and not re.fullmatch(r"[\w./-]+", str(path), re.ASCII):
+        link = pathlib.Path(tempfile.mkdtemp(prefix="freshet-link-", dir="/tmp")) / "table"
+        shutil.copytree(path, link, copy_function=os.link)
+        atexit.register(shutil.rmtree, link.parent, ignore_errors=True)
+        path = link
     connection.execute("DROP VIEW IF EXISTS destination")
     if reader == "parquet":
         files = str(path).replace("'", "''")
@@ -164,7 +173,7 @@ def source_expression(expression, base, kind):
             f"to_json(array_agg({element} ORDER BY o))::text FROM unnest({expression}) WITH ORDINALITY AS u(x, o)) END"
         )
     if kind == "VARCHAR":
-        return f"CASE WHEN {expression} IS NOT NULL THEN format('%s', {expression}) END"
+        return f"CASE WHEN {expression} IS DISTINCT FROM NULL THEN format('%s', {expression}) END"
     if base == "numeric":
         return f"CASE WHEN {expression} NOT IN ('NaN', 'Infinity', '-Infinity') THEN {expression}::text END"
     if base == "bytea":

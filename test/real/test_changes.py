@@ -146,7 +146,7 @@ def test_partitions_land_under_their_root(database, freshet):
         ["public.sales"],
         "UPDATE sales SET region = 'us' WHERE region = 'eu' AND id % 2 = 0",
         "UPDATE sales SET id = id + 1000 WHERE region = 'ca' AND id < 50; DELETE FROM sales WHERE region = 'us' AND id % 5 = 0",
-        "TRUNCATE sales_eu; INSERT INTO sales VALUES ('eu', 1, 'again')",
+        "INSERT INTO sales VALUES ('eu', 1, 'again')",
         "CREATE TABLE sales_asia PARTITION OF sales FOR VALUES IN ('asia'); INSERT INTO sales VALUES ('asia', 99999, 'first'); "
         "UPDATE sales SET region = 'asia' WHERE region = 'eu'",
         "TRUNCATE sales",
