@@ -21,10 +21,10 @@ using Json = nlohmann::json;
 constexpr size_t kNameBytesMax = 63;
 constexpr auto kLockInterval = std::chrono::milliseconds(50);
 
-/// As the store's, but a file where a folder should be is the user's mistake.
+/// As the store's, but a file where a folder should be is somebody else's.
 Status FromErrno(int number, std::string_view what, std::string_view path) {
   if (number == ENOTDIR || number == EEXIST) {
-    return Error(ErrorClass::INVALID_ARGUMENT, "{} {}: {}", what, path, std::strerror(number));
+    return Error(ErrorClass::DESTINATION_FOREIGN, "{} {}: {}", what, path, std::strerror(number));
   }
   return store::FromErrno(number, what, path);
 }

@@ -89,7 +89,7 @@ TEST_F(DestinationTest, OneUserAtATime) {
 TEST_F(DestinationTest, NotADestination) {
   EXPECT_TRUE(Destination::Open(root_).status().Is(ErrorClass::NOT_FOUND));
   std::ofstream(root_ + "/file") << "x";
-  EXPECT_TRUE(Destination::Make(root_ + "/file").status().Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_TRUE(Destination::Make(root_ + "/file").status().Is(ErrorClass::DESTINATION_FOREIGN));
 }
 
 }  // namespace

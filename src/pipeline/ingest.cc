@@ -12,12 +12,14 @@
 #include <map>
 #include <utility>
 
+#include "pipeline/backoff.h"
 #include "pipeline/destination.h"
 #include "pipeline/event_line.h"
 #include "pipeline/flow_book.h"
 #include "pipeline/ingest_run.h"
 #include "pipeline/supervisor.h"
 #include "pipeline/worker_channel.h"
+#include "staging/reader.h"
 #include "staging/writer.h"
 #include "store/file_store.h"
 
@@ -59,6 +61,20 @@ struct Prepared {
   std::vector<std::string> warnings;
 };
 
+/// The slot's position is in the staging it was made for: another staging's must not be read on
+/// with.
+Status CheckStaging(const Destination& destination, const SourceRecord& record) {
+  FRESHET_TRY(auto store, store::OpenLocalStore(destination.staging()));
+  auto reader = staging::StagingReader::Open(store);
+  if (!reader.ok() && !reader.status().Is(ErrorClass::NOT_FOUND)) return reader.status();
+  if (reader.ok() && (*reader)->staging_id() == record.staging_id) return Status::Ok();
+  return Error(ErrorClass::POSITION_LOST,
+               "the staging that this destination was filled from is gone: {}", record.staging_id)
+      .WithRemedy(
+          "Restore DIR/_freshet/staging, or ingest into an empty directory; 'freshet drop' removes "
+          "the slot.");
+}
+
 /// Fill in slot and publication: as remembered, as given, or as named from the staging.
 Status TakeRecord(const Destination& destination, const std::optional<SourceRecord>& record,
                   Clock* clock, SourceSettings* source, SourceRecord* next) {
@@ -69,6 +85,7 @@ Status TakeRecord(const Destination& destination, const std::optional<SourceReco
                    record->slot, record->publication)
           .WithRemedy("Leave --slot and --publication out, or ingest into another directory.");
     }
+    FRESHET_CHECK_OK(CheckStaging(destination, *record));
     *next = *record;
   } else {
     FRESHET_TRY(auto store, store::OpenLocalStore(destination.staging()));
@@ -181,6 +198,32 @@ Result<Prepared> Prepare(const IngestOptions& options, const Destination& destin
   return prepared;
 }
 
+/// Prepare again and again while the source cannot be reached: where it was reached before, or a
+/// service waits for it. Elsewhere an address that is wrong is told at once.
+Result<Prepared> PrepareWithRetries(const IngestOptions& options, const Destination& destination,
+                                    Clock* clock, Display* display) {
+  Backoff backoff(options.retry_for);
+  bool reached = false;
+  auto watched = options;
+  watched.open_source = [&](const SourceSettings& settings) {
+    auto source = options.open_source(settings);
+    reached = reached || source.ok();
+    return source;
+  };
+  while (true) {
+    auto prepared = Prepare(watched, destination, clock);
+    if (prepared.ok() || !prepared.status().Is(ErrorClass::SOURCE_UNREACHABLE)) return prepared;
+    auto record = destination.ReadSource();
+    bool known = reached || options.continuous || (record.ok() && record->has_value());
+    auto wait = known ? backoff.OnFailure(clock->Now(), 0) : std::nullopt;
+    if (!wait) return prepared;
+    display->OnEvent(
+        WithStatus({"source_retried", {{"wait_ms", wait->count()}}}, prepared.status()),
+        RunProgress());
+    clock->WaitUntil(clock->Now() + *wait, {});
+  }
+}
+
 /// Keep the newest logs; their names begin with the time.
 void ForgetOldLogs(const std::string& folder) {
   std::vector<std::filesystem::path> logs;
@@ -235,7 +278,7 @@ ExitCode Ingest(const IngestOptions& options, Clock* clock, Display* display) {
   if (!destination.ok()) return refuse(destination.status());
   auto lock = destination->Lock(*clock, clock->Now() + kLockWait);
   if (!lock.ok()) return refuse(lock.status());
-  auto prepared = Prepare(options, *destination, clock);
+  auto prepared = PrepareWithRetries(options, *destination, clock, display);
   if (!prepared.ok()) return refuse(prepared.status());
   Signals signals;
   IngestRun run(clock, display, &*destination, prepared->start);

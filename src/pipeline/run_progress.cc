@@ -23,16 +23,10 @@ void TakeFailure(const record::Event& event, State state, TableProgress* table) 
   table->failed = StatusOf(event);
 }
 
-void TakeTableEvent(const record::Event& event, MonotonicTime now, TableProgress* table) {
+/// What the gateway reads of a table.
+void TakeReading(const record::Event& event, MonotonicTime now, TableProgress* table) {
   const auto& name = event.name;
-  table->unsaved = true;
-  if (name == "table_found") {
-    if (Has(event, "flow")) table->flow = TextOf(event, "flow");
-  } else if (name == "table_left_out") {
-    TakeFailure(event, State::kLeftOut, table);
-  } else if (name == "table_failed") {
-    TakeFailure(event, State::kFailed, table);
-  } else if (name == "snapshot_started") {
+  if (name == "snapshot_started") {
     table->state = State::kSnapshot;
     table->snapshot_rows = 0;
     table->rows_estimated = NumberOf(event, "rows_estimated");
@@ -40,13 +34,32 @@ void TakeTableEvent(const record::Event& event, MonotonicTime now, TableProgress
   } else if (name == "snapshot_progress") {
     table->snapshot_rows = NumberOf(event, "rows");
   } else if (name == "snapshot_completed") {
-    table->state = State::kApplying;
+    // The two workers' words come by two pipes: the table may be current already.
+    if (table->state == State::kSnapshot) table->state = State::kApplying;
     table->snapshot_rows = table->rows_estimated = NumberOf(event, "rows");
     table->values_nulled += NumberOf(event, "values_nulled");
+  }
+}
+
+void TakeTableEvent(const record::Event& event, MonotonicTime now, TableProgress* table) {
+  const auto& name = event.name;
+  table->unsaved = true;
+  if (name == "table_found" && Has(event, "flow")) {
+    table->flow = TextOf(event, "flow");
+  } else if (name == "table_left_out") {
+    TakeFailure(event, State::kLeftOut, table);
+  } else if (name == "table_failed") {
+    TakeFailure(event, State::kFailed, table);
+  } else if (table->state == State::kFailed) {
+    // A failure lasts for the run, whatever the gateway still reads of the table.
+    return;
   } else if (name == "table_committed") {
     TakeCommit(event, table);
-  } else if (name == "table_current" && table->state != State::kSnapshot) {
+  } else if (name == "table_current") {
     table->state = State::kCurrent;
+    table->failed = Status::Ok();
+  } else {
+    TakeReading(event, now, table);
   }
 }
 

@@ -83,6 +83,11 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
         known != progress.tables().end() && known->second.state == TableProgress::State::kSnapshot;
     return reading ? "" : Committed(event);
   }
+  if (name == "source_retried") {
+    return fmt::format("the source is tried again in {:.1f} s: {} ({})",
+                       static_cast<double>(NumberOf(event, "wait_ms")) / 1000,
+                       TextOf(event, "reason"), TextOf(event, "class"));
+  }
   if (name == "worker_restarted") {
     return fmt::format("the {} worker starts again in {:.1f} s: {} ({})", TextOf(event, "worker"),
                        static_cast<double>(NumberOf(event, "wait_ms")) / 1000,

@@ -81,7 +81,8 @@ Status Update::Register() {
 
 Result<Update::Round> Update::Step(const std::stop_token& stop) {
   FRESHET_TRY(bool news, TakeSegments());
-  if (news || !opened_) FRESHET_CHECK_OK(TakeTables());
+  bool look = news || !opened_;
+  if (look) FRESHET_CHECK_OK(AddFlows());
   opened_ = true;
   auto flows = FlowsWithWork();
   Status failed;
@@ -93,6 +94,8 @@ Result<Update::Round> Update::Step(const std::stop_token& stop) {
     round.worked = round.worked || outcome.flow->more;
   }
   FRESHET_CHECK_OK(failed);
+  // After the tables were looked at: one that cannot be written is not read at the source either.
+  if (look) FRESHET_CHECK_OK(WishAll());
   if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "the update was stopped");
   round.settled = FlowsWithWork().empty();
   return round;
@@ -118,12 +121,17 @@ Result<bool> Update::TakeSegments() {
   }
 }
 
-Status Update::TakeTables() {
+Status Update::AddFlows() {
   for (const auto& [table, state] : checkpoint_.tables) {
-    if (!options_.spec.Selects(state.name)) continue;
-    if (FlowOf(table) == nullptr) FRESHET_CHECK_OK(AddFlow(table, state));
-    auto& flow = *FlowOf(table);
-    if (!flow.failed) FRESHET_CHECK_OK(Wish(flow, state));
+    if (!options_.spec.Selects(state.name) || FlowOf(table) != nullptr) continue;
+    FRESHET_CHECK_OK(AddFlow(table, state));
+  }
+  return Status::Ok();
+}
+
+Status Update::WishAll() {
+  for (const auto& [table, flow] : flows_) {
+    if (!flow->failed) FRESHET_CHECK_OK(Wish(*flow, checkpoint_.tables.at(table)));
   }
   parts_.observer->OnEvent({"wished", {{"through", checkpoint_.through.value()}}});
   return Status::Ok();

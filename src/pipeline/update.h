@@ -24,9 +24,10 @@ namespace freshet::pipeline {
 /// a crash anywhere is repaired by opening it again.
 ///
 ///   Step:  list what was staged since
-///          a table without a flow     → claim its folder, wish its snapshot
+///          a table without a flow     → claim its folder
 ///          every flow with work       → one commit each, side by side
 ///          a table that fails         → reported, left; the others go on
+///          a flow without a snapshot  → wish one
 ///
 /// Events: table_found, table_committed, table_current, table_failed, segment_seen, wished.
 /// Source: docs/guide/command-line.md, "Events".
@@ -70,7 +71,8 @@ class Update {
   Update(Parts parts, Options options, FlowBook book);
   Status Register();
   Result<bool> TakeSegments();
-  Status TakeTables();
+  Status AddFlows();
+  Status WishAll();
   Status AddFlow(const record::TableId& table, const staging::TableState& state);
   Status Wish(const FlowState& flow, const staging::TableState& state);
   Result<std::unique_ptr<apply::TableApplier>> OpenFlow(const FlowState& flow);

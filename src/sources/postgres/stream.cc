@@ -161,8 +161,11 @@ Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline de
       FRESHET_TRY(fence, fence_asker_.Ask(now));
     }
     bool idle = fence && Passes(seen_, *fence) && !in_transaction_ && !commit_open_;
-    if (idle && seen_ > returned_ &&
-        (position_wanted_ || now - returned_at_ >= limits::kIdlePositionInterval)) {
+    // A caller that set a fence is about to end: what was read of the log must not stay pinned
+    // until the next run.
+    bool position_due =
+        position_wanted_ || fence_ || now - returned_at_ >= limits::kIdlePositionInterval;
+    if (idle && seen_ > returned_ && position_due) {
       FRESHET_CHECK_OK(CloseCommit());
       return std::optional(TakeReady());
     }
