@@ -1,4 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/command_line.h"
+#include <signal.h>
+#include <unistd.h>
 
-int main(int count, char** arguments) { return freshet::app::Main(count, arguments); }
+#include <string_view>
+
+#include "app/command_line.h"
+#include "pipeline/exit_code.h"
+
+namespace {
+
+void EndInterrupted(int) { _exit(static_cast<int>(freshet::pipeline::ExitCode::kInterrupted)); }
+
+/// Until a command takes signals itself it has nothing to finish: it ends at once, as at a crash,
+/// but with the exit code that is promised. A worker's end is its supervisor's to judge.
+void EndOnInterrupt() {
+  struct sigaction action {};
+  action.sa_handler = EndInterrupted;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count < 2 || std::string_view(arguments[1]) != "worker") EndOnInterrupt();
+  return freshet::app::Main(count, arguments);
+}

@@ -338,6 +338,12 @@ class Chaos:
                     self.server.restart()
 
 
+def terminate(run):
+    """Not before the command has begun: until then a signal ends it as it ends any program."""
+    wait_until(lambda: run.stdout or run.code is not None, 60, "the command's first word")
+    run.process.terminate()
+
+
 def play(seed, server, length=1.0, rows=40_000, say=print):
     """One round; raises AssertionError with what differs."""
     began = time.monotonic()
@@ -361,7 +367,8 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
             runs += 1
             timer = threading.Timer(
                 max(1, min(end - time.monotonic(), 12 * length)) if "--continuous" in options else 150,
-                run.process.terminate,
+                terminate,
+                [run],
             )
             timer.start()
             own = chaos.disturb(run, quiet_max=choose.choice([0.3, 1.0, 3.0]))

@@ -107,6 +107,19 @@ def test_stopped_cleanly(database, freshet, which):
     settled(database, freshet)
 
 
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_it_waits_for_the_source(database, freshet, server, which):
+    database.execute(TABLE.format(rows=1000))
+    freshet.ingest()
+    server.stop()
+    run = freshet.start("--retry-for", "60s")
+    wait_until(lambda: run.events("source_retried"), 30, "the first retry")
+    run.process.send_signal(which)
+    assert run.wait(5).code == 130, run.describe()
+    server.start()
+    settled(database, freshet)
+
+
 def test_nothing_is_leaked_over_many_kills(database, freshet):
     """Staging and temporary files of killed runs are swept; slots and sessions too."""
     database.execute(TABLE.format(rows=30_000))
