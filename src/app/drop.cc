@@ -10,7 +10,7 @@
 namespace freshet::app {
 namespace {
 
-Status DropAll(const DropArguments& arguments) {
+Result<bool> DropAll(const DropArguments& arguments) {
   pipeline::DropOptions options{.directory = arguments.directory,
                                 .source = {},
                                 .tables = arguments.tables,
@@ -35,10 +35,11 @@ Status DropAll(const DropArguments& arguments) {
 
 pipeline::ExitCode RunDrop(const DropArguments& arguments) {
   SetUpLog("freshet", "warn");
-  auto status = DropAll(arguments);
-  if (!status.ok()) return Fail(status);
-  std::puts(arguments.tables ? "slot, publication, staging and tables are gone"
-                             : "slot, publication and staging are gone; the tables stay");
+  auto dropped = DropAll(arguments);
+  if (!dropped.ok()) return Fail(dropped.status());
+  std::puts(!*dropped          ? "there is nothing of Freshet's in this directory"
+            : arguments.tables ? "slot, publication, staging and tables are gone"
+                               : "slot, publication and staging are gone; the tables stay");
   return pipeline::ExitCode::kOk;
 }
 

@@ -81,6 +81,10 @@ Result<Destination> Destination::Make(std::string_view directory) {
   FRESHET_TRY(auto root, Absolute(directory));
   Destination destination(root);
   std::error_code error;
+  for (std::filesystem::path path = destination.own(); !std::filesystem::exists(path, error);
+       path = path.parent_path()) {
+    destination.made_.insert(destination.made_.begin(), path.string());
+  }
   for (const auto& folder : {destination.own(), destination.log(), destination.status()}) {
     std::filesystem::create_directories(folder, error);
     if (error) return FromErrno(error.value(), "cannot make the folder", folder);
@@ -97,6 +101,16 @@ Result<Destination> Destination::Open(std::string_view directory) {
         .WithRemedy("Name the directory that 'freshet ingest' was given with --to.");
   }
   return destination;
+}
+
+void Destination::Unmake() const {
+  auto record = ReadSource();
+  if (made_.empty() || !record.ok() || *record) return;
+  // What cannot be removed stays: an empty folder harms nobody, and the run's own error is told.
+  std::error_code ignored;
+  std::filesystem::remove_all(own(), ignored);
+  for (auto folder = std::next(made_.rbegin()); folder != made_.rend(); ++folder)
+    std::filesystem::remove(*folder, ignored);  // fails unless empty
 }
 
 Result<DestinationLock> Destination::Lock(Clock& clock, Deadline deadline) const {

@@ -72,6 +72,10 @@ class Destination {
   /// Whether some process holds the lock now.
   bool Busy() const;
 
+  /// Remove all that Make made, the lock too: for a first run that came to nothing. Does nothing
+  /// where DIR/_freshet was there before, or a source was recorded since.
+  void Unmake() const;
+
   /// Nothing: the destination has no source yet. Errors: DATA_CORRUPT, STORE_UNAVAILABLE.
   Result<std::optional<SourceRecord>> ReadSource() const;
   Status WriteSource(const SourceRecord& record) const;
@@ -79,6 +83,7 @@ class Destination {
  private:
   explicit Destination(std::string root) : root_(std::move(root)) {}
   std::string root_;
+  std::vector<std::string> made_;  // folders that were not there before Make, outermost first
 };
 
 /// Write a file whole beside its place, then rename it there; `durable`: it survives a power cut.

@@ -86,6 +86,28 @@ TEST_F(DestinationTest, OneUserAtATime) {
   EXPECT_TRUE(destination->Lock(clock_, clock_.Now()).ok());
 }
 
+TEST_F(DestinationTest, AFirstRunThatCameToNothingLeavesNothing) {
+  std::string above = root_ + "/new";
+  auto destination = Destination::Make(above + "/lake");
+  ASSERT_TRUE(destination.ok()) << destination.status().ToString();
+  destination->Unmake();
+  EXPECT_FALSE(std::filesystem::exists(above));
+}
+
+TEST_F(DestinationTest, WhatWasThereBeforeStays) {
+  auto first = Destination::Make(root_);
+  ASSERT_TRUE(first.ok()) << first.status().ToString();
+  auto second = Destination::Make(root_);
+  ASSERT_TRUE(second.ok()) << second.status().ToString();
+  second->Unmake();
+  EXPECT_TRUE(std::filesystem::exists(second->own()));
+  ASSERT_TRUE(
+      first->WriteSource({.connector = "postgres", .identity = "1/2", .staging_id = "s"}).ok());
+  first->Unmake();
+  EXPECT_TRUE(first->ReadSource().ok());
+  EXPECT_TRUE(std::filesystem::exists(first->own() + "/source.json"));
+}
+
 TEST_F(DestinationTest, NotADestination) {
   EXPECT_TRUE(Destination::Open(root_).status().Is(ErrorClass::NOT_FOUND));
   std::ofstream(root_ + "/file") << "x";

@@ -19,15 +19,21 @@ void Write(std::FILE* file, const std::string& text) {
   std::fflush(file);
 }
 
+std::string Counted(int64_t tables, std::string_view what) {
+  return fmt::format("{} {} {}\n", tables, tables == 1 ? "table" : "tables", what);
+}
+
 std::string SummaryText(const RunSummary& summary) {
   const auto& totals = summary.totals;
+  // A run that was refused before it knew a table has nothing to sum up.
+  if (!summary.status.ok() && totals.tables == 0) return "";
   auto text = fmt::format(
       "{} of {} tables current; {} rows inserted, {} updated, {} deleted; {} values became NULL; "
       "{:.1f} s\n",
       totals.current, totals.tables, Grouped(totals.inserted), Grouped(totals.updated),
       Grouped(totals.deleted), Grouped(totals.values_nulled), summary.seconds);
-  if (totals.failed > 0) text += fmt::format("{} tables failed\n", totals.failed);
-  if (totals.left_out > 0) text += fmt::format("{} tables left out\n", totals.left_out);
+  if (totals.failed > 0) text += Counted(totals.failed, "failed");
+  if (totals.left_out > 0) text += Counted(totals.left_out, "left out");
   return text;
 }
 

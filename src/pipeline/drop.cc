@@ -34,11 +34,11 @@ Status RemoveTables(const Destination& destination) {
 
 }  // namespace
 
-Status Drop(const DropOptions& options, Clock* clock) {
+Result<bool> Drop(const DropOptions& options, Clock* clock) {
   auto opened = Destination::Open(options.directory);
   // A second drop of what is gone already is no mistake.
   if (opened.status().Is(ErrorClass::NOT_FOUND) && std::filesystem::is_directory(options.directory))
-    return Status::Ok();
+    return false;
   FRESHET_TRY(auto destination, std::move(opened));
   FRESHET_TRY(auto lock, destination.Lock(*clock, clock->Now() + kLockWait));
   FRESHET_TRY(auto record, destination.ReadSource());
@@ -59,7 +59,8 @@ Status Drop(const DropOptions& options, Clock* clock) {
   }
   // Tables first: a crash in between leaves what a second drop needs to know.
   if (options.tables) FRESHET_CHECK_OK(RemoveTables(destination));
-  return RemoveFolder(destination.own());
+  FRESHET_CHECK_OK(RemoveFolder(destination.own()));
+  return true;
 }
 
 }  // namespace freshet::pipeline

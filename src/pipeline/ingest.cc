@@ -279,7 +279,10 @@ ExitCode Ingest(const IngestOptions& options, Clock* clock, Display* display) {
   auto lock = destination->Lock(*clock, clock->Now() + kLockWait);
   if (!lock.ok()) return refuse(lock.status());
   auto prepared = PrepareWithRetries(options, *destination, clock, display);
-  if (!prepared.ok()) return refuse(prepared.status());
+  if (!prepared.ok()) {
+    destination->Unmake();
+    return refuse(prepared.status());
+  }
   Signals signals;
   IngestRun run(clock, display, &*destination, prepared->start);
   run.Tell(

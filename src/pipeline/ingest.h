@@ -31,7 +31,7 @@ ExitCode Ingest(const IngestOptions& options, Clock* clock, Display* display);
 
 /// Remove what Freshet made for a destination: slot and publication at the source, `_freshet`, and
 /// with `tables` the tables' folders. `source` is how to reach the source; its slot and publication
-/// are the destination's own record.
+/// are the destination's own record. False: DIR is there and has nothing of ours.
 /// Errors: NOT_FOUND, DESTINATION_BUSY, DESTINATION_FOREIGN, the source's, STORE_*.
 struct DropOptions {
   std::string directory;
@@ -39,6 +39,6 @@ struct DropOptions {
   bool tables = false;
   OpenSource open_source;
 };
-Status Drop(const DropOptions& options, Clock* clock);
+Result<bool> Drop(const DropOptions& options, Clock* clock);
 
 }  // namespace freshet::pipeline

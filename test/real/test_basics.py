@@ -101,7 +101,8 @@ def test_source_drops_what_it_made(database, freshet):
     freshet.command("drop", freshet.destination)
     assert database.slots() == [] and database.value("SELECT count(*) FROM pg_publication") == 0
     assert_equal(database.connection, freshet.destination, *TABLES)
-    freshet.command("drop", freshet.destination)
+    again = freshet.command("drop", freshet.destination)
+    assert "nothing of Freshet's" in again.stdout, again.describe()
 
 
 def test_drop_with_tables(database, freshet):
