@@ -10,6 +10,7 @@
 #include <parquet/metadata.h>
 
 #include <cmath>
+#include <random>
 
 #include "base/limits.h"
 #include "parquet/column_encoding.h"
@@ -241,6 +242,93 @@ TEST(Reader, TakesRowsAcrossRowGroups) {
   auto none = reader->Take({}, {arrow::field("c0", arrow::int64())});
   ASSERT_TRUE(none.ok());
   EXPECT_EQ((*none)->num_rows(), 0);
+}
+
+/// Counts the bytes that are read.
+class CountingStore final : public store::FileStore {
+ public:
+  explicit CountingStore(std::shared_ptr<store::FileStore> inner) : inner_(std::move(inner)) {}
+  int64_t bytes = 0;
+
+  using store::FileStore::Put;
+  Status Put(std::string_view path, std::span<const std::string_view> pieces,
+             store::If condition) override {
+    return inner_->Put(path, pieces, condition);
+  }
+  Result<std::shared_ptr<const std::string>> Get(std::string_view path, int64_t offset,
+                                                 int64_t length) override {
+    auto got = inner_->Get(path, offset, length);
+    if (got.ok()) bytes += std::ssize(**got);
+    return got;
+  }
+  Result<store::FileInfo> Stat(std::string_view path) override { return inner_->Stat(path); }
+  Result<std::vector<store::FileInfo>> List(std::string_view folder, std::string_view after,
+                                            int limit, bool recursive) override {
+    return inner_->List(folder, after, limit, recursive);
+  }
+  Status Copy(std::string_view from, std::string_view to) override {
+    return inner_->Copy(from, to);
+  }
+  Status Remove(std::string_view path) override { return inner_->Remove(path); }
+
+ private:
+  std::shared_ptr<store::FileStore> inner_;
+};
+
+TEST(Reader, ReadsOnlyThePagesThatHoldTheRows) {
+  // Noise, which no encoding makes small; words of a dictionary; numbers; times; decimals; nothing.
+  constexpr int64_t kRows = 150'000;
+  std::mt19937_64 random(1);
+  arrow::StringBuilder noise, words;
+  arrow::Int64Builder numbers;
+  arrow::TimestampBuilder times(arrow::timestamp(arrow::TimeUnit::MICRO),
+                                arrow::default_memory_pool());
+  arrow::Decimal128Builder decimals(arrow::decimal128(20, 3));
+  for (int64_t row = 0; row < kRows; ++row) {
+    std::string text(120, ' ');
+    for (char& c : text) c = static_cast<char>(33 + random() % 90);
+    ASSERT_TRUE((row % 7 == 3 ? noise.AppendNull() : noise.Append(text)).ok());
+    ASSERT_TRUE(words.Append(fmt::format("word {}", random() % 100)).ok());
+    ASSERT_TRUE(
+        (row % 5 == 0 ? numbers.AppendNull() : numbers.Append(static_cast<int64_t>(random())))
+            .ok());
+    ASSERT_TRUE(times.Append(row * 1'000'003).ok());
+    ASSERT_TRUE(decimals.Append(arrow::Decimal128(0, random())).ok());
+  }
+  auto finish = [](auto& builder) { return builder.Finish().ValueOrDie(); };
+  std::vector<std::shared_ptr<arrow::Array>> whole = {finish(noise), finish(words), finish(numbers),
+                                                      finish(times), finish(decimals)};
+  arrow::FieldVector fields;
+  for (size_t i = 0; i < whole.size(); ++i)
+    fields.push_back(arrow::field(fmt::format("c{}", i), whole[i]->type()));
+  auto schema = arrow::schema(fields);
+  auto encoder = std::move(Encoder::Make(schema, schema->field_names(), {})).value();
+  ASSERT_TRUE(encoder->Write(arrow::RecordBatch::Make(schema, kRows, whole)).ok());
+  auto file = encoder->Finish();
+  ASSERT_TRUE(file.ok());
+  auto store = std::make_shared<CountingStore>(store::MakeMemoryStore());
+  ASSERT_TRUE(store->Put("f", file->bytes->ToString(), store::If::kAbsent).ok());
+  auto reader = Reader::Open(store, "f");
+  ASSERT_TRUE(reader.ok());
+  for (const auto& rows : std::vector<std::vector<int64_t>>{
+           {0}, {70'000, 70'001, 70'003}, {kRows - 1}, {3, 50'000, 99'999, 100'000, kRows - 2}}) {
+    store->bytes = 0;
+    auto batch = (*reader)->Take(rows, fields);
+    ASSERT_TRUE(batch.ok()) << batch.status().ToString();
+    EXPECT_LT(store->bytes, file->bytes->size() / 2) << "rows from " << rows[0];
+    for (size_t column = 0; column < whole.size(); ++column) {
+      for (size_t i = 0; i < rows.size(); ++i) {
+        EXPECT_TRUE((*batch)
+                        ->column(static_cast<int>(column))
+                        ->Slice(static_cast<int64_t>(i), 1)
+                        ->Equals(whole[column]->Slice(rows[i], 1)))
+            << "column " << column << " row " << rows[i];
+      }
+    }
+  }
+  store->bytes = 0;
+  ASSERT_TRUE((*reader)->Take({75'000}, fields).ok());
+  EXPECT_LT(store->bytes, file->bytes->size() / 5);
 }
 
 TEST(Reader, TellsMissingFromDamaged) {

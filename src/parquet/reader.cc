@@ -11,6 +11,7 @@
 #include <parquet/file_reader.h>
 
 #include "parquet/file_statistics.h"
+#include "parquet/row_pages.h"
 #include "parquet/store_file.h"
 #include "record/arrow_status.h"
 
@@ -73,15 +74,11 @@ class ParquetReader final : public Reader {
       FRESHET_ASSERT(rows[next] >= 0 && rows[next] < this->rows());
       const auto above = std::upper_bound(first_rows_.begin(), first_rows_.end(), rows[next]);
       const int group = static_cast<int>(above - first_rows_.begin()) - 1;
-      arrow::Int64Builder ordinals;
+      std::vector<int64_t> ordinals;
       for (; next < rows.size() && rows[next] < *above; ++next)
-        FRESHET_CHECK_OK(ordinals.Append(rows[next] - *(above - 1)));
-      FRESHET_TRY(auto indices, ordinals.Finish());
-      FRESHET_TRY(auto batch, Read(group, columns));
+        ordinals.push_back(rows[next] - *(above - 1));
       for (size_t column = 0; column < columns.size(); ++column) {
-        FRESHET_TRY(auto taken,
-                    arrow::compute::Take(*batch->column(static_cast<int>(column)), *indices,
-                                         arrow::compute::TakeOptions::NoBoundsCheck()));
+        FRESHET_TRY(auto taken, TakeColumn(group, ordinals, *columns[column]));
         parts[column].push_back(std::move(taken));
       }
     }
@@ -118,6 +115,47 @@ class ParquetReader final : public Reader {
       auto table = reader_->ReadRowGroup(row_group, leaves);
       if (!table.ok()) return Corrupt(table.status().ToString());
       return *table;
+    } catch (const std::exception& error) {
+      return Corrupt(error.what());
+    }
+  }
+
+  /// Take some rows of a row group's column, from their pages alone where that is cheaper.
+  Result<std::shared_ptr<arrow::Array>> TakeColumn(int row_group, std::vector<int64_t> rows,
+                                                   const arrow::Field& wanted) {
+    FRESHET_TRY(auto table, ReadPages(row_group, wanted, &rows));
+    int64_t count = RowsOf(row_group).second;
+    if (table != nullptr) {
+      count = table->num_rows();
+    } else {
+      FRESHET_TRY(table, ReadTable(row_group, {wanted.Copy()}));
+    }
+    FRESHET_TRY(auto array, Column(*table, wanted, count));
+    arrow::Int64Builder ordinals;
+    FRESHET_CHECK_OK(ordinals.AppendValues(rows));
+    FRESHET_TRY(auto indices, ordinals.Finish());
+    FRESHET_TRY(auto taken, arrow::compute::Take(*array, *indices,
+                                                 arrow::compute::TakeOptions::NoBoundsCheck()));
+    return taken;
+  }
+
+  /// Read the pages of a column that hold some rows, which become ordinals in them; null: it has to
+  /// be read whole.
+  Result<std::shared_ptr<arrow::Table>> ReadPages(int row_group, const arrow::Field& wanted,
+                                                  std::vector<int64_t>* rows) {
+    std::shared_ptr<arrow::Table> table;
+    std::vector<int> leaves;
+    for (const auto& field : reader_->manifest().schema_fields) {
+      if (field.field->name() == wanted.name()) Leaves(field, &leaves);
+    }
+    if (leaves.size() != 1) return table;
+    try {
+      auto column = ReadRowPages(reader_->parquet_reader(), file_.get(), row_group, leaves[0],
+                                 reader_->properties(), rows);
+      if (!column.ok()) return Corrupt(column.status().ToString());
+      if (*column == nullptr) return table;
+      return arrow::Table::Make(arrow::schema({arrow::field(wanted.name(), (*column)->type())}),
+                                {*column});
     } catch (const std::exception& error) {
       return Corrupt(error.what());
     }
