@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delta/replay.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "delta/action_json.h"
@@ -28,6 +29,23 @@ int64_t RetentionMs(const Metadata& metadata) {
   return INT64_MAX;
 }
 
+/// Ascending keys are ascending times.
+std::string AgeOf(const std::string& key, const RemoveFile& remove) {
+  return fmt::format("{:020}#{}", std::max<int64_t>(remove.deleted_at_ms.value_or(0), 0), key);
+}
+int64_t TimeOf(std::string_view age) {
+  int64_t time = 0;
+  std::from_chars(age.data(), age.data() + 20, time);
+  return time;
+}
+
+void Forget(const std::string& key, Snapshot* snapshot) {
+  auto known = snapshot->tombstones.find(key);
+  if (known == snapshot->tombstones.end()) return;
+  snapshot->tombstone_ages.erase(AgeOf(key, known->second));
+  snapshot->tombstones.erase(key);
+}
+
 }  // namespace
 
 Replay::Replay(const std::shared_ptr<const Snapshot>& base)
@@ -37,7 +55,7 @@ void Replay::Add(AddFile add) {
   // In a state the flag says nothing (a checkpoint has none set): true, so that an action made from
   // it changes data.
   add.data_change = true;
-  state_->tombstones.erase(add.path + '#' + UniqueId(add.deletion_vector));
+  Forget(add.path + '#' + UniqueId(add.deletion_vector), state_.get());
   std::string path = add.path;
   state_->files.insert_or_assign(std::move(path), std::move(add));
 }
@@ -48,10 +66,12 @@ void Replay::Remove(RemoveFile remove) {
   const std::string id = UniqueId(remove.deletion_vector);
   auto live = state_->files.find(remove.path);
   if (live != state_->files.end() && UniqueId(live->second.deletion_vector) == id)
-    state_->files.erase(live);
+    state_->files.erase(remove.path);
   remove.data_change = true;
-  std::string key = remove.path + '#' + id;
-  state_->tombstones.insert_or_assign(std::move(key), std::move(remove));
+  const std::string key = remove.path + '#' + id;
+  Forget(key, state_.get());
+  state_->tombstone_ages.insert_or_assign(AgeOf(key, remove), true);
+  state_->tombstones.insert_or_assign(key, std::move(remove));
 }
 
 void Replay::Apply(std::vector<Action> actions) {
@@ -97,13 +117,13 @@ Result<std::shared_ptr<const Snapshot>> Replay::Finish(int64_t version,
 }
 
 void DropExpired(Snapshot* snapshot) {
-  int64_t youngest = 0;
-  for (const auto& [key, remove] : snapshot->tombstones)
-    youngest = std::max(youngest, remove.deleted_at_ms.value_or(0));
   const int64_t retention = RetentionMs(snapshot->metadata);
-  std::erase_if(snapshot->tombstones, [&](const auto& entry) {
-    return retention < youngest - entry.second.deleted_at_ms.value_or(0);
-  });
+  while (!snapshot->tombstone_ages.empty()) {
+    const std::string oldest = snapshot->tombstone_ages.begin()->first;
+    if (retention >= TimeOf(snapshot->tombstone_ages.back().first) - TimeOf(oldest)) return;
+    snapshot->tombstones.erase(oldest.substr(21));
+    snapshot->tombstone_ages.erase(oldest);
+  }
 }
 
 }  // namespace freshet::delta

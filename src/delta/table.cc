@@ -3,6 +3,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "base/random.h"
 #include "delta/action_json.h"
 #include "delta/checkpoint.h"
@@ -121,11 +123,11 @@ Status CheckFiles(const Snapshot* base, const std::vector<Action>& actions) {
       return Error(ErrorClass::INTERNAL, "a commit adds a file twice: {}", add->path);
     }
     if (remove == nullptr) continue;
-    const auto live = base == nullptr ? std::map<std::string, AddFile>::const_iterator()
-                                      : base->files.find(remove->path);
-    const bool is_live =
-        base != nullptr && live != base->files.end() &&
-        UniqueId(live->second.deletion_vector) == UniqueId(remove->deletion_vector);
+    bool is_live = base != nullptr && base->files.contains(remove->path);
+    if (is_live) {
+      is_live = UniqueId(base->files.at(remove->path).deletion_vector) ==
+                UniqueId(remove->deletion_vector);
+    }
     if (!is_live || !removed.insert(remove->path).second) {
       return Error(ErrorClass::INTERNAL, "a commit removes a file that is not live: {}",
                    remove->path);
@@ -174,13 +176,21 @@ Status PutCommit(store::FileStore& table, int64_t version, const std::string& te
 
 Result<State> Table::Latest(const State& known) const {
   if (known == nullptr) return Load(store_, kNewest);
+  // Nothing new is the usual answer, and a log may be long: three looks tell without listing it.
+  // The next version may also be missing because others cleaned it up, behind a checkpoint.
+  const auto next = store_->Stat(CommitPath(known->version + 1));
+  if (next.status().Is(ErrorClass::NOT_FOUND)) {
+    FRESHET_TRY(const auto hint, LastCheckpoint(*store_));
+    const bool newest = !hint || *hint <= known->version;
+    if (newest && store_->Stat(CommitPath(known->version)).ok()) return known;
+  } else if (!next.ok()) {
+    return next.status();
+  }
   FRESHET_TRY(const auto log, ListLog(*store_, known->version));
-  const bool reaches = !log.commits.empty() && log.commits.front() <= known->version + 1;
-  if (!reaches) return Load(store_, kNewest);
-  // The known version's own file is gone once the log was cleaned; then the next one shows that
-  // this is still the same log.
-  if (log.commits.back() == known->version) return known;
-  if (log.commits.back() < known->version) return Load(store_, kNewest);
+  if (!std::binary_search(log.commits.begin(), log.commits.end(), known->version + 1)) {
+    if (!log.commits.empty() && log.commits.back() == known->version) return known;
+    return Load(store_, kNewest);
+  }
   Replay replay(known);
   int64_t checkpoint = known->checkpoint_version;
   for (const auto& files : log.checkpoints) checkpoint = std::max(checkpoint, files.version);

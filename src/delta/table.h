@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "delta/actions.h"
+#include "delta/persistent_map.h"
 #include "record/ids.h"
 #include "store/file_store.h"
 
@@ -36,15 +37,17 @@ std::string ColumnsToJson(const std::vector<Column>& columns, bool column_mappin
 /// Whether Delta holds this name without column mapping: none of " ,;{}()\n\t=".
 bool IsPlainName(std::string_view name);
 
-/// The state of a table at one version. Immutable, shared. The `data_change` of its files and
+/// The state of a table at one version. Immutable, shared; the states of one table share what they
+/// have in common, so that a commit costs what it changes. The `data_change` of its files and
 /// tombstones is always true.
 struct Snapshot {
   int64_t version = -1;
   Protocol protocol;
   Metadata metadata;
-  std::map<std::string, AddFile> files;          // live, by path
-  std::map<std::string, RemoveFile> tombstones;  // unexpired, by path + '#' + vector id
-  std::map<std::string, Txn> txns;               // by app id
+  PersistentMap<AddFile> files;          // live, by path
+  PersistentMap<RemoveFile> tombstones;  // unexpired, by path + '#' + vector id
+  PersistentMap<bool> tombstone_ages;    // their keys again, behind the time of removal
+  std::map<std::string, Txn> txns;       // by app id
   std::map<std::string, DomainMetadata> domains;
   std::vector<Column> columns;  // of metadata.schema_json
   // the newest checkpoint at or before `version` that was seen
