@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/change_plan.h"
 
-#include <arrow/array/concatenate.h>
-#include <arrow/builder.h>
-#include <arrow/compute/api_vector.h>
-
 #include <algorithm>
-#include <map>
+#include <tuple>
 
 #include "base/limits.h"
 #include "parquet/reader.h"
@@ -20,41 +16,63 @@ Status ChangePlanner::NotSent(const Status& why) const {
 }
 
 Result<ChangePlan> ChangePlanner::Plan(ChangeLoader* loader, const std::stop_token& stop) {
-  FRESHET_TRY(live_, LiveRows::Of(table_.store, table_.snapshot));
-  FRESHET_CHECK_OK(loader->Prepare());
-  for (uint64_t pass = 0; pass < loader->passes(); ++pass) {
+  FRESHET_TRY(auto slice, loader->Next());
+  while (!slice.empty()) {
     if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "apply was stopped");
-    FRESHET_TRY(auto items, loader->Load(pass));
-    FRESHET_CHECK_OK(NotSent(PlanPass(items)));
+    FRESHET_CHECK_OK(NotSent(PlanSlice(slice)));
+    slice.clear();
+    FRESHET_TRY(slice, loader->Next());
+    if (!slice.empty()) FRESHET_CHECK_OK(EndSlice());
   }
-  FRESHET_TRY(plan_.actions, live_->ToActions(now_ms_));
   FRESHET_TRY(auto files, writer_.Finish());
-  for (auto& file : files) plan_.actions.emplace_back(std::move(file));
-  plan_.has_entries = writer_.has_entries();
-  plan_.entries = writer_.TakeEntries();
+  for (auto& file : files) live_.Add(std::move(file));
+  FRESHET_TRY(plan_.actions, live_.ToActions(now_ms_));
+  if (keeps_) FRESHET_CHECK_OK(index_->Reset(kept_));
   plan_.rows_inserted = writer_.rows() - plan_.rows_updated;
   return std::move(plan_);
 }
 
-Status ChangePlanner::PlanPass(const std::vector<FoldItem>& items) {
+Status ChangePlanner::PlanSlice(const std::vector<FoldItem>& items) {
   FRESHET_TRY(auto folded, Fold(table_.form->rows, items));
-  if (folded.truncated) FRESHET_CHECK_OK(Truncate());
+  if (folded.truncated) plan_.rows_deleted += live_.KillAll();
   FRESHET_TRY(auto addresses, Locate(folded));
-  FRESHET_TRY(auto recovered, Recover(folded, addresses));
+  PutReader reader(table_.form->rows, items, folded, limits::kApplyRowsMax);
+  FRESHET_CHECK_OK(WritePatched(folded, addresses, &reader));
   FRESHET_CHECK_OK(Erase(folded, addresses));
-  PutReader reader(table_.form->rows, items, folded, std::move(recovered), limits::kApplyRowsMax);
   while (true) {
     FRESHET_TRY(auto rows, reader.Next());
     if (rows.rows == nullptr) return Status::Ok();
-    FRESHET_CHECK_OK(writer_.Write(rows));
+    FRESHET_CHECK_OK(Write(rows));
   }
 }
 
-Status ChangePlanner::Truncate() {
-  if (truncated_) return Status::Ok();
-  truncated_ = true;
-  FRESHET_TRY(int64_t rows, live_->KillAll());
-  plan_.rows_deleted += rows;
+/// Make the rows written so far ones that the next slice can find.
+Status ChangePlanner::EndSlice() {
+  FRESHET_TRY(auto files, writer_.Finish());
+  for (auto& file : files) live_.Add(std::move(file));
+  return KeepEntries();
+}
+
+Status ChangePlanner::KeepEntries() {
+  if (!keeps_) FRESHET_CHECK_OK(index_->Reset(kept_));  // a crash may have left some
+  keeps_ = true;
+  auto first = plan_.entries.begin() + static_cast<std::ptrdiff_t>(next_kept_);
+  std::vector<IndexEntry> entries(first, plan_.entries.end());
+  next_kept_ = plan_.entries.size();
+  return index_->Ingest(kept_, table_.form->rows.keyless(), std::move(entries), {});
+}
+
+Status ChangePlanner::Write(const KeyedRows& rows) {
+  FRESHET_TRY(RowAddress address, writer_.Write(rows.rows));
+  for (const auto& key : rows.keys) {
+    plan_.entries.push_back({key, address});
+    ++address.row;
+  }
+  if (plan_.entries.size() < limits::kIndexIngestEntriesMax) return Status::Ok();
+  FRESHET_CHECK_OK(KeepEntries());
+  plan_.has_entries = false;
+  plan_.entries = {};
+  next_kept_ = 0;
   return Status::Ok();
 }
 
@@ -63,12 +81,18 @@ Result<ChangePlanner::Addresses> ChangePlanner::Locate(const Folded& folded) {
   std::vector<KeyHash> keys;
   keys.reserve(folded.erases.size());
   for (const auto& erase : folded.erases) keys.push_back(erase.key);
-  FRESHET_TRY(auto found, index_->Find(table_.flow, table_.form->rows.keyless(), keys));
+  const bool keyless = table_.form->rows.keyless();
+  FRESHET_TRY(auto found, index_->Find(table_.flow, keyless, keys));
+  Addresses kept(keys.size());
+  if (keeps_) {
+    FRESHET_TRY(kept, index_->Find(kept_, keyless, keys));
+  }
   for (size_t i = 0; i < found.size(); ++i) {
+    found[i].insert(found[i].end(), kept[i].begin(), kept[i].end());
     size_t living = 0;
     for (const auto& address : found[i]) {
       if (living == static_cast<size_t>(folded.erases[i].count)) break;
-      FRESHET_TRY(const auto* file, live_->Find(address));
+      FRESHET_TRY(const auto* file, live_.Find(address));
       if (file != nullptr) found[i][living++] = address;
     }
     found[i].resize(living);
@@ -78,67 +102,106 @@ Result<ChangePlanner::Addresses> ChangePlanner::Locate(const Folded& folded) {
 
 Status ChangePlanner::Erase(const Folded& folded, const Addresses& addresses) {
   for (size_t i = 0; i < addresses.size(); ++i) {
-    for (const auto& address : addresses[i]) live_->Kill(address);
+    for (const auto& address : addresses[i]) {
+      live_.Kill(address);
+      if (table_.form->rows.keyless() && plan_.gone.size() < limits::kIndexIngestEntriesMax)
+        plan_.gone.push_back({folded.erases[i].key, address});
+    }
     auto dead = static_cast<int64_t>(addresses[i].size());
     (folded.erases[i].replaced ? plan_.rows_updated : plan_.rows_deleted) += dead;
   }
   return Status::Ok();
 }
 
-/// Read the wanted columns of the wanted keys' rows: one array a column, null where not wanted.
-Result<arrow::ArrayVector> ChangePlanner::Recover(const Folded& folded,
-                                                  const Addresses& addresses) {
-  const auto& form = *table_.form;
-  arrow::ArrayVector recovered(form.columns.size());
-  if (folded.wanted.empty()) return recovered;
-  arrow::FieldVector fields;
-  for (size_t i = 0; i < form.columns.size(); ++i) {
-    if (folded.wanted_columns[i]) fields.push_back(form.physical[i]);
+struct ChangePlanner::Place {
+  const delta::AddFile* file = nullptr;  // null: the fold has all of the put's values
+  int64_t row = 0;
+  const Folded::Put* put = nullptr;
+};
+
+/// Where the patched puts' unsent values lie, in the order of reading.
+Result<std::vector<ChangePlanner::Place>> ChangePlanner::PlacesOf(const Folded& folded,
+                                                                  const Addresses& addresses) {
+  std::vector<Place> places;
+  for (const auto& put : folded.puts) {
+    if (put.patch < 0) continue;
+    Place place{.put = &put};
+    if (put.wanted >= 0) {
+      const KeyHash& wanted = folded.wanted[static_cast<size_t>(put.wanted)];
+      auto erase = std::lower_bound(folded.erases.begin(), folded.erases.end(), wanted,
+                                    [](const auto& a, const KeyHash& key) { return a.key < key; });
+      FRESHET_ASSERT(erase != folded.erases.end() && erase->key == wanted);
+      const auto& rows = addresses[static_cast<size_t>(erase - folded.erases.begin())];
+      if (rows.empty()) {
+        return Error(ErrorClass::VALUE_NOT_SENT,
+                     "a change lacks values of a row that is not there");
+      }
+      FRESHET_TRY(place.file, live_.Find(rows.front()));
+      place.row = rows.front().row;
+    }
+    places.push_back(place);
   }
-  // Where each wanted row lies, by file.
-  struct Place {
-    int64_t row;
-    int64_t wanted;
+  auto order = [](const Place& place) {
+    return std::tuple(place.file == nullptr ? std::string_view() : place.file->path, place.row);
   };
-  std::map<std::string, std::vector<Place>> places;
-  for (size_t i = 0; i < folded.wanted.size(); ++i) {
-    auto erase = std::lower_bound(folded.erases.begin(), folded.erases.end(), folded.wanted[i],
-                                  [](const auto& a, const KeyHash& key) { return a.key < key; });
-    FRESHET_ASSERT(erase != folded.erases.end() && erase->key == folded.wanted[i]);
-    const auto& rows = addresses[static_cast<size_t>(erase - folded.erases.begin())];
-    if (rows.empty()) {
-      return Error(ErrorClass::VALUE_NOT_SENT, "a change lacks values of a row that is not there");
+  std::stable_sort(places.begin(), places.end(),
+                   [&](const Place& a, const Place& b) { return order(a) < order(b); });
+  return places;
+}
+
+/// Write the rows whose values come from several. Unsent values are large ones, so what is read of
+/// the table at a time is one row group's, however many changes are short.
+Status ChangePlanner::WritePatched(const Folded& folded, const Addresses& addresses,
+                                   PutReader* reader) {
+  FRESHET_TRY(const auto places, PlacesOf(folded, addresses));
+  std::unique_ptr<parquet::Reader> file;
+  const delta::AddFile* opened = nullptr;
+  int group = 0;
+  for (size_t first = 0; first < places.size();) {
+    const Place& leading = places[first];
+    int64_t rows_end = INT64_MAX;
+    if (leading.file != nullptr) {
+      if (leading.file != opened) {
+        FRESHET_TRY(file, parquet::Reader::Open(table_.store, leading.file->path));
+        opened = leading.file;
+        group = 0;
+      }
+      auto end_of = [&] { return file->RowsOf(group).first + file->RowsOf(group).second; };
+      while (end_of() <= leading.row) ++group;
+      rows_end = end_of();
     }
-    FRESHET_TRY(const auto* file, live_->Find(rows.front()));
-    places[file->path].push_back({rows.front().row, static_cast<int64_t>(i)});
+    size_t end = first;
+    while (end < places.size() && end - first < static_cast<size_t>(limits::kApplyRowsMax) &&
+           places[end].file == leading.file && places[end].row < rows_end)
+      ++end;
+    FRESHET_CHECK_OK(
+        WritePatched(folded, std::span(places).subspan(first, end - first), file.get(), reader));
+    first = end;
   }
-  std::vector<arrow::ArrayVector> pieces(fields.size());
-  std::vector<int64_t> order(folded.wanted.size());  // wanted → row of the pieces
-  int64_t next = 0;
-  for (auto& [path, of_file] : places) {
-    std::sort(of_file.begin(), of_file.end(),
-              [](const Place& a, const Place& b) { return a.row < b.row; });
+  return Status::Ok();
+}
+
+/// Write those of one row group, or of none.
+Status ChangePlanner::WritePatched(const Folded& folded, std::span<const Place> places,
+                                   parquet::Reader* file, PutReader* reader) {
+  const auto& form = *table_.form;
+  arrow::ArrayVector former(form.columns.size());
+  if (places.front().file != nullptr) {
+    arrow::FieldVector fields;
     std::vector<int64_t> rows;
-    for (const auto& place : of_file) {
-      rows.push_back(place.row);
-      order[static_cast<size_t>(place.wanted)] = next++;
+    for (size_t i = 0; i < former.size(); ++i) {
+      if (folded.wanted_columns[i]) fields.push_back(form.physical[i]);
     }
-    FRESHET_TRY(auto reader, parquet::Reader::Open(table_.store, path));
-    FRESHET_TRY(auto batch, reader->Take(rows, fields));
-    for (size_t i = 0; i < fields.size(); ++i) {
-      pieces[i].push_back(batch->column(static_cast<int>(i)));
+    for (const auto& place : places) rows.push_back(place.row);
+    FRESHET_TRY(auto batch, file->Take(rows, fields));
+    for (size_t i = 0, next = 0; i < former.size(); ++i) {
+      if (folded.wanted_columns[i]) former[i] = batch->column(static_cast<int>(next++));
     }
   }
-  arrow::Int64Builder builder;
-  FRESHET_CHECK_OK(builder.AppendValues(order));
-  FRESHET_TRY(auto indices, builder.Finish());
-  for (size_t i = 0, piece = 0; i < recovered.size(); ++i) {
-    if (!folded.wanted_columns[i]) continue;
-    FRESHET_TRY(auto whole, arrow::Concatenate(pieces[piece++]));
-    FRESHET_TRY(recovered[i], arrow::compute::Take(*whole, *indices,
-                                                   arrow::compute::TakeOptions::NoBoundsCheck()));
-  }
-  return recovered;
+  std::vector<Folded::Put> puts;
+  for (const auto& place : places) puts.push_back(*place.put);
+  FRESHET_TRY(auto rows, reader->Patched(puts, former));
+  return Write(rows);
 }
 
 }  // namespace freshet::apply

@@ -10,6 +10,7 @@
 #include "apply/live_rows.h"
 #include "apply/staged_changes.h"
 #include "apply/table_form.h"
+#include "parquet/reader.h"
 
 namespace freshet::apply {
 
@@ -17,13 +18,18 @@ namespace freshet::apply {
 struct ChangePlan {
   std::vector<delta::Action> actions;
   std::vector<IndexEntry> entries;  // of the new files
+  std::vector<IndexEntry> gone;     // of a keyless table: rows that die, as many as are kept
   bool has_entries = true;          // false: too many, the index reads the files
   int64_t rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
 };
 
 /// Folds staged changes and plans the commit of what they make of one version of a table.
 ///
-///   per pass: load → fold → look keys up → read unsent values → mark old rows dead, write new ones
+///   per slice: load → fold → look keys up → read unsent values → mark old rows dead, write new
+///     ones
+///
+/// A later slice finds the rows of those before it in their files, which are finished then, through
+/// entries that are kept apart in the index: only a commit makes them the flow's.
 class ChangePlanner {
  public:
   struct Table {
@@ -31,14 +37,17 @@ class ChangePlanner {
     std::string name;  // for messages
     std::shared_ptr<store::FileStore> store;
     std::shared_ptr<const delta::Snapshot> snapshot;
-    const TableForm* form = nullptr;  // of the columns after the commit
+    const TableForm* form = nullptr;   // of the columns after the commit
+    const FilePaths* paths = nullptr;  // of the snapshot's version
   };
   /// REQUIRES: the index reflects the snapshot's version.
   ChangePlanner(Table table, KeyIndex* index, int64_t now_ms)
       : table_(std::move(table)),
         index_(index),
         now_ms_(now_ms),
-        writer_(table_.store, *table_.form, now_ms) {}
+        writer_(table_.store, *table_.form, now_ms),
+        live_(table_.store, table_.snapshot, table_.paths),
+        kept_(table_.flow.value() + "/pending") {}
 
   /// Errors: VALUE_NOT_SENT, SHAPE_CHANGE_UNSUPPORTED, CANCELLED, STORE_*.
   Result<ChangePlan> Plan(ChangeLoader* loader, const std::stop_token& stop);
@@ -48,19 +57,28 @@ class ChangePlanner {
  private:
   using Addresses = std::vector<std::vector<RowAddress>>;
 
-  Status PlanPass(const std::vector<FoldItem>& items);
+  struct Place;  // of a row that gives a put its unsent values
+
+  Status PlanSlice(const std::vector<FoldItem>& items);
+  Status EndSlice();
+  Status KeepEntries();
   Result<Addresses> Locate(const Folded& folded);
-  Result<arrow::ArrayVector> Recover(const Folded& folded, const Addresses& addresses);
+  Status WritePatched(const Folded& folded, const Addresses& addresses, PutReader* reader);
+  Result<std::vector<Place>> PlacesOf(const Folded& folded, const Addresses& addresses);
+  Status WritePatched(const Folded& folded, std::span<const Place> places, parquet::Reader* file,
+                      PutReader* reader);
+  Status Write(const KeyedRows& rows);
   Status Erase(const Folded& folded, const Addresses& addresses);
-  Status Truncate();
   Status NotSent(const Status& why) const;
 
   const Table table_;
   KeyIndex* const index_;
   const int64_t now_ms_;
   DataWriter writer_;
-  std::optional<LiveRows> live_;
-  bool truncated_ = false;
+  LiveRows live_;
+  const record::FlowId kept_;  // under which the index knows the rows of earlier slices
+  bool keeps_ = false;
+  size_t next_kept_ = 0;  // of plan_.entries, the first that is not kept yet
   ChangePlan plan_;
 };
 

@@ -9,7 +9,7 @@
 
 namespace freshet::apply {
 
-Status DataWriter::Write(const KeyedRows& rows) {
+Result<RowAddress> DataWriter::Write(const std::shared_ptr<arrow::RecordBatch>& rows) {
   if (encoder_ == nullptr) {
     std::vector<std::string> names;
     for (const auto& column : form_.columns) names.push_back(column.physical);
@@ -18,24 +18,19 @@ Status DataWriter::Write(const KeyedRows& rows) {
     path_ = fmt::format("part-{}.parquet", RandomUuid());
     path_hash_ = HashPath(path_);
   }
-  auto first = static_cast<uint32_t>(encoder_->rows());
-  FRESHET_CHECK_OK(encoder_->Write(rows.rows));
-  rows_ += rows.rows->num_rows();
-  if (entries_.size() + rows.keys.size() > limits::kIndexIngestEntriesMax) {
-    entries_dropped_ = true;
-    entries_ = {};
-  }
-  if (!entries_dropped_) {
-    for (const auto& key : rows.keys) entries_.push_back({key, {path_hash_, first++}});
-  }
-  if (encoder_->bytes() >= static_cast<int64_t>(limits::kSnapshotPartBytesMax)) return FinishFile();
-  return Status::Ok();
+  const RowAddress first{path_hash_, static_cast<uint32_t>(encoder_->rows())};
+  FRESHET_CHECK_OK(encoder_->Write(rows));
+  rows_ += rows->num_rows();
+  if (encoder_->bytes() >= static_cast<int64_t>(limits::kSnapshotPartBytesMax))
+    FRESHET_CHECK_OK(FinishFile());
+  return first;
 }
 
 Status DataWriter::FinishFile() {
   if (encoder_ == nullptr) return Status::Ok();
   FRESHET_TRY(auto file, encoder_->Finish());
   encoder_ = nullptr;
+  paths_.push_back(path_);
   FRESHET_CHECK_OK(table_->Put(path_, std::string_view(*file.bytes), store::If::kAbsent));
   delta::AddFile add;
   add.path = path_;
@@ -48,15 +43,16 @@ Status DataWriter::FinishFile() {
 
 Result<std::vector<delta::AddFile>> DataWriter::Finish() {
   FRESHET_CHECK_OK(FinishFile());
-  return files_;
+  return std::exchange(files_, {});
 }
 
 void DataWriter::Discard() {
-  for (const auto& file : files_) {
-    Status removed = table_->Remove(file.path);
+  for (const auto& path : paths_) {
+    Status removed = table_->Remove(path);
     if (!removed.ok()) spdlog::warn("a file of a lost commit stays: {}", removed.ToString());
   }
   files_.clear();
+  paths_.clear();
 }
 
 }  // namespace freshet::apply

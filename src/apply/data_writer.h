@@ -12,23 +12,20 @@
 
 namespace freshet::apply {
 
-/// Encodes rows to new data files of a table, normally one, and remembers where each key went. The
-/// files count only once a commit names them; Discard removes those of a commit that lost.
+/// Encodes rows to new data files of a table, normally one. The files count only once a commit
+/// names them; Discard removes those of a commit that lost.
 class DataWriter {
  public:
   DataWriter(std::shared_ptr<store::FileStore> table, const TableForm& form, int64_t now_ms)
       : table_(std::move(table)), form_(form), now_ms_(now_ms) {}
 
+  /// Return where the first of the rows lies; the others follow it.
   /// REQUIRES: the rows have the form's columns.
-  Status Write(const KeyedRows& rows);
-  /// Finish the last file and return the add actions.
+  Result<RowAddress> Write(const std::shared_ptr<arrow::RecordBatch>& rows);
+  /// Finish the file begun and return the add actions of all that the last call did not return.
   Result<std::vector<delta::AddFile>> Finish();
   void Discard();
 
-  /// Where the rows lie, unless there were too many to keep (limits::kIndexIngestEntriesMax): then
-  /// the index has to read the files.
-  bool has_entries() const { return !entries_dropped_; }
-  std::vector<IndexEntry> TakeEntries() { return std::move(entries_); }
   int64_t rows() const { return rows_; }
 
  private:
@@ -41,8 +38,7 @@ class DataWriter {
   std::string path_;
   uint64_t path_hash_ = 0;
   std::vector<delta::AddFile> files_;
-  std::vector<IndexEntry> entries_;
-  bool entries_dropped_ = false;
+  std::vector<std::string> paths_;  // of all files
   int64_t rows_ = 0;
 };
 

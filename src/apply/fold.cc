@@ -99,7 +99,7 @@ class KeyedFold {
       const KeyHash& key = table_.keys()[i];
       bool live = state.kind == State::Kind::kLive;
       if (!folded_.truncated) folded_.erases.push_back({key, 1, live});
-      if (live) folded_.puts.push_back({key, state.from, state.patch, 1});
+      if (live) folded_.puts.push_back({key, state.from, state.patch, WantedOf(state), 1});
     }
     folded_.wanted = wanted_.keys();
   }
@@ -148,6 +148,17 @@ class KeyedFold {
     return folded_.patches[static_cast<size_t>(state.patch) * form_.width() + column];
   }
 
+  /// The one key whose row in the table a state's columns come from: each patch goes back, state by
+  /// state, to one state that the fold did not see.
+  int32_t WantedOf(const State& state) const {
+    if (state.patch < 0) return -1;
+    const RowRef* refs = &folded_.patches[static_cast<size_t>(state.patch) * form_.width()];
+    for (size_t column = 0; column < form_.width(); ++column) {
+      if (refs[column].batch == RowRef::kInTable) return static_cast<int32_t>(refs[column].row);
+    }
+    return -1;
+  }
+
   const RowForm& form_;
   Folded& folded_;
   KeyTable table_, wanted_;
@@ -183,7 +194,7 @@ class KeylessFold {
   void Finish() {
     for (size_t i = 0; i < counts_.size(); ++i) {
       const KeyHash& key = table_.keys()[i];
-      if (counts_[i] > 0) folded_.puts.push_back({key, refs_[i], -1, counts_[i]});
+      if (counts_[i] > 0) folded_.puts.push_back({key, refs_[i], -1, -1, counts_[i]});
       if (counts_[i] < 0 && !folded_.truncated) folded_.erases.push_back({key, -counts_[i], false});
     }
   }

@@ -45,11 +45,9 @@ using FoldItem = std::variant<FoldBatch, FoldBarrier>;
 /// See a batch of changes as rows of `form`; its fields carry their column ids.
 /// Errors: SHAPE_CHANGE_UNSUPPORTED (a column that the destination lacks or holds in another type).
 Result<FoldBatch> Project(const RowForm& form, std::shared_ptr<arrow::RecordBatch> changes);
-/// Return the batch with only these rows, ascending.
-Result<FoldBatch> Select(const FoldBatch& batch, std::span<const int64_t> rows);
 
 /// A row of the fold's input (`batch` counts items that are batches), or, with kInTable, of the
-/// destination: then `row` counts Folded::wanted.
+/// destination: the row of the put's wanted key, whatever `row` says.
 struct RowRef {
   static constexpr uint32_t kInTable = 0xFFFFFFFF;
   uint32_t batch = 0, row = 0;
@@ -66,14 +64,17 @@ struct Folded {
   struct Put {
     KeyHash key;
     RowRef from;
-    int32_t patch = -1;  // row of `patches`: the row's columns come from several rows
+    int32_t patch = -1;   // row of `patches`: the row's columns come from several rows
+    int32_t wanted = -1;  // of `wanted`, where some come from the destination's row of that key
     int64_t copies = 1;
   };
   bool truncated = false;       // every row the destination has goes; erases are empty
   std::vector<Erase> erases;    // ascending by key
   std::vector<Put> puts;        // ascending by (from); keyed: one a key
   std::vector<RowRef> patches;  // width() refs a patched row
-  std::vector<KeyHash> wanted;  // keys whose row is read in the destination before it is erased
+  // Keys whose row some put needs, as it is in the destination before it is erased; all of them are
+  // in `erases`. A key that no put names is not needed after all.
+  std::vector<KeyHash> wanted;
   std::vector<bool> wanted_columns;  // by destination column: read of those rows
 };
 
@@ -94,26 +95,28 @@ struct KeyedRows {
   std::vector<KeyHash> keys;
 };
 
-/// Return the puts' rows, in pieces of at most about `rows_max`. `recovered` holds one row for each
-/// of `wanted`, in that order, in the destination's columns.
+/// Returns the puts' rows, in pieces of at most about `rows_max`.
 class PutReader {
  public:
   PutReader(const RowForm& form, std::span<const FoldItem> items, const Folded& folded,
-            arrow::ArrayVector recovered, int64_t rows_max);
-  /// Return the next piece; no rows (null) at the end.
+            int64_t rows_max);
+  /// Return the next piece of the rows that come whole from one change; no rows (null) at the end.
   Result<KeyedRows> Next();
+  /// Return the rows of some patched puts. `former` holds, in the destination's columns, the row of
+  /// each put's wanted key, in the order of the puts; a column is null where no put needs it.
+  Result<KeyedRows> Patched(std::span<const Folded::Put> puts, const arrow::ArrayVector& former);
 
  private:
   Result<KeyedRows> TakeFrom(uint32_t batch, std::span<const Folded::Put> puts);
-  Result<KeyedRows> TakePatched();
+  Result<std::shared_ptr<arrow::Array>> PatchedColumn(size_t column,
+                                                      std::span<const Folded::Put> puts,
+                                                      const std::shared_ptr<arrow::Array>& former);
 
   const RowForm& form_;
   const Folded& folded_;
-  const arrow::ArrayVector recovered_;
   const int64_t rows_max_;
   std::vector<const FoldBatch*> batches_;
   size_t next_ = 0;
-  bool patched_done_ = false;
 };
 
 }  // namespace freshet::apply

@@ -5,6 +5,7 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/util/key_value_metadata.h>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 
@@ -88,29 +89,9 @@ Result<FoldBatch> Project(const RowForm& form, std::shared_ptr<arrow::RecordBatc
   return batch;
 }
 
-Result<FoldBatch> Select(const FoldBatch& batch, std::span<const int64_t> rows) {
-  FoldBatch selected;
-  selected.ordinals = batch.ordinals;
-  FRESHET_TRY(auto indices, IndicesOf(rows));
-  arrow::ArrayVector taken;
-  for (const auto& column : batch.changes->columns()) {
-    FRESHET_TRY(auto array, Take(column, indices));
-    taken.push_back(std::move(array));
-  }
-  auto count = static_cast<int64_t>(rows.size());
-  selected.changes = arrow::RecordBatch::Make(batch.changes->schema(), count, taken);
-  for (size_t i = 0; i < batch.columns.size(); ++i) {
-    int ordinal = batch.ordinals[i];
-    selected.columns.push_back(ordinal >= 0 ? taken[static_cast<size_t>(ordinal)]
-                                            : batch.columns[i]->Slice(0, count));
-  }
-  for (int64_t row : rows) selected.keys.push_back(batch.keys[static_cast<size_t>(row)]);
-  return selected;
-}
-
 PutReader::PutReader(const RowForm& form, std::span<const FoldItem> items, const Folded& folded,
-                     arrow::ArrayVector recovered, int64_t rows_max)
-    : form_(form), folded_(folded), recovered_(std::move(recovered)), rows_max_(rows_max) {
+                     int64_t rows_max)
+    : form_(form), folded_(folded), rows_max_(rows_max) {
   for (const auto& item : items) {
     if (const auto* batch = std::get_if<FoldBatch>(&item)) batches_.push_back(batch);
   }
@@ -119,11 +100,7 @@ PutReader::PutReader(const RowForm& form, std::span<const FoldItem> items, const
 Result<KeyedRows> PutReader::Next() {
   const auto& puts = folded_.puts;
   while (next_ < puts.size() && puts[next_].patch >= 0) ++next_;
-  if (next_ == puts.size()) {
-    if (patched_done_) return KeyedRows{};
-    patched_done_ = true;
-    return TakePatched();
-  }
+  if (next_ == puts.size()) return KeyedRows{};
   size_t first = next_;
   int64_t rows = 0;
   while (next_ < puts.size() && puts[next_].from.batch == puts[first].from.batch &&
@@ -159,39 +136,48 @@ Result<KeyedRows> PutReader::TakeFrom(uint32_t batch, std::span<const Folded::Pu
   return result;
 }
 
-Result<KeyedRows> PutReader::TakePatched() {
+Result<KeyedRows> PutReader::Patched(std::span<const Folded::Put> puts,
+                                     const arrow::ArrayVector& former) {
   KeyedRows result;
-  std::vector<int32_t> patches;
-  for (const auto& put : folded_.puts) {
-    if (put.patch < 0) continue;
-    patches.push_back(put.patch);
-    result.keys.push_back(put.key);
-  }
-  if (patches.empty()) return result;
-  std::vector<int64_t> offsets;  // of each batch's rows when all are put one after the other
-  int64_t total = 0;
-  for (const auto* batch : batches_) {
-    offsets.push_back(total);
-    total += batch->rows();
-  }
+  for (const auto& put : puts) result.keys.push_back(put.key);
   arrow::ArrayVector columns;
-  std::vector<int64_t> rows(patches.size());
   for (size_t column = 0; column < form_.width(); ++column) {
-    arrow::ArrayVector pieces;
-    for (const auto* batch : batches_) pieces.push_back(batch->columns[column]);
-    if (folded_.wanted_columns[column]) pieces.push_back(recovered_[column]);
-    for (size_t i = 0; i < patches.size(); ++i) {
-      RowRef ref = folded_.patches[static_cast<size_t>(patches[i]) * form_.width() + column];
-      rows[i] = (ref.batch == RowRef::kInTable ? total : offsets[ref.batch]) + ref.row;
-    }
-    FRESHET_TRY(auto whole, arrow::Concatenate(pieces));
-    FRESHET_TRY(auto indices, IndicesOf(rows));
-    FRESHET_TRY(auto taken, Take(whole, indices));
-    columns.push_back(std::move(taken));
+    FRESHET_TRY(auto values, PatchedColumn(column, puts, former[column]));
+    columns.push_back(std::move(values));
   }
-  result.rows = arrow::RecordBatch::Make(form_.schema, static_cast<int64_t>(patches.size()),
-                                         std::move(columns));
+  result.rows =
+      arrow::RecordBatch::Make(form_.schema, static_cast<int64_t>(puts.size()), std::move(columns));
   return result;
+}
+
+/// Take from each batch what it gives, then put that in the order of the puts.
+Result<std::shared_ptr<arrow::Array>> PutReader::PatchedColumn(
+    size_t column, std::span<const Folded::Put> puts, const std::shared_ptr<arrow::Array>& former) {
+  std::vector<std::pair<RowRef, int64_t>> places;  // where a value lies, and of which put it is
+  for (size_t i = 0; i < puts.size(); ++i) {
+    RowRef ref = folded_.patches[static_cast<size_t>(puts[i].patch) * form_.width() + column];
+    if (ref.batch == RowRef::kInTable) ref.row = static_cast<uint32_t>(i);
+    places.emplace_back(ref, static_cast<int64_t>(i));
+  }
+  std::sort(places.begin(), places.end());
+  arrow::ArrayVector pieces;
+  std::vector<int64_t> order(puts.size());
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < places.size(); ++i) {
+    const RowRef& ref = places[i].first;
+    order[static_cast<size_t>(places[i].second)] = static_cast<int64_t>(i);
+    rows.push_back(ref.row);
+    if (i + 1 < places.size() && places[i + 1].first.batch == ref.batch) continue;
+    const auto& values =
+        ref.batch == RowRef::kInTable ? former : batches_[ref.batch]->columns[column];
+    FRESHET_TRY(auto indices, IndicesOf(rows));
+    FRESHET_TRY(auto taken, Take(values, indices));
+    pieces.push_back(std::move(taken));
+    rows.clear();
+  }
+  FRESHET_TRY(auto whole, arrow::Concatenate(pieces));
+  FRESHET_TRY(auto indices, IndicesOf(order));
+  return Take(whole, indices);
 }
 
 }  // namespace freshet::apply

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/fold.h"
 
+#include <arrow/builder.h>
+#include <arrow/compute/api_vector.h>
 #include <arrow/json/from_string.h>
 #include <arrow/util/key_value_metadata.h>
 #include <gtest/gtest.h>
@@ -48,25 +50,35 @@ class FoldTest : public ::testing::Test {
                                 const std::vector<std::string>& table = {}) {
     auto folded = Fold(form_, items);
     EXPECT_TRUE(folded.ok()) << folded.status().ToString();
-    arrow::ArrayVector recovered(form_.width());
-    for (size_t i = 0; i < form_.width(); ++i) {
-      if (!folded->wanted_columns[i]) continue;
-      recovered[i] = arrow::json::ArrayFromJSONString(
-                         form_.schema->field(static_cast<int>(i))->type(), table.at(i))
-                         .ValueOrDie();
-    }
     std::vector<std::string> rows;
-    PutReader reader(form_, items, *folded, recovered, 2);
-    for (auto piece = reader.Next(); piece.ok() && piece->rows; piece = reader.Next()) {
-      EXPECT_EQ(piece->keys.size(), static_cast<size_t>(piece->rows->num_rows()));
-      for (int64_t row = 0; row < piece->rows->num_rows(); ++row) {
+    auto add = [&](const KeyedRows& piece) {
+      EXPECT_EQ(piece.keys.size(), static_cast<size_t>(piece.rows->num_rows()));
+      for (int64_t row = 0; row < piece.rows->num_rows(); ++row) {
         std::string text;
-        for (const auto& column : piece->rows->columns()) {
+        for (const auto& column : piece.rows->columns()) {
           text += column->GetScalar(row).ValueOrDie()->ToString() + " ";
         }
         rows.push_back(text);
       }
+    };
+    PutReader reader(form_, items, *folded, 2);
+    for (auto piece = reader.Next(); piece.ok() && piece->rows; piece = reader.Next()) add(*piece);
+    std::vector<Folded::Put> patched;
+    arrow::Int64Builder wanted;
+    for (const auto& put : folded->puts) {
+      if (put.patch < 0) continue;
+      patched.push_back(put);
+      EXPECT_TRUE(wanted.Append(std::max(put.wanted, 0)).ok());
     }
+    auto indices = wanted.Finish().ValueOrDie();
+    arrow::ArrayVector former(form_.width());
+    for (size_t i = 0; i < form_.width(); ++i) {
+      if (!folded->wanted_columns[i] || patched.empty()) continue;
+      auto type = form_.schema->field(static_cast<int>(i))->type();
+      auto values = arrow::json::ArrayFromJSONString(type, table.at(i)).ValueOrDie();
+      former[i] = arrow::compute::Take(*values, *indices).ValueOrDie();
+    }
+    if (!patched.empty()) add(reader.Patched(patched, former).value());
     std::sort(rows.begin(), rows.end());
     return rows;
   }
@@ -173,13 +185,15 @@ TEST_F(FoldTest, AColumnTheTableLacksOrHoldsOtherwiseIsAnError) {
   EXPECT_TRUE(Project(form_, changes).status().Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED));
 }
 
-TEST_F(FoldTest, SelectKeepsRowsAndTheirKeys) {
-  auto batch = std::get<FoldBatch>(Batch({{Op::kInsert, {1, "a", "A"}, {}, 0},
-                                          {Op::kInsert, {2, "b", "B"}, {}, 0},
-                                          {Op::kInsert, {3, "c", "C"}, {}, 0}}));
-  auto selected = Select(batch, std::vector<int64_t>{0, 2}).value();
-  EXPECT_EQ(selected.keys, (std::vector<KeyHash>{batch.keys[0], batch.keys[2]}));
-  EXPECT_EQ(Puts({FoldItem(selected)}), (Rows{"1 a A ", "3 c C "}));
+TEST_F(FoldTest, AValueThatNoPutNeedsIsNotWanted) {
+  std::vector<FoldItem> items = {Batch({{Op::kUpdate, {1, "a", Unsent{}}, {}, 0},
+                                        {Op::kDelete, {1, Null(), Null()}, {}, 0},
+                                        {Op::kUpdate, {2, "b", Unsent{}}, {}, 0},
+                                        {Op::kUpdate, {2, "bb", "B"}, {}, 0}})};
+  auto folded = Fold(form_, items).value();
+  ASSERT_EQ(folded.puts.size(), 1u);
+  EXPECT_EQ(folded.puts[0].patch, -1);
+  EXPECT_EQ(folded.puts[0].wanted, -1);
 }
 
 }  // namespace

@@ -40,8 +40,11 @@ class Follower {
     if (mark->version < 0 || mark->version > target.version) return none;
     auto known = table_.At(mark->version);
     if (known.ok()) return *known;
-    if (known.status().Is(ErrorClass::NOT_FOUND)) return none;
-    return known.status();
+    // The log no longer reaches it, or no longer whole: others clean it up.
+    const bool gone = known.status().Is(ErrorClass::NOT_FOUND) ||
+                      known.status().Is(ErrorClass::DELTA_CORRUPT) ||
+                      known.status().Is(ErrorClass::DELTA_UNSUPPORTED);
+    return gone ? Result<std::shared_ptr<const delta::Snapshot>>(none) : known.status();
   }
 
   /// Whether a file has rows at the target that the entries may lack.
@@ -52,9 +55,11 @@ class Follower {
     const auto& old = before->second.deletion_vector;
     if (!old || old == file.deletion_vector) return false;
     if (!file.deletion_vector) return true;
-    FRESHET_TRY(auto was, delta::DeletionVector::Load(*table_.store(), *old));
+    auto was = delta::DeletionVector::Load(*table_.store(), *old);
+    if (was.status().Is(ErrorClass::NOT_FOUND)) return true;  // vacuumed: nobody knows any more
+    if (!was.ok()) return was.status();
     FRESHET_TRY(auto is, delta::DeletionVector::Load(*table_.store(), *file.deletion_vector));
-    return !is.Covers(was);
+    return !is.Covers(*was);
   }
 
   Status Index(const delta::AddFile& file) {

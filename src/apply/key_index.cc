@@ -105,6 +105,7 @@ class RocksIndex final : public KeyIndex {
                 const Mark& mark) override;
   Result<std::vector<std::vector<RowAddress>>> Find(const record::FlowId& flow, bool keyless,
                                                     std::span<const KeyHash> keys) override;
+  Status Forget(const record::FlowId& flow, std::span<const IndexEntry> entries) override;
   Status Reset(const record::FlowId& flow) override;
 
  private:
@@ -304,6 +305,27 @@ Result<std::vector<std::vector<RowAddress>>> RocksIndex::Find(const record::Flow
   FRESHET_TRY(rocksdb::DB * db, Get());
   std::string prefix = Prefix(flow, kEntry);
   return keyless ? FindKeyless(prefix, keys, db) : FindKeyed(prefix, keys, db);
+}
+
+Status RocksIndex::Forget(const record::FlowId& flow, std::span<const IndexEntry> entries) {
+  FRESHET_TRY(rocksdb::DB * db, Get());
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  std::string key = Prefix(flow, kEntry);
+  const size_t prefix = key.size();
+  while (!entries.empty()) {
+    auto part = entries.first(std::min(entries.size(), limits::kIndexIngestEntriesMin));
+    entries = entries.subspan(part.size());
+    rocksdb::WriteBatch batch;
+    for (const auto& entry : part) {
+      key.resize(prefix);
+      PutHash(entry.key, &key);
+      PutAddress(entry.address, &key);
+      FRESHET_CHECK_OK(Check(batch.Delete(key)));
+    }
+    FRESHET_CHECK_OK(Check(db->Write(options, &batch)));
+  }
+  return Status::Ok();
 }
 
 Status RocksIndex::Reset(const record::FlowId& flow) {

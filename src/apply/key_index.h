@@ -47,7 +47,7 @@ class KeyIndex {
   /// The Delta version and key layout the flow's entries reflect; nothing: no entries.
   struct Mark {
     int64_t version = -1;
-    // key columns and their types, generation and table id: another layout means rebuild
+    // form of the hashes, table id and key columns: another layout means rebuild
     std::string layout;
     bool operator==(const Mark&) const = default;
   };
@@ -59,6 +59,9 @@ class KeyIndex {
   virtual Result<std::vector<std::vector<RowAddress>>> Find(const record::FlowId& flow,
                                                             bool keyless,
                                                             std::span<const KeyHash> keys) = 0;
+  /// Forget entries of a keyless flow whose rows are dead at the version it reflects. Stale ones
+  /// cost a look each time their key is asked for; losing this call costs no more than that.
+  virtual Status Forget(const record::FlowId& flow, std::span<const IndexEntry> entries) = 0;
   /// Forget a flow.
   virtual Status Reset(const record::FlowId& flow) = 0;
 };

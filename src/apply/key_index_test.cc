@@ -61,6 +61,11 @@ TEST_F(KeyIndexTest, AKeylessFlowKeepsEveryAddress) {
   ASSERT_TRUE(index->Ingest(flow_, true, {{key, {10, 4}}, {key, {10, 5}}}, {2, ""}).ok());
   EXPECT_EQ(index->Find(flow_, true, {&key, 1}).value()[0],
             (std::vector<RowAddress>{{10, 4}, {10, 5}}));
+  std::vector<IndexEntry> dead = {{key, {10, 5}}, {key, {99, 1}}};
+  ASSERT_TRUE(index->Forget(flow_, dead).ok());
+  EXPECT_EQ(index->Find(flow_, true, {&key, 1}).value()[0], (std::vector<RowAddress>{{10, 4}}));
+  EXPECT_EQ(index->Find(flow_, true, {&next, 1}).value()[0], (std::vector<RowAddress>{{10, 6}}));
+  EXPECT_EQ(index->Version(flow_).value(), (KeyIndex::Mark{2, ""}));
 }
 
 TEST_F(KeyIndexTest, AFileIsIngestedWithItsMarkAndSurvivesACrash) {

@@ -5,6 +5,7 @@
 
 #include "apply/key_hash.h"
 #include "delta/stats.h"
+#include "parquet/reader.h"
 
 namespace freshet::apply {
 
@@ -21,77 +22,130 @@ delta::RemoveFile RemoveOf(const delta::AddFile& file, int64_t now_ms) {
   return remove;
 }
 
-Result<LiveRows> LiveRows::Of(std::shared_ptr<store::FileStore> table,
-                              std::shared_ptr<const delta::Snapshot> snapshot) {
-  LiveRows rows;
-  rows.table_ = std::move(table);
-  rows.snapshot_ = std::move(snapshot);
-  rows.files_.reserve(rows.snapshot_->files.size());
-  for (const auto& [path, add] : rows.snapshot_->files) {
-    File& file = rows.files_[HashPath(path)];
-    if (file.add != nullptr) {
-      return Error(ErrorClass::INTERNAL, "two data files have one hash: {} and {}", path,
-                   file.add->path);
-    }
-    file.add = &add;
+Status FilePaths::Add(const std::string& path, const delta::Snapshot& snapshot) {
+  auto [known, fresh] = paths_.try_emplace(HashPath(path), path);
+  if (fresh || known->second == path) return Status::Ok();
+  if (snapshot.files.contains(known->second)) {
+    return Error(ErrorClass::INTERNAL, "two data files have one hash: {} and {}", path,
+                 known->second);
   }
-  return rows;
-}
-
-Status LiveRows::Load(File* file) {
-  if (file->loaded) return Status::Ok();
-  if (file->add->deletion_vector) {
-    FRESHET_TRY(file->dead, delta::DeletionVector::Load(*table_, *file->add->deletion_vector));
-  }
-  file->loaded = true;
+  known->second = path;
   return Status::Ok();
 }
 
+Status FilePaths::Follow(const delta::Snapshot& snapshot) {
+  // Most of what is known may have gone meanwhile.
+  if (version_ == snapshot.version && paths_.size() < 1024 + 2 * snapshot.files.size())
+    return Status::Ok();
+  version_ = -1;
+  paths_.clear();
+  for (const auto& [path, file] : snapshot.files) FRESHET_CHECK_OK(Add(path, snapshot));
+  version_ = snapshot.version;
+  return Status::Ok();
+}
+
+Status FilePaths::Follow(const delta::Snapshot& snapshot, const std::vector<std::string>& added) {
+  if (std::exchange(version_, -1) != snapshot.version - 1) return Status::Ok();
+  for (const auto& path : added) FRESHET_CHECK_OK(Add(path, snapshot));
+  version_ = snapshot.version;
+  return Status::Ok();
+}
+
+const std::string* FilePaths::Find(uint64_t hash) const {
+  auto found = paths_.find(hash);
+  return found == paths_.end() ? nullptr : &found->second;
+}
+
+void LiveRows::Add(delta::AddFile file) {
+  const delta::AddFile& added = added_.emplace_back(std::move(file));
+  files_[HashPath(added.path)] = {.add = &added, .touched = false, .fresh = true, .dead = {}};
+}
+
+Result<LiveRows::File*> LiveRows::Get(uint64_t hash) {
+  auto [place, first] = files_.try_emplace(hash);
+  File& file = place->second;
+  if (!first) return &file;
+  const std::string* path = paths_->Find(hash);
+  if (path == nullptr) return &file;
+  auto live = snapshot_->files.find(*path);
+  if (live == snapshot_->files.end()) return &file;
+  if (live->second.deletion_vector) {
+    auto dead = delta::DeletionVector::Load(*table_, *live->second.deletion_vector);
+    if (!dead.ok()) {
+      files_.erase(place);
+      return dead.status();
+    }
+    file.dead = std::move(*dead);
+  }
+  file.add = &live->second;
+  return &file;
+}
+
 Result<const delta::AddFile*> LiveRows::Find(const RowAddress& address) {
-  auto found = files_.find(address.file);
-  if (found == files_.end()) return static_cast<const delta::AddFile*>(nullptr);
-  FRESHET_CHECK_OK(Load(&found->second));
-  return found->second.dead.Contains(address.row) ? nullptr : found->second.add;
+  FRESHET_TRY(const File* file, Get(address.file));
+  if (all_dead_ && !file->fresh) return static_cast<const delta::AddFile*>(nullptr);
+  return file->dead.Contains(address.row) ? nullptr : file->add;
 }
 
 void LiveRows::Kill(const RowAddress& address) {
   File& file = files_.at(address.file);
-  FRESHET_ASSERT(file.loaded);
+  FRESHET_ASSERT(file.add != nullptr);
   file.dead.Add(address.row);
   file.touched = true;
 }
 
-Result<int64_t> LiveRows::KillAll() {
+int64_t LiveRows::KillAll() {
   all_dead_ = true;
   int64_t rows = 0;
-  for (const auto& [hash, file] : files_) {
-    int64_t of_file = delta::RowsOf(file.add->stats_json);
-    int64_t dead = file.add->deletion_vector ? file.add->deletion_vector->cardinality : 0;
+  for (const auto& [path, file] : snapshot_->files) {
+    int64_t of_file = delta::RowsOf(file.stats_json);
+    int64_t dead = file.deletion_vector ? file.deletion_vector->cardinality : 0;
     if (of_file > dead) rows += of_file - dead;
   }
   return rows;
 }
 
+/// How many rows a file has, dead ones included; other writers may leave that to the file itself.
+Result<int64_t> LiveRows::RowsOf(const delta::AddFile& file) {
+  int64_t rows = delta::RowsOf(file.stats_json);
+  if (rows >= 0) return rows;
+  FRESHET_TRY(auto reader, parquet::Reader::Open(table_, file.path));
+  return reader->rows();
+}
+
 Result<std::vector<delta::Action>> LiveRows::ToActions(int64_t now_ms) {
   std::vector<delta::Action> actions;
-  std::vector<const delta::AddFile*> adds;
+  if (all_dead_) {
+    for (const auto& [path, add] : snapshot_->files) actions.emplace_back(RemoveOf(add, now_ms));
+  }
+  std::vector<File*> touched;
+  for (auto& [hash, file] : files_) {
+    if (file.touched) touched.push_back(&file);
+  }
+  std::sort(touched.begin(), touched.end(),
+            [](const File* a, const File* b) { return a->add->path < b->add->path; });
+  std::vector<delta::AddFile> adds;
   std::vector<delta::DeletionVector> vectors;
-  for (const auto& [path, add] : snapshot_->files) {
-    File& file = files_.at(HashPath(path));
-    if (!file.touched && !all_dead_) continue;
-    actions.emplace_back(RemoveOf(add, now_ms));
-    if (all_dead_ || file.dead.cardinality() == delta::RowsOf(add.stats_json)) continue;
-    adds.push_back(&add);
-    vectors.push_back(file.dead);
+  for (File* file : touched) {
+    if (!file->fresh) actions.emplace_back(RemoveOf(*file->add, now_ms));
+    FRESHET_TRY(const int64_t rows, RowsOf(*file->add));
+    if (file->dead.cardinality() == rows) continue;
+    adds.push_back(*file->add);
+    // A file with a vector has to say how many rows it has.
+    if (delta::RowsOf(adds.back().stats_json) < 0)
+      adds.back().stats_json = fmt::format(R"({{"numRecords":{}}})", rows);
+    vectors.push_back(std::move(file->dead));
+  }
+  for (const auto& add : added_) {
+    if (!files_.at(HashPath(add.path)).touched) actions.emplace_back(add);
   }
   if (adds.empty()) return actions;
   FRESHET_TRY(auto descriptors, delta::DeletionVector::Write(*table_, vectors));
   for (size_t i = 0; i < adds.size(); ++i) {
-    delta::AddFile add = *adds[i];
-    add.deletion_vector = descriptors[i];
-    add.stats_json = delta::WithoutTightBounds(add.stats_json);
-    add.data_change = true;
-    actions.emplace_back(std::move(add));
+    adds[i].deletion_vector = std::move(descriptors[i]);
+    adds[i].stats_json = delta::WithoutTightBounds(adds[i].stats_json);
+    adds[i].data_change = true;
+    actions.emplace_back(std::move(adds[i]));
   }
   return actions;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -12,36 +13,62 @@
 
 namespace freshet::apply {
 
-/// The rows of a table that live at one version, and those that a commit on it marks dead. Loads a
-/// file's deletion vector when it is first asked about. One thread.
+/// The paths of a table's files by the hashes that stand for them in addresses: read once, then
+/// told what each commit adds, so that a commit costs what it touches. Files that went are known a
+/// while longer. One thread.
+class FilePaths {
+ public:
+  /// Know every file of this version. Errors: INTERNAL (two paths with one hash).
+  Status Follow(const delta::Snapshot& snapshot);
+  /// Know what this commit added, if the version before it was known.
+  Status Follow(const delta::Snapshot& snapshot, const std::vector<std::string>& added);
+  /// Return the path; null: no file of the table has this hash.
+  const std::string* Find(uint64_t hash) const;
+
+ private:
+  Status Add(const std::string& path, const delta::Snapshot& snapshot);
+
+  int64_t version_ = -1;
+  std::unordered_map<uint64_t, std::string> paths_;
+};
+
+/// The rows of a table that live at one version, and those that a commit on it adds and marks dead.
+/// Loads a file's deletion vector when it is first asked about. One thread.
 class LiveRows {
  public:
-  /// Errors: INTERNAL (two paths with one hash).
-  static Result<LiveRows> Of(std::shared_ptr<store::FileStore> table,
-                             std::shared_ptr<const delta::Snapshot> snapshot);
+  /// REQUIRES: `paths` knows the snapshot's version.
+  LiveRows(std::shared_ptr<store::FileStore> table, std::shared_ptr<const delta::Snapshot> snapshot,
+           const FilePaths* paths)
+      : table_(std::move(table)), snapshot_(std::move(snapshot)), paths_(paths) {}
 
+  /// Count a new file's rows too: they can be found and killed like the others.
+  void Add(delta::AddFile file);
   /// Return the file the row lives in; null: it is dead, or its file is not the table's.
   Result<const delta::AddFile*> Find(const RowAddress& address);
   /// Mark a row dead. REQUIRES: Find returned its file.
   void Kill(const RowAddress& address);
-  /// Mark every row dead; returns how many there were (files without statistics don't count).
-  Result<int64_t> KillAll();
+  /// Mark every row dead that the version has; returns how many there were (files without
+  /// statistics don't count).
+  int64_t KillAll();
 
   /// Return what the commit says of it: vectors old ∪ new, written to one file; a file without a
-  /// living row is removed.
+  /// living row is removed, or not added at all. To be called once.
   Result<std::vector<delta::Action>> ToActions(int64_t now_ms);
 
  private:
   struct File {
-    const delta::AddFile* add = nullptr;
-    bool loaded = false, touched = false;
+    const delta::AddFile* add = nullptr;  // null: not the table's
+    bool touched = false, fresh = false;
     delta::DeletionVector dead;
   };
-  Status Load(File* file);
+  Result<File*> Get(uint64_t hash);
+  Result<int64_t> RowsOf(const delta::AddFile& file);
 
   std::shared_ptr<store::FileStore> table_;
   std::shared_ptr<const delta::Snapshot> snapshot_;
-  std::unordered_map<uint64_t, File> files_;  // by the path's hash
+  const FilePaths* paths_;
+  std::unordered_map<uint64_t, File> files_;  // those asked about, by the path's hash
+  std::deque<delta::AddFile> added_;          // in the order they came
   bool all_dead_ = false;
 };
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/staged_changes.h"
 
+#include <arrow/util/byte_size.h>
+
 #include "base/limits.h"
+#include "record/arrow_status.h"
 
 namespace freshet::apply {
 namespace {
 
 using record::ChangeView;
-using record::Op;
 using record::SegmentNumber;
 
 class Scan {
@@ -45,7 +47,6 @@ class Scan {
     if (run.last <= wanted_.position) return;
     changes_.runs.push_back({manifest, &run});
     changes_.bytes += run.length;
-    changes_.has_missing = changes_.has_missing || run.has_missing;
   }
 
   void TakeEnd(const staging::TableEnded& end) {
@@ -57,7 +58,6 @@ class Scan {
     changes_.truncated = true;
     changes_.runs.clear();
     changes_.bytes = 0;
-    changes_.has_missing = false;
   }
 
   const ChangesWanted& wanted_;
@@ -100,73 +100,37 @@ Result<StagedChanges> ScanChanges(staging::StagingReader* staging, const Changes
 ChangeLoader::ChangeLoader(staging::StagingReader* staging, const RowForm& form,
                            const StagedChanges& changes, record::Sequence position,
                            size_t fold_bytes_max)
-    : staging_(staging), form_(form), changes_(changes), position_(position) {
-  passes_ = static_cast<uint64_t>(changes.bytes) / fold_bytes_max + 1;
-}
+    : staging_(staging),
+      form_(form),
+      changes_(changes),
+      position_(position),
+      fold_bytes_max_(fold_bytes_max) {}
 
-Result<std::vector<FoldBatch>> ChangeLoader::Read(const StagedChanges::Run& run) {
+Status ChangeLoader::Read(const StagedChanges::Run& run) {
   FRESHET_TRY(auto staged, staging_->Read(*run.manifest, *run.run));
-  std::vector<FoldBatch> batches;
   for (auto& rows : staged) {
-    if (run.run->first <= position_) {
-      rows = rows->Slice(FirstAfter(ChangeView(rows), position_));
-    }
-    if (rows->num_rows() == 0) continue;
-    FRESHET_TRY(auto batch, Project(form_, std::move(rows)));
-    batches.push_back(std::move(batch));
-  }
-  return batches;
-}
-
-KeyHash ChangeLoader::RootOf(KeyHash key) {
-  KeyHash root = key;
-  for (auto next = joined_.find(root); next != joined_.end(); next = joined_.find(root)) {
-    root = next->second;
-  }
-  while (key != root) key = std::exchange(joined_[key], root);
-  return root;
-}
-
-void ChangeLoader::Join(const FoldBatch& batch) {
-  ChangeView view(batch.changes);
-  for (int64_t row = 1; row < view.size(); ++row) {
-    if (view.op(row) != Op::kInsert || !view.has_missing(row)) continue;
-    KeyHash from = RootOf(batch.keys[static_cast<size_t>(row - 1)]);
-    KeyHash to = RootOf(batch.keys[static_cast<size_t>(row)]);
-    if (from != to) joined_[to] = from;
-  }
-}
-
-Status ChangeLoader::Prepare() {
-  if (passes_ == 1 || !changes_.has_missing) return Status::Ok();
-  for (const auto& run : changes_.runs) {
-    if (!run.run->has_missing) continue;
-    FRESHET_TRY(auto batches, Read(run));
-    for (const auto& batch : batches) Join(batch);
+    if (run.run->first <= position_) rows = rows->Slice(FirstAfter(ChangeView(rows), position_));
+    if (rows->num_rows() > 0) read_.push_back(std::move(rows));
   }
   return Status::Ok();
 }
 
-Result<std::vector<FoldItem>> ChangeLoader::Load(uint64_t pass) {
+Result<std::vector<FoldItem>> ChangeLoader::Next() {
   std::vector<FoldItem> items;
-  if (changes_.truncated) items.emplace_back(FoldBarrier{});
-  std::vector<int64_t> rows;
-  for (const auto& run : changes_.runs) {
-    FRESHET_TRY(auto batches, Read(run));
-    for (auto& batch : batches) {
-      if (passes_ == 1) {
-        items.emplace_back(std::move(batch));
-        continue;
-      }
-      rows.clear();
-      for (size_t i = 0; i < batch.keys.size(); ++i) {
-        KeyHash root = joined_.empty() ? batch.keys[i] : RootOf(batch.keys[i]);
-        if (root.high % passes_ == pass) rows.push_back(static_cast<int64_t>(i));
-      }
-      if (rows.empty()) continue;
-      FRESHET_TRY(auto selected, Select(batch, rows));
-      items.emplace_back(std::move(selected));
+  if (!begun_ && changes_.truncated) items.emplace_back(FoldBarrier{});
+  begun_ = true;
+  size_t bytes = 0;
+  while (bytes < fold_bytes_max_) {
+    if (read_.empty()) {
+      if (next_run_ == changes_.runs.size()) break;
+      FRESHET_CHECK_OK(Read(changes_.runs[next_run_++]));
+      continue;
     }
+    FRESHET_TRY(const int64_t of_batch, arrow::util::ReferencedBufferSize(*read_.front()));
+    bytes += static_cast<size_t>(of_batch);
+    FRESHET_TRY(auto batch, Project(form_, std::move(read_.front())));
+    read_.pop_front();
+    items.emplace_back(std::move(batch));
   }
   return items;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <map>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -22,7 +22,6 @@ struct StagedChanges {
   std::vector<Run> runs;
   std::vector<record::TableShape> shapes;  // newer than `shape_version`, in order
   int64_t bytes = 0;
-  bool has_missing = false;
   UtcMicros committed_at = 0;  // the newest of them
 };
 
@@ -39,29 +38,27 @@ struct ChangesWanted {
 /// Errors: STAGING_EXPIRED, STAGING_CORRUPT.
 Result<StagedChanges> ScanChanges(staging::StagingReader* staging, const ChangesWanted& wanted);
 
-/// Reads collected changes for the fold, in passes by key hash where they are too many to keep at
-/// once. Keys that a key change with unsent columns joins are in one pass.
+/// Reads collected changes for the fold, in order, in slices of whole batches: a key change is
+/// never split. Each slice is folded on what those before it made of the table, so a slice too many
+/// costs time and changes nothing.
 class ChangeLoader {
  public:
   ChangeLoader(staging::StagingReader* staging, const RowForm& form, const StagedChanges& changes,
                record::Sequence position, size_t fold_bytes_max);
-  /// REQUIRES: called before Load.
-  Status Prepare();
-  uint64_t passes() const { return passes_; }
-  /// Return the fold's input of one pass.
-  Result<std::vector<FoldItem>> Load(uint64_t pass);
+  /// Return the fold's next input, of about `fold_bytes_max` at most; nothing at the end.
+  Result<std::vector<FoldItem>> Next();
 
  private:
-  Result<std::vector<FoldBatch>> Read(const StagedChanges::Run& run);
-  KeyHash RootOf(KeyHash key);
-  void Join(const FoldBatch& batch);
+  Status Read(const StagedChanges::Run& run);
 
   staging::StagingReader* const staging_;
   const RowForm& form_;
   const StagedChanges& changes_;
   const record::Sequence position_;
-  uint64_t passes_ = 1;
-  std::map<KeyHash, KeyHash> joined_;  // a key → one it goes with; roots are absent
+  const size_t fold_bytes_max_;
+  bool begun_ = false;
+  size_t next_run_ = 0;
+  std::deque<std::shared_ptr<arrow::RecordBatch>> read_;  // and not yet returned
 };
 
 }  // namespace freshet::apply

@@ -85,6 +85,7 @@ class StagingApplier final : public TableApplier {
   const TxnNames names_;
   delta::Table table_;
   std::shared_ptr<const delta::Snapshot> known_;  // null: no table yet
+  FilePaths paths_;                               // of known_, as far as it was asked about
   TableMark mark_;                                // of known_
   Positions positions_;                           // of known_
   int64_t checkpointed_ = 0;  // the newest version with a checkpoint, as far as known
@@ -328,11 +329,13 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   } else {
     FRESHET_CHECK_OK(FollowIndex(context_.index, flow_.id, form, table_, *known_, stop));
   }
+  FRESHET_CHECK_OK(paths_.Follow(*known_));
   ChangePlanner planner({.flow = flow_.id,
                          .name = flow_.source.ToString(),
                          .store = context_.table,
                          .snapshot = known_,
-                         .form = &form},
+                         .form = &form,
+                         .paths = &paths_},
                         context_.index, NowMs());
   ChangeLoader loader(context_.staging, form.rows, changes, mark_.position,
                       context_.fold_bytes_max);
@@ -350,6 +353,7 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   if (applied.ok() && plan->has_entries) {
     FRESHET_CHECK_OK(context_.index->Ingest(flow_.id, form.rows.keyless(), std::move(plan->entries),
                                             {applied->version, form.layout}));
+    FRESHET_CHECK_OK(context_.index->Forget(flow_.id, plan->gone));
   }
   return applied;
 }
@@ -370,7 +374,12 @@ Result<Applied> StagingApplier::Commit(Draft draft) {
       draft.applied.rows_inserted, draft.applied.rows_updated, draft.applied.rows_deleted);
   info.txn_id = RandomUuid();
   info.engine = "Freshet/" FRESHET_VERSION;
+  std::vector<std::string> added;
+  for (const auto& action : draft.actions) {
+    if (const auto* add = std::get_if<delta::AddFile>(&action)) added.push_back(add->path);
+  }
   FRESHET_TRY(auto committed, table_.Commit(known_, std::move(info), std::move(draft.actions)));
+  FRESHET_CHECK_OK(paths_.Follow(*committed, added));
   FRESHET_CHECK_OK(ReadPositions(*committed, &mark_, &positions_));
   known_ = std::move(committed);
   draft.applied.state = Applied::State::kCommitted;

@@ -67,10 +67,10 @@ class TableApplier {
     Clock* clock = nullptr;
     record::Observer* observer = nullptr;
     std::string pipeline_mark;  // goes into the table's mark
-    // the reader's record says the table existed: missing now is POSITION_LOST
-    /// Change bytes one fold keeps; above it the fold runs in passes. Another value is for tests.
-    size_t fold_bytes_max = limits::kFoldBytesMax;
+    /// The reader's record says the table existed: missing now is POSITION_LOST.
     bool created_before = false;
+    /// Change bytes one fold keeps. Another value is for tests.
+    size_t fold_bytes_max = limits::kFoldBytesMax;
   };
   static Result<std::unique_ptr<TableApplier>> Open(Flow flow, Context context);
   virtual ~TableApplier() = default;

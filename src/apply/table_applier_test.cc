@@ -3,48 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include "apply/staged_world_test.h"
+#include "apply/applied_table_test.h"
+#include "apply/live_rows.h"
+#include "delta/deletion_vector.h"
+#include "delta/stats.h"
 
 namespace freshet::apply {
 namespace {
 
-using fakes::ChangeRow;
-using fakes::Unsent;
-using record::Op;
-using Lines = std::vector<std::string>;
-
-fakes::Value Null() { return std::monostate{}; }
-
-class TableApplierTest : public ::testing::Test {
- protected:
-  static record::TableShape Shape(int key_columns = 1, const std::string& note = "note") {
-    return fakes::MakeShape("100", "public", "t",
-                            {{"id", arrow::int64()}, {note, arrow::utf8()}, {"big", arrow::utf8()}},
-                            key_columns);
-  }
-  static ChangeRow Change(Op op, fakes::Row row, uint64_t position, uint64_t ordinal = 1) {
-    return {op, std::move(row), StagedWorld::At(position, ordinal),
-            static_cast<UtcMicros>(position)};
-  }
-  /// A table with the rows 1 and 2 at position 10.
-  void Snapshot(int key_columns = 1) {
-    world_.List(Shape(key_columns));
-    world_.Begin(1, 10);
-    world_.Chunk(1, 0, {{1, "a", "A"}});
-    world_.Seal();
-    world_.Chunk(1, 1, {{2, "b", "B"}});
-    world_.End(1);
-    world_.Seal();
-  }
-  Applied::State Settle(TableApplier* applier) {
-    auto applied = world_.ApplyAll(applier);
-    EXPECT_TRUE(applied.ok()) << applied.status().ToString();
-    return applied.ok() ? applied->state : Applied::State::kCommitted;
-  }
-  Applied::State Settle() { return Settle(world_.Open().get()); }
-
-  StagedWorld world_;
-};
+using TableApplierTest = AppliedTableTest;
 
 TEST_F(TableApplierTest, SnapshotThenChanges) {
   world_.List(Shape());
@@ -312,6 +279,132 @@ TEST_F(TableApplierTest, AForeignTableIsRefused) {
   info.txn_id = "foreign";
   ASSERT_TRUE(table.Commit(nullptr, info, {protocol, metadata}).ok());
   EXPECT_TRUE(world_.Open()->Current().status().Is(ErrorClass::TABLE_FOREIGN));
+}
+
+TEST_F(TableApplierTest, AFoldAboveItsLimitGoesSliceBySliceIntoOneCommit) {
+  Snapshot();
+  EXPECT_EQ(Settle(), Applied::State::kCurrent);
+  world_.fold_bytes_max_ = 1;
+  int64_t version = world_.Version();
+  // Each key moves onto the place of the one before it: all of them hang together, and every unsent
+  // value is that of a row which an earlier slice wrote.
+  for (uint64_t i = 0; i < 10; ++i) {
+    auto key = static_cast<int64_t>(i == 0 ? 1 : 10 + i);
+    world_.Change(
+        {Change(Op::kDelete, {key, Null(), Null()}, 11 + i, 1),
+         Change(Op::kInsert, {static_cast<int64_t>(11 + i), "moved", Unsent{}}, 11 + i, 2),
+         Change(Op::kInsert, {key, "new", fmt::format("N{}", i)}, 11 + i, 3)});
+    world_.Seal();
+  }
+  EXPECT_EQ(Settle(), Applied::State::kCurrent);
+  EXPECT_EQ(world_.Version(), version + 1);
+  EXPECT_EQ(world_.Rows(),
+            (Lines{"1 new N0", "11 new N1", "12 new N2", "13 new N3", "14 new N4", "15 new N5",
+                   "16 new N6", "17 new N7", "18 new N8", "19 new N9", "2 b B", "20 moved A"}));
+  // The index knows the rows where they are now.
+  world_.Change({Change(Op::kUpdate, {20, "twenty", Unsent{}}, 40),
+                 Change(Op::kDelete, {11, Null(), Null()}, 40, 2),
+                 Change(Op::kUpdate, {2, "bb", Unsent{}}, 40, 3)});
+  world_.Seal();
+  EXPECT_EQ(Settle(), Applied::State::kCurrent);
+  auto rows = world_.Rows();
+  EXPECT_EQ(rows.size(), 11u);
+  EXPECT_EQ(rows.back(), "20 twenty A");
+}
+
+TEST_F(TableApplierTest, SlicesBehindATruncateSeeNothingOfWhatWasBefore) {
+  Snapshot();
+  EXPECT_EQ(Settle(), Applied::State::kCurrent);
+  world_.fold_bytes_max_ = 1;
+  world_.Truncate(11);
+  world_.Change({Change(Op::kInsert, {1, "n", "N"}, 12)});
+  world_.Seal();
+  world_.Change({Change(Op::kUpdate, {1, "nn", Unsent{}}, 13),
+                 Change(Op::kDelete, {2, Null(), Null()}, 13, 2)});
+  world_.Seal();
+  EXPECT_EQ(Settle(), Applied::State::kCurrent);
+  EXPECT_EQ(world_.Rows(), (Lines{"1 nn N"}));
+}
+
+TEST_F(TableApplierTest, AFileThatDoesNotSayItsRowsGetsThemWithItsVector) {
+  Snapshot();
+  auto applier = world_.Open();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  delta::Table table(world_.table_);
+  auto base = table.Latest(nullptr).value();
+  std::vector<delta::Action> actions;
+  for (const auto& [path, old] : base->files) {
+    actions.emplace_back(RemoveOf(old, 0));
+    delta::AddFile add = old;
+    add.stats_json.clear();
+    actions.emplace_back(add);
+  }
+  delta::CommitInfo info;
+  info.txn_id = "foreign";
+  auto file = world_.Encode({{3, "c", "C"}, {4, "d", "D"}});
+  ASSERT_TRUE(
+      world_.table_->Put("foreign.parquet", std::string_view(*file.bytes), store::If::kAbsent)
+          .ok());
+  delta::AddFile add;
+  add.path = "foreign.parquet";
+  add.bytes = file.bytes->size();
+  actions.emplace_back(add);
+  ASSERT_TRUE(table.Commit(base, info, actions).ok());
+  world_.Change({Change(Op::kDelete, {1, Null(), Null()}, 12),
+                 Change(Op::kDelete, {3, Null(), Null()}, 12, 2)});
+  world_.Seal();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  EXPECT_EQ(world_.Rows(), (Lines{"2 b B", "4 d D"}));
+  auto snapshot = table.Latest(nullptr).value();
+  ASSERT_EQ(snapshot->files.size(), 2u) << "the file of row 1 has no living row left";
+  EXPECT_EQ(delta::RowsOf(snapshot->files.at("foreign.parquet").stats_json), 2);
+}
+
+TEST_F(TableApplierTest, AnIndexBehindAVacuumedVectorReadsTheFileAgain) {
+  world_.List(Shape());
+  world_.Begin(1, 10);
+  std::vector<fakes::Row> rows;
+  for (int64_t i = 0; i < 3000; ++i) rows.push_back({i, "a", "A"});
+  world_.Chunk(1, 0, rows);
+  world_.End(1);
+  std::vector<ChangeRow> deletes;  // scattered: a vector too large to lie in the log
+  for (int64_t i = 0; i < 3000; i += 2 + i % 3)
+    deletes.push_back(Change(Op::kDelete, {i, Null(), Null()}, 11, static_cast<uint64_t>(i) + 1));
+  world_.Change(deletes);
+  world_.Seal();
+  EXPECT_EQ(Settle(), Applied::State::kCurrent);
+  delta::Table table(world_.table_);
+  auto base = table.Latest(nullptr).value();
+  ASSERT_EQ(base->files.size(), 1u);
+  delta::AddFile add = base->files.begin()->second;
+  std::vector<delta::Action> actions = {RemoveOf(add, 0)};
+  delta::DeletionVector fewer;
+  for (uint64_t i = 0; i < 3000; i += 7) fewer.Add(i);
+  add.deletion_vector = delta::DeletionVector::Write(*world_.table_, {fewer}).value().front();
+  actions.emplace_back(add);
+  delta::CommitInfo info;
+  info.txn_id = "foreign";
+  ASSERT_TRUE(table.Commit(base, info, actions).ok());
+  auto files = world_.table_->List("", "", 100).value();
+  auto old = delta::RemoveFile(std::get<delta::RemoveFile>(actions[0])).deletion_vector;
+  ASSERT_EQ(old->storage, 'u');
+  int vacuumed = 0;
+  auto current = table.Latest(nullptr).value()->files.begin()->second.deletion_vector;
+  for (const auto& file : files) {
+    if (!file.path.starts_with("deletion_vector_")) continue;
+    auto bytes = world_.table_->Get(file.path, 0, -1).value();
+    if (static_cast<int64_t>(bytes->size()) == *old->offset + old->bytes + 8) {
+      ASSERT_TRUE(world_.table_->Remove(file.path).ok());
+      ++vacuumed;
+    }
+  }
+  ASSERT_EQ(vacuumed, 1);
+  world_.Change({Change(Op::kUpdate, {2, "found", Unsent{}}, 12)});
+  world_.Seal();
+  EXPECT_EQ(Settle(), Applied::State::kCurrent);
+  auto live = world_.Rows();
+  EXPECT_EQ(live.size(), 3000u - 429u);
+  EXPECT_EQ(std::count(live.begin(), live.end(), "2 found A"), 1);
 }
 
 TEST_F(TableApplierTest, ManyCommitsLeaveACheckpoint) {

@@ -42,7 +42,7 @@ inline constexpr int kSnapshotReadersMax = 2;
 inline constexpr size_t kSnapshotQueueBytesMax = 64 * kMiB;
 /// Received bytes waiting between a source's wire and the capture thread.
 inline constexpr size_t kWireQueueBytesMax = 32 * kMiB;
-/// Arrow bytes one fold keeps; above it the fold runs in several passes by key hash.
+/// Arrow bytes one fold keeps; more changes than that are folded slice by slice, in their order.
 inline constexpr size_t kFoldBytesMax = 128 * kMiB;
 /// Staged change bytes one commit takes together, beyond its first segment.
 inline constexpr size_t kApplyBytesMax = 64 * kMiB;

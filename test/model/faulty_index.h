@@ -30,6 +30,9 @@ class FaultyIndex final : public apply::KeyIndex {
       const record::FlowId& flow, bool keyless, std::span<const apply::KeyHash> keys) override {
     return index_->Find(flow, keyless, keys);
   }
+  Status Forget(const record::FlowId& flow, std::span<const apply::IndexEntry> entries) override {
+    return *crashed_ ? Status::Ok() : index_->Forget(flow, entries);
+  }
   Status Reset(const record::FlowId& flow) override { return index_->Reset(flow); }
 
  private:
