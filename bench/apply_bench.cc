@@ -79,7 +79,7 @@ class World {
     }
   }
   void Apply() {
-    while (Must(applier_->Apply(sealed_, {})).state == Applied::State::kCommitted) continue;
+    while (Must(applier_->Apply(sealed_, {})).state != Applied::State::kCurrent) continue;
   }
 
  private:

@@ -11,7 +11,8 @@
 #include "apply/staged_world_test.h"
 
 // The whole of apply against a model of a few lines: random changes, split at random into batches,
-// segments, commits and passes, with lost and lagging indexes and foreign commits in between.
+// segments, commits and slices, with compactions, lost and lagging indexes and foreign commits in
+// between.
 
 namespace freshet::apply {
 
@@ -87,6 +88,7 @@ class Play {
   Play(bool keyless, size_t fold_bytes_max, int snapshot_after)
       : keyless_(keyless), snapshot_after_(snapshot_after) {
     world_.fold_bytes_max_ = fold_bytes_max;
+    world_.compaction_ = {.files_min = 3, .bytes_min = 0, .commits_min = 2};
     world_.List(Shape());
     for (int64_t key = 0; key < 4; ++key) rows_.insert({key, {key, Text(), Text()}});
     applier_ = world_.Open();
@@ -143,6 +145,9 @@ class Play {
     std::vector<std::string> wanted;
     for (const auto& [key, row] : rows_) wanted.push_back(TextOf(row));
     std::sort(wanted.begin(), wanted.end());
+    RC_ASSERT(world_.Rows() == wanted);
+    applier_ = OpenAgain();
+    Apply();  // an update that starts looks for files to rewrite
     RC_ASSERT(world_.Rows() == wanted);
     int64_t version = world_.Version();
     applier_ = OpenAgain();

@@ -116,6 +116,7 @@ class StagedWorld {
     context.observer = &observer_;
     context.pipeline_mark = "pipeline";
     context.fold_bytes_max = fold_bytes_max_;
+    context.compaction = compaction_;
     context.created_before = created_before;
     return std::move(TableApplier::Open(flow_, std::move(context))).value();
   }
@@ -123,7 +124,9 @@ class StagedWorld {
   Result<Applied> ApplyAll(TableApplier* applier) {
     while (true) {
       auto applied = applier->Apply(sealed_, {});
-      if (!applied.ok() || applied->state != Applied::State::kCommitted) return applied;
+      if (!applied.ok() || applied->state == Applied::State::kCurrent ||
+          applied->state == Applied::State::kWaiting)
+        return applied;
     }
   }
   /// Each row as one text, sorted.
@@ -173,6 +176,7 @@ class StagedWorld {
   int seals_ = 0;
   record::SegmentNumber sealed_;
   size_t fold_bytes_max_ = limits::kFoldBytesMax;
+  CompactionRules compaction_;
 };
 
 }  // namespace freshet::apply

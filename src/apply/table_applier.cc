@@ -38,7 +38,8 @@ class StagingApplier final : public TableApplier {
       : flow_(std::move(flow)),
         context_(std::move(context)),
         names_(flow_.id),
-        table_(context_.table) {}
+        table_(context_.table),
+        commits_unlooked_(context_.compaction.commits_min) {}
 
   Result<Positions> Current() override {
     FRESHET_CHECK_OK(Named(Refresh()));
@@ -77,6 +78,8 @@ class StagingApplier final : public TableApplier {
   Result<std::optional<Applied>> Changes(SegmentNumber through, const std::stop_token& stop);
   Result<Applied> CommitChanges(const StagedChanges& changes, const std::stop_token& stop);
   Result<std::vector<delta::Action>> EvolveColumns(const StagedChanges& changes, TableForm* form);
+  Result<std::optional<Applied>> Compact(const std::stop_token& stop);
+  Result<std::optional<Applied>> CommitCompaction(Compaction* compaction);
   Result<Applied> Commit(Draft draft);
   TableMark MarkOf(const GenerationBegun& begun, const record::TableShape& shape) const;
 
@@ -90,6 +93,9 @@ class StagingApplier final : public TableApplier {
   Positions positions_;                           // of known_
   int64_t checkpointed_ = 0;  // the newest version with a checkpoint, as far as known
   SegmentNumber scanned_;     // no change of the table lies in the segments up to here
+  // Commits since files were looked through for some worth rewriting; a table just opened may need
+  // it.
+  int64_t commits_unlooked_ = 0;
 };
 
 int64_t Number(const delta::Snapshot& snapshot, const std::string& app_id) {
@@ -174,9 +180,18 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
       return applied ? *applied : Settled(waiting, latest, state);
     }
   }
+  // Under load changes go first, and every so often a compaction comes between them.
+  if (commits_unlooked_ >= 2 * context_.compaction.commits_min) {
+    FRESHET_TRY(auto applied, Compact(stop));
+    if (applied) return *applied;
+  }
   SegmentNumber from = std::max(positions_.changes, scanned_);
   if (from < through && state.last_segment > from) {
     FRESHET_TRY(auto applied, Changes(through, stop));
+    if (applied) return *applied;
+  }
+  if (commits_unlooked_ >= context_.compaction.commits_min) {
+    FRESHET_TRY(auto applied, Compact(stop));
     if (applied) return *applied;
   }
   return Settled({.state = Applied::State::kCurrent,
@@ -350,6 +365,7 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   std::move(plan->actions.begin(), plan->actions.end(), std::back_inserter(draft.actions));
   auto applied = Commit(std::move(draft));
   if (applied.status().Is(ErrorClass::DELTA_CONFLICT)) planner.Discard();
+  if (applied.ok()) ++commits_unlooked_;
   if (applied.ok() && plan->has_entries) {
     FRESHET_CHECK_OK(context_.index->Ingest(flow_.id, form.rows.keyless(), std::move(plan->entries),
                                             {applied->version, form.layout}));
@@ -358,14 +374,75 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   return applied;
 }
 
+/// Rewrite files that are worth it; nothing: there are none.
+Result<std::optional<Applied>> StagingApplier::Compact(const std::stop_token& stop) {
+  FRESHET_TRY(auto form, TableForm::Of(*known_, mark_));
+  auto files = ChooseFiles(*known_, context_.compaction);
+  // After a compaction there may be more to rewrite: look again, but let changes come first.
+  commits_unlooked_ = files.empty() ? 0 : context_.compaction.commits_min;
+  if (files.empty()) return std::optional<Applied>();
+  Compaction compaction(context_.table, std::move(form), known_, std::move(files), NowMs());
+  Status run = compaction.Run(stop);
+  if (!run.ok()) {
+    compaction.Discard();
+    return run;
+  }
+  auto applied = CommitCompaction(&compaction);
+  const bool lost = applied.status().Is(ErrorClass::COMMIT_ZOMBIE) ||
+                    applied.status().Is(ErrorClass::DELTA_CONFLICT);
+  if (applied.ok() ? !applied->has_value() : lost) compaction.Discard();
+  return applied;
+}
+
+Result<std::optional<Applied>> StagingApplier::CommitCompaction(Compaction* compaction) {
+  for (int attempt = 0; attempt < limits::kCommitAttemptsMax; ++attempt) {
+    FRESHET_TRY(auto actions, compaction->ActionsOn(*known_));
+    if (!actions) return std::optional<Applied>();
+    const int64_t base = known_->version;
+    Draft draft{.operation = "OPTIMIZE",
+                .actions = std::move(*actions),
+                .applied = {},
+                .positions = positions_};
+    auto applied = Commit(std::move(draft));
+    if (applied.status().Is(ErrorClass::DELTA_CONFLICT)) {
+      FRESHET_CHECK_OK(Refresh());
+      continue;
+    }
+    if (!applied.ok()) return applied.status();
+    // Entries of a state that the index does not reflect would hide what it lacks.
+    const auto& form = compaction->form();
+    FRESHET_TRY(const auto mark, context_.index->Version(flow_.id));
+    if (compaction->has_entries() && mark == KeyIndex::Mark{base, form.layout}) {
+      FRESHET_CHECK_OK(context_.index->Ingest(flow_.id, form.rows.keyless(),
+                                              compaction->TakeEntries(),
+                                              {applied->version, form.layout}));
+      FRESHET_CHECK_OK(context_.index->Forget(flow_.id, compaction->gone()));
+    }
+    context_.observer->OnEvent({"table_compacted",
+                                {{"table", flow_.source.ToString()},
+                                 {"flow", flow_.id.value()},
+                                 {"version", applied->version},
+                                 {"files", compaction->files()},
+                                 {"rows", compaction->rows()},
+                                 {"bytes", compaction->bytes()}}});
+    applied->state = Applied::State::kCompacted;
+    applied->through = positions_.changes;
+    return std::optional<Applied>(std::move(*applied));
+  }
+  return Error(ErrorClass::DELTA_CONFLICT, "a compaction lost {} commit races in a row",
+               limits::kCommitAttemptsMax);
+}
+
 Result<Applied> StagingApplier::Commit(Draft draft) {
   const int64_t now_ms = NowMs();
   auto txn = [&](const std::string& app_id, int64_t version) {
     draft.actions.emplace_back(delta::Txn{app_id, version, now_ms});
   };
-  txn(names_.generation, draft.positions.generation.value());
-  txn(names_.snapshot, draft.positions.snapshot.value());
-  txn(names_.changes, draft.positions.changes.value());
+  if (known_ == nullptr || draft.positions != positions_) {
+    txn(names_.generation, draft.positions.generation.value());
+    txn(names_.snapshot, draft.positions.snapshot.value());
+    txn(names_.changes, draft.positions.changes.value());
+  }
   delta::CommitInfo info;
   info.at_ms = now_ms;
   info.operation = draft.operation;

@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <string>
 
+#include "apply/compaction.h"
 #include "apply/key_index.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -33,6 +34,7 @@ struct Positions {
 struct Applied {
   enum class State : uint8_t {
     kCommitted,  // one commit; there may be more to do
+    kCompacted,  // one commit that changed no row: files were rewritten
     kCurrent,    // everything up to `through` is in the table, or does not concern it
     kWaiting     // current as far as can be: the snapshot is not complete, or not begun, in staging
   } state = State::kCurrent;
@@ -52,7 +54,8 @@ struct Applied {
 ///                           generation
 ///   generation complete     → fold changes above its position, look keys up, deletion vectors +
 ///                           one new file, txn changes
-///   lost commit race        → read the winner, plan again with new look-ups
+///   small or dead files     → between changes, and when there are none: rewrite some of them
+///   lost commit race        → read the winner, plan again with new look-ups; a compaction goes on
 class TableApplier {
  public:
   struct Context {
@@ -71,6 +74,7 @@ class TableApplier {
     bool created_before = false;
     /// Change bytes one fold keeps. Another value is for tests.
     size_t fold_bytes_max = limits::kFoldBytesMax;
+    CompactionRules compaction = {};
   };
   static Result<std::unique_ptr<TableApplier>> Open(Flow flow, Context context);
   virtual ~TableApplier() = default;

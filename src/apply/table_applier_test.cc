@@ -285,6 +285,7 @@ TEST_F(TableApplierTest, AFoldAboveItsLimitGoesSliceBySliceIntoOneCommit) {
   Snapshot();
   EXPECT_EQ(Settle(), Applied::State::kCurrent);
   world_.fold_bytes_max_ = 1;
+  world_.compaction_.files_min = 1000;  // each slice leaves a file
   int64_t version = world_.Version();
   // Each key moves onto the place of the one before it: all of them hang together, and every unsent
   // value is that of a row which an earlier slice wrote.

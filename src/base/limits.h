@@ -57,6 +57,20 @@ inline constexpr size_t kIndexMemtableBytesMax = 16 * kMiB;
 /// the most that one file takes (32 bytes each while they are sorted).
 inline constexpr size_t kIndexIngestEntriesMin = 8 * 1024;
 inline constexpr size_t kIndexIngestEntriesMax = 2 * 1024 * 1024;
+/// So many files of one class of size are rewritten to one; each class is so many times larger than
+/// the one below it. A row is written again about as often as there are classes.
+inline constexpr size_t kCompactionFilesMin = 8;
+inline constexpr size_t kCompactionFilesMax = 256;
+/// The smallest class of size; a smaller file's dead rows are not worth a commit of their own.
+inline constexpr int64_t kCompactionBytesMin = 64 * kKiB;
+/// From this size on a file is not small: opening it costs little beside reading it.
+inline constexpr int64_t kCompactionSmallBytes = 8 * kMiB;
+/// A file is rewritten when one row in so many is dead: reading a table costs at most a quarter
+/// more for them, and on average half of that.
+inline constexpr int64_t kCompactionDeadShare = 5;
+/// Commits of changes between two looks for files worth rewriting: a look costs as many steps as
+/// there are files.
+inline constexpr int64_t kCommitsPerCompaction = 8;
 /// Segments one apply takes together.
 inline constexpr int kApplySegmentsMax = 512;
 /// How long connecting to a source may take when its URI does not say.

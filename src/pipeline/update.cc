@@ -234,7 +234,9 @@ Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
     return Status::Ok();
   }
   flow.conflicts = 0;
-  flow.more = result->state == Applied::State::kCommitted;
+  flow.more =
+      result->state == Applied::State::kCommitted || result->state == Applied::State::kCompacted;
+  if (result->state == Applied::State::kCompacted) return Status::Ok();
   if (flow.more) {
     FRESHET_CHECK_OK(Created(flow));
     flow.current = false;

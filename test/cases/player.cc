@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "delta/table.h"
 #include "model/table_rows.h"
 
 namespace freshet::cases {
@@ -75,6 +76,12 @@ Status Player::DoSource(Words& words, const Statement& statement, const std::str
 Status Player::DoDamage(Words& words, const std::string& verb) {
   if (verb == "foreign") return Foreign(words);
   if (verb == "index") return Index(words);
+  if (verb == "compaction") {
+    FRESHET_TRY(auto files, words.Number("files"));
+    world_.compaction = {.files_min = static_cast<size_t>(files), .bytes_min = 0, .commits_min = 1};
+    return words.Done();
+  }
+  if (verb == "files") return CheckFiles(words);
   if (verb == "staging" && words.Take("lost")) return Lose(words, "_freshet/staging");
   return Error(ErrorClass::INVALID_ARGUMENT, "no such statement: {}", verb);
 }
@@ -228,6 +235,17 @@ Status Player::CheckTable(Words& words, const Statement& statement) {
   return Error(ErrorClass::INTERNAL,
                "the table holds other rows\n    expected:{}\n    found:{}\n   ", Listed(expected),
                Listed(found));
+}
+
+Status Player::CheckFiles(Words& words) {
+  FRESHET_TRY(auto expected, words.Number("files"));
+  FRESHET_TRY(auto table, TableName(words));
+  FRESHET_CHECK_OK(words.Done());
+  FRESHET_TRY(auto snapshot,
+              delta::Table(store::Below(world_.store, model::World::TablePath("main", table)))
+                  .Latest(nullptr));
+  if (std::ssize(snapshot->files) == expected) return Status::Ok();
+  return Error(ErrorClass::INTERNAL, "the table has {} files", snapshot->files.size());
 }
 
 Result<Player::Expected> Player::ReadExpected(Words& words) {

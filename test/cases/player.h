@@ -36,6 +36,7 @@ class Player {
 
   Status CreateTable(const Statement& statement);
   Status CheckTable(Words& words, const Statement& statement);
+  Status CheckFiles(Words& words);
   Status SetSnapshot(Words& words, const Statement& statement);
   Status AddChanges(Words& words, const Statement& statement);
   Status Foreign(Words& words);

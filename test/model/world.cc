@@ -128,6 +128,7 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
   context.observer = &observer;
   context.pipeline_mark = pipeline;
   context.created_before = created_before;
+  context.compaction = compaction;
   apply::Flow flow{.id = FlowOf(pipeline, state.name.table), .table = id, .source = state.name};
   FRESHET_TRY(auto applier, apply::TableApplier::Open(std::move(flow), std::move(context)));
   using State = apply::Applied::State;
@@ -135,7 +136,8 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
     FRESHET_TRY(auto applied, applier->Apply(through, {}));
     if (applied.state == State::kCommitted) ++outcome->commits;
     if (applied.state == State::kWaiting) outcome->waiting = true;
-    if (applied.state != State::kCommitted) return Status::Ok();
+    if (applied.state == State::kCompacted) ++outcome->compactions;
+    if (applied.state == State::kWaiting || applied.state == State::kCurrent) return Status::Ok();
   }
 }
 

@@ -30,7 +30,7 @@ class TemporaryFolder {
 
 /// What became of one pass of a pipeline's update.
 struct Outcome {
-  int64_t commits = 0;
+  int64_t commits = 0, compactions = 0;
   Status status;                         // of what is not one table's
   std::map<std::string, Status> tables;  // every table that was looked at
   bool waiting = false;                  // a table waits for its snapshot
@@ -53,6 +53,7 @@ class World {
   int64_t crash_at_ingest = 0;  // the n-th from now on, once; 0: never
   bool index_crashed = false;
   std::string index_name = "index";
+  apply::CompactionRules compaction;
 
   /// Run a gateway until it has captured everything.
   Status Capture();

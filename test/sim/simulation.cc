@@ -54,6 +54,8 @@ std::string Listed(const std::vector<model::Row>& rows) {
 Simulation::Simulation(Scenario scenario, Plan plan)
     : scenario_(std::move(scenario)), plan_(std::move(plan)), world_(store::MakeMemoryStore()) {
   world_.crash_at_ingest = plan_.crash_at_ingest;
+  // Small tables too are rewritten whenever there is anything to rewrite.
+  world_.compaction = {.files_min = 2, .bytes_min = 0, .commits_min = 1};
   world_.source.script.acknowledged = [this](uint64_t position) { OnAcknowledged(position); };
 }
 

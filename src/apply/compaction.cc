@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/compaction.h"
+
+#include <arrow/builder.h>
+#include <arrow/compute/api_vector.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "apply/key_hash.h"
+#include "apply/live_rows.h"
+#include "delta/stats.h"
+#include "parquet/reader.h"
+#include "record/arrow_status.h"
+
+namespace freshet::apply {
+namespace {
+
+struct Candidate {
+  const delta::AddFile* file = nullptr;
+  int64_t bytes = 0;  // its living rows' share
+};
+
+/// Take the oldest until they make a whole file.
+std::vector<delta::AddFile> Oldest(std::vector<Candidate> candidates) {
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tie(a.file->modified_at_ms, a.file->path) <
+           std::tie(b.file->modified_at_ms, b.file->path);
+  });
+  std::vector<delta::AddFile> files;
+  int64_t bytes = 0;
+  for (const auto& candidate : candidates) {
+    bytes += candidate.bytes;
+    if (files.size() == limits::kCompactionFilesMax ||
+        (!files.empty() && bytes > static_cast<int64_t>(limits::kSnapshotPartBytesMax)))
+      break;
+    files.push_back(*candidate.file);
+  }
+  return files;
+}
+
+}  // namespace
+
+std::vector<delta::AddFile> ChooseFiles(const delta::Snapshot& snapshot,
+                                        const CompactionRules& rules) {
+  std::map<int, std::vector<Candidate>> small;  // by class
+  std::vector<Candidate> wasteful;
+  for (const auto& [path, file] : snapshot.files) {
+    const int64_t dead = file.deletion_vector ? file.deletion_vector->cardinality : 0;
+    const int64_t rows = dead > 0 ? delta::RowsOf(file.stats_json) : 0;
+    Candidate candidate{&file, file.bytes};
+    if (rows > 0) {
+      candidate.bytes =
+          static_cast<int64_t>(static_cast<double>(file.bytes) * static_cast<double>(rows - dead) /
+                               static_cast<double>(rows));
+    }
+    if (file.bytes >= rules.bytes_min && rows > 0 && dead * limits::kCompactionDeadShare >= rows)
+      wasteful.push_back(candidate);
+    if (file.bytes >= limits::kCompactionSmallBytes) continue;
+    int size_class = 0;
+    for (int64_t bytes = candidate.bytes; bytes >= rules.bytes_min && bytes > 0; ++size_class)
+      bytes /= static_cast<int64_t>(limits::kCompactionFilesMin);
+    small[size_class].push_back(candidate);
+  }
+  for (auto& [size_class, files] : small) {
+    if (files.size() >= rules.files_min) return Oldest(std::move(files));
+  }
+  return Oldest(std::move(wasteful));
+}
+
+Compaction::Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
+                       std::shared_ptr<const delta::Snapshot> snapshot,
+                       std::vector<delta::AddFile> files, int64_t now_ms)
+    : table_(std::move(table)),
+      form_(std::move(form)),
+      snapshot_(std::move(snapshot)),
+      now_ms_(now_ms),
+      writer_(table_, form_, now_ms) {
+  for (auto& file : files) inputs_.push_back({std::move(file), {}, {}});
+}
+
+Status Compaction::Run(const std::stop_token& stop) {
+  for (auto& input : inputs_) FRESHET_CHECK_OK(Rewrite(&input, stop));
+  FRESHET_TRY(outputs_, writer_.Finish());
+  return Status::Ok();
+}
+
+Status Compaction::Rewrite(Input* input, const std::stop_token& stop) {
+  if (input->file.deletion_vector) {
+    FRESHET_TRY(input->dead, delta::DeletionVector::Load(*table_, *input->file.deletion_vector));
+  }
+  FRESHET_TRY(auto reader, parquet::Reader::Open(table_, input->file.path));
+  for (int group = 0; group < reader->row_groups(); ++group) {
+    if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "compaction was stopped");
+    FRESHET_TRY(auto batch, reader->Read(group, form_.physical));
+    Piece piece;
+    std::tie(piece.first, piece.rows) = reader->RowsOf(group);
+    arrow::Int64Builder living;
+    for (int64_t row = 0; row < piece.rows; ++row) {
+      if (input->dead.Contains(static_cast<uint64_t>(piece.first + row))) continue;
+      FRESHET_CHECK_OK(living.Append(row));
+    }
+    if (living.length() == 0) continue;
+    if (living.length() < piece.rows) {
+      FRESHET_TRY(auto indices, living.Finish());
+      arrow::ArrayVector columns;
+      for (const auto& column : batch->columns()) {
+        FRESHET_TRY(auto taken, arrow::compute::Take(*column, *indices,
+                                                     arrow::compute::TakeOptions::NoBoundsCheck()));
+        columns.push_back(std::move(taken));
+      }
+      batch = arrow::RecordBatch::Make(batch->schema(), indices->length(), std::move(columns));
+    }
+    FRESHET_CHECK_OK(Write(*batch, &piece));
+    KeepEntries(*batch, *input, piece);
+    input->pieces.push_back(piece);
+  }
+  return Status::Ok();
+}
+
+Status Compaction::Write(const arrow::RecordBatch& batch, Piece* piece) {
+  FRESHET_TRY(piece->to, writer_.Write(arrow::RecordBatch::Make(form_.rows.schema, batch.num_rows(),
+                                                                batch.columns())));
+  return Status::Ok();
+}
+
+void Compaction::KeepEntries(const arrow::RecordBatch& batch, const Input& input,
+                             const Piece& piece) {
+  has_entries_ = has_entries_ && entries_.size() + static_cast<size_t>(batch.num_rows()) <=
+                                     limits::kIndexIngestEntriesMax;
+  if (!has_entries_) {
+    entries_ = {};
+    gone_ = {};
+    return;
+  }
+  const bool keyless = form_.rows.keyless();
+  std::vector<KeyHash> keys;
+  if (keyless) {
+    keys = HashContents(batch.columns(), form_.rows.ids, batch.num_rows());
+  } else {
+    arrow::ArrayVector key;
+    for (int ordinal : form_.rows.key) key.push_back(batch.column(ordinal));
+    keys = HashKeys(key, batch.num_rows());
+  }
+  RowAddress to = piece.to;
+  RowAddress from{HashPath(input.file.path), static_cast<uint32_t>(piece.first)};
+  for (const auto& key : keys) {
+    entries_.push_back({key, to});
+    ++to.row;
+    if (!keyless) continue;
+    while (input.dead.Contains(from.row)) ++from.row;
+    gone_.push_back({key, from});
+    ++from.row;
+  }
+}
+
+Result<bool> Compaction::Translate(const Input& input, const delta::AddFile& now, Killed* killed) {
+  if (now.deletion_vector == input.file.deletion_vector) return true;
+  if (!now.deletion_vector) return input.dead.cardinality() == 0;
+  FRESHET_TRY(auto dead, delta::DeletionVector::Load(*table_, *now.deletion_vector));
+  if (!dead.Covers(input.dead)) return false;
+  const auto before = input.dead.Minus({});
+  for (uint64_t row : dead.Minus(input.dead)) {
+    auto piece = std::upper_bound(
+        input.pieces.begin(), input.pieces.end(), static_cast<int64_t>(row),
+        [](int64_t wanted, const Piece& candidate) { return wanted < candidate.first; });
+    FRESHET_ASSERT(piece != input.pieces.begin());
+    --piece;
+    auto first =
+        std::lower_bound(before.begin(), before.end(), static_cast<uint64_t>(piece->first));
+    auto dead_between = std::lower_bound(first, before.end(), row) - first;
+    (*killed)[piece->to.file].Add(piece->to.row + row - static_cast<uint64_t>(piece->first) -
+                                  static_cast<uint64_t>(dead_between));
+  }
+  return true;
+}
+
+Result<std::optional<std::vector<delta::Action>>> Compaction::ActionsOn(
+    const delta::Snapshot& snapshot) {
+  std::optional<std::vector<delta::Action>> actions;
+  if (snapshot.metadata != snapshot_->metadata || snapshot.protocol != snapshot_->protocol)
+    return actions;
+  std::vector<delta::Action> removes;
+  Killed killed;
+  for (const auto& input : inputs_) {
+    auto now = snapshot.files.find(input.file.path);
+    if (now == snapshot.files.end()) return actions;
+    FRESHET_TRY(bool translated, Translate(input, now->second, &killed));
+    if (!translated) return actions;
+    auto remove = RemoveOf(now->second, now_ms_);
+    remove.data_change = false;
+    removes.emplace_back(std::move(remove));
+  }
+  std::vector<delta::DeletionVector> vectors;
+  std::vector<delta::AddFile> adds = outputs_;
+  for (auto& add : adds) {
+    add.data_change = false;
+    auto found = killed.find(HashPath(add.path));
+    if (found != killed.end()) vectors.push_back(found->second);
+  }
+  FRESHET_TRY(auto descriptors, delta::DeletionVector::Write(*table_, vectors));
+  auto descriptor = descriptors.begin();
+  for (auto& add : adds) {
+    if (!killed.contains(HashPath(add.path))) continue;
+    add.stats_json = delta::WithoutTightBounds(add.stats_json);
+    add.deletion_vector = std::move(*descriptor++);
+  }
+  actions = std::move(removes);
+  for (auto& add : adds) actions->emplace_back(std::move(add));
+  return actions;
+}
+
+int64_t Compaction::bytes() const {
+  int64_t bytes = 0;
+  for (const auto& output : outputs_) bytes += output.bytes;
+  return bytes;
+}
+
+}  // namespace freshet::apply

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "apply/data_writer.h"
+#include "apply/table_form.h"
+#include "base/limits.h"
+#include "delta/deletion_vector.h"
+
+namespace freshet::apply {
+
+/// When files are worth rewriting. Other values are for tests.
+struct CompactionRules {
+  size_t files_min = limits::kCompactionFilesMin;
+  int64_t bytes_min = limits::kCompactionBytesMin;
+  int64_t commits_min = limits::kCommitsPerCompaction;
+};
+
+/// Choose the files that one compaction rewrites; none: nothing is due. Small files by classes of
+/// size, so that a row is rewritten a few times at most until its file is no longer small; then
+/// files in which many rows are dead.
+std::vector<delta::AddFile> ChooseFiles(const delta::Snapshot& snapshot,
+                                        const CompactionRules& rules);
+
+/// Rewrites the living rows of some files of a table, in their order, to new ones. The old files
+/// stay for readers of older versions until somebody vacuums. One thread; nothing counts until the
+/// actions are committed.
+class Compaction {
+ public:
+  /// `snapshot` has the files.
+  Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
+             std::shared_ptr<const delta::Snapshot> snapshot, std::vector<delta::AddFile> files,
+             int64_t now_ms);
+
+  /// Write the new files. Errors: CANCELLED, as DeletionVector, parquet::Reader.
+  Status Run(const std::stop_token& stop);
+  /// Return the commit on a version of the table, which may be newer than the one rewritten: rows
+  /// that died meanwhile are dead in the new files too. Nothing: the files are no longer there as
+  /// they were, or the table has another shape. REQUIRES: Run returned OK.
+  Result<std::optional<std::vector<delta::Action>>> ActionsOn(const delta::Snapshot& snapshot);
+  /// Remove the new files.
+  void Discard() { writer_.Discard(); }
+
+  /// Where the rows lie now, unless there were too many to keep (limits::kIndexIngestEntriesMax).
+  bool has_entries() const { return has_entries_; }
+  std::vector<IndexEntry> TakeEntries() { return std::move(entries_); }
+  /// Where the rows of a keyless table lay before; of a keyed one the new entries replace the old.
+  const std::vector<IndexEntry>& gone() const { return gone_; }
+  int64_t files() const { return static_cast<int64_t>(inputs_.size()); }
+  int64_t rows() const { return writer_.rows(); }
+  int64_t bytes() const;
+  const TableForm& form() const { return form_; }
+
+ private:
+  /// Rows of a file that were written one after the other.
+  struct Piece {
+    int64_t first = 0, rows = 0;  // of the old file, dead ones included
+    RowAddress to;                // of the first living one
+  };
+  struct Input {
+    delta::AddFile file;
+    delta::DeletionVector dead;  // when it was read
+    std::vector<Piece> pieces;
+  };
+  using Killed = std::map<uint64_t, delta::DeletionVector>;  // by the new path's hash
+
+  Status Rewrite(Input* input, const std::stop_token& stop);
+  Status Write(const arrow::RecordBatch& batch, Piece* piece);
+  void KeepEntries(const arrow::RecordBatch& batch, const Input& input, const Piece& piece);
+  /// Mark dead in the new files what died in an old one; false: rows of it came back.
+  Result<bool> Translate(const Input& input, const delta::AddFile& now, Killed* killed);
+
+  const std::shared_ptr<store::FileStore> table_;
+  const TableForm form_;
+  const std::shared_ptr<const delta::Snapshot> snapshot_;
+  const int64_t now_ms_;
+  DataWriter writer_;
+  std::vector<Input> inputs_;
+  std::vector<delta::AddFile> outputs_;
+  std::vector<IndexEntry> entries_, gone_;
+  bool has_entries_ = true;
+};
+
+}  // namespace freshet::apply

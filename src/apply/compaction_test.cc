@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/compaction.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "apply/applied_table_test.h"
+#include "delta/stats.h"
+
+namespace freshet::apply {
+namespace {
+
+using CompactionTest = AppliedTableTest;
+
+/// Every commit looks for files to rewrite, whatever their size.
+CompactionRules Eager() { return {.files_min = 4, .bytes_min = 0, .commits_min = 1}; }
+
+TEST_F(CompactionTest, SmallFilesBecomeOneAndTheIndexFollows) {
+  Snapshot();
+  world_.compaction_ = Eager();
+  auto applier = world_.Open();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  size_t most = 0;
+  for (uint64_t i = 0; i < 12; ++i) {
+    world_.Change({Change(Op::kInsert, {static_cast<int64_t>(10 + i), "x", "X"}, 11 + i)});
+    world_.Seal();
+    ASSERT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+    most = std::max(most, delta::Table(world_.table_).Latest(nullptr).value()->files.size());
+  }
+  EXPECT_LE(most, 7u) << "two classes of size";
+  auto positions = applier->Current().value();
+  EXPECT_EQ(positions.changes, world_.sealed_);
+  EXPECT_EQ(world_.Rows().size(), 14u);
+  auto mark = world_.index_->Version(world_.flow_.id).value();
+  ASSERT_TRUE(mark.has_value());
+  EXPECT_EQ(mark->version, world_.Version()) << "the index went along: nothing is read again";
+  world_.Change({Change(Op::kUpdate, {10, "first", Unsent{}}, 40),
+                 Change(Op::kDelete, {1, Null(), Null()}, 40, 2),
+                 Change(Op::kUpdate, {21, "last", Unsent{}}, 40, 3)});
+  world_.Seal();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  auto rows = world_.Rows();
+  EXPECT_EQ(rows.size(), 13u);
+  EXPECT_EQ(std::count(rows.begin(), rows.end(), "10 first X"), 1);
+  EXPECT_EQ(std::count(rows.begin(), rows.end(), "21 last X"), 1);
+}
+
+TEST_F(CompactionTest, AFileWithManyDeadRowsIsRewrittenAndNothingIsDoneTwice) {
+  world_.compaction_ = {.files_min = 100, .bytes_min = 0, .commits_min = 1};
+  world_.List(Shape());
+  world_.Begin(1, 10);
+  std::vector<fakes::Row> rows;
+  for (int64_t i = 0; i < 10; ++i) rows.push_back({i, "a", "A"});
+  world_.Chunk(1, 0, rows);
+  world_.End(1);
+  world_.Change({Change(Op::kDelete, {3, Null(), Null()}, 11)});
+  world_.Seal();
+  auto applier = world_.Open();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  auto one = delta::Table(world_.table_).Latest(nullptr).value();
+  EXPECT_TRUE(one->files.begin()->second.deletion_vector.has_value()) << "one in ten is no matter";
+  world_.Change({Change(Op::kDelete, {4, Null(), Null()}, 12)});
+  world_.Seal();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  auto two = delta::Table(world_.table_).Latest(nullptr).value();
+  ASSERT_EQ(two->files.size(), 1u);
+  EXPECT_FALSE(two->files.begin()->second.deletion_vector.has_value());
+  EXPECT_EQ(delta::RowsOf(two->files.begin()->second.stats_json), 8);
+  EXPECT_TRUE(world_.table_->Stat(one->files.begin()->first).ok()) << "readers may still need it";
+  auto log = world_.table_->Get(fmt::format("_delta_log/{:020}.json", two->version), 0, -1).value();
+  EXPECT_EQ(log->find("\"dataChange\":true"), std::string::npos);
+  EXPECT_EQ(log->find("\"txn\""), std::string::npos);
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  EXPECT_EQ(Settle(), Applied::State::kCurrent);
+  EXPECT_EQ(world_.Version(), two->version);
+}
+
+TEST_F(CompactionTest, RowsThatDieWhileFilesAreRewrittenAreDeadInTheNewOnes) {
+  world_.List(Shape());
+  world_.Begin(1, 10);
+  world_.Chunk(1, 0, {{0, "a", "A"}, {1, "a", "A"}, {2, "a", "A"}, {3, "a", "A"}, {4, "a", "A"}});
+  world_.Chunk(1, 1, {{5, "b", "B"}, {6, "b", "B"}, {7, "b", "B"}});
+  world_.End(1);
+  world_.Change({Change(Op::kDelete, {1, Null(), Null()}, 11),
+                 Change(Op::kDelete, {3, Null(), Null()}, 11, 2)});
+  world_.Seal();
+  auto applier = world_.Open();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  delta::Table table(world_.table_);
+  auto read = table.Latest(nullptr).value();
+  auto mark = TableMark::Of(read->metadata.configuration).value();
+  std::vector<delta::AddFile> files;
+  for (const auto& [path, file] : read->files) files.push_back(file);
+  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
+    return a.deletion_vector.has_value() > b.deletion_vector.has_value();
+  });
+  ASSERT_EQ(files.size(), 2u);
+  Compaction compaction(world_.table_, TableForm::Of(*read, *mark).value(), read, files, 0);
+  ASSERT_TRUE(compaction.Run({}).ok());
+  EXPECT_EQ(compaction.rows(), 6);
+
+  world_.Change({Change(Op::kDelete, {2, Null(), Null()}, 12),
+                 Change(Op::kDelete, {7, Null(), Null()}, 12, 2),
+                 Change(Op::kUpdate, {4, "new", Unsent{}}, 12, 3)});
+  world_.Seal();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  auto latest = table.Latest(nullptr).value();
+  auto actions = compaction.ActionsOn(*latest).value();
+  ASSERT_TRUE(actions.has_value());
+  delta::CommitInfo info;
+  info.operation = "OPTIMIZE";
+  auto after = table.Commit(latest, info, *actions).value();
+  EXPECT_EQ(world_.Rows(), (Lines{"0 a A", "4 new A", "5 b B", "6 b B"}));
+  EXPECT_EQ(after->files.size(), 2u);
+  // The applier finds everything in its new place, the index being behind.
+  world_.Change({Change(Op::kUpdate, {6, "six", Unsent{}}, 13),
+                 Change(Op::kDelete, {0, Null(), Null()}, 13, 2)});
+  world_.Seal();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  EXPECT_EQ(world_.Rows(), (Lines{"4 new A", "5 b B", "6 six B"}));
+  // What is gone, or came back, is not rewritten.
+  EXPECT_FALSE(compaction.ActionsOn(*table.Latest(nullptr).value()).value().has_value());
+  Compaction late(world_.table_, TableForm::Of(*latest, *mark).value(), latest,
+                  {latest->files.at(files[0].path)}, 0);
+  ASSERT_TRUE(late.Run({}).ok());
+  EXPECT_FALSE(late.ActionsOn(*read).value().has_value());
+}
+
+}  // namespace
+}  // namespace freshet::apply
