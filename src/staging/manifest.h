@@ -44,6 +44,7 @@ struct ChangeRun {
   int32_t shape_version = 0;
   int32_t pack = 0;                // ordinal in Manifest::packs
   int64_t offset = 0, length = 0;  // bytes in the pack
+  uint32_t crc32c = 0;             // of those bytes
   int64_t rows = 0, inserts = 0, updates = 0, deletes = 0;
   Sequence first, last;
   UtcMicros committed_first = 0, committed_last = 0;

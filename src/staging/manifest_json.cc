@@ -5,6 +5,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/crc32c.h"
 #include "staging/manifest.h"
 #include "staging/shape_json.h"
 
@@ -42,6 +43,7 @@ struct EntryWriter {
             {"pack", entry.pack},
             {"offset", entry.offset},
             {"length", entry.length},
+            {"crc32c", entry.crc32c},
             {"rows", entry.rows},
             {"inserts", entry.inserts},
             {"updates", entry.updates},
@@ -173,6 +175,7 @@ Result<Entry> ChangeRunIn(const json& in) {
   entry.pack = Number32(in, "pack");
   entry.offset = Number(in, "offset");
   entry.length = Number(in, "length");
+  entry.crc32c = in.at("crc32c").get<uint32_t>();
   entry.rows = Number(in, "rows");
   entry.inserts = Number(in, "inserts");
   entry.updates = Number(in, "updates");
@@ -331,6 +334,22 @@ Result<Manifest> ManifestIn(const json& in) {
   return manifest;
 }
 
+/// The last field is the CRC-32C of the text before it. Source: docs/formats/staging.md,
+/// "Manifest".
+std::string WithChecksum(std::string text) {
+  FRESHET_ASSERT(text.ends_with('}'));
+  text.pop_back();
+  uint32_t crc = Crc32c(text);
+  return text + fmt::format(R"(,"crc32c":"{:08x}"}})", crc);
+}
+
+bool ChecksumHolds(std::string_view text) {
+  constexpr size_t kFieldBytes = std::string_view(R"(,"crc32c":"01234567"})").size();
+  if (text.size() < kFieldBytes) return false;
+  std::string_view before = text.substr(0, text.size() - kFieldBytes);
+  return text.substr(before.size()) == fmt::format(R"(,"crc32c":"{:08x}"}})", Crc32c(before));
+}
+
 /// What the fields' types cannot say.
 Status CheckManifest(const Manifest& manifest) {
   for (const Entry& entry : manifest.entries) {
@@ -361,10 +380,12 @@ std::string ToJson(const Manifest& manifest) {
     out["entries"].push_back(std::visit(EntryWriter{}, entry));
   if (manifest.checkpoint) out["checkpoint"] = CheckpointToJson(*manifest.checkpoint);
   // A message from a source may hold bytes that are no UTF-8; names and cursors never do.
-  return out.dump(-1, ' ', false, json::error_handler_t::replace);
+  return WithChecksum(out.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 Result<Manifest> FromJson(std::string_view text) {
+  if (!ChecksumHolds(text))
+    return Error(ErrorClass::STAGING_CORRUPT, "a manifest is not what was written");
   try {
     FRESHET_TRY(Manifest manifest, ManifestIn(json::parse(text)));
     FRESHET_CHECK_OK(CheckManifest(manifest));

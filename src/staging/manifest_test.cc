@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/crc32c.h"
 #include "fakes/rows.h"
 
 namespace freshet::staging {
@@ -140,7 +141,13 @@ TEST(Manifest, RefusesWhatItCannotRead) {
   auto replaced = [&](std::string_view from, std::string_view to) {
     std::string text = good;
     text.replace(text.find(from), from.size(), to);
-    return FromJson(text).status();
+    EXPECT_TRUE(FromJson(text).status().Is(ErrorClass::STAGING_CORRUPT)) << "by its checksum";
+    text.resize(text.rfind(",\"crc32c\""));
+    text += fmt::format(R"(,"crc32c":"{:08x}"}})", Crc32c(text));
+    Status status = FromJson(text).status();
+    EXPECT_EQ(status.message().find("not what was written"), std::string::npos)
+        << "with a right one";
+    return status;
   };
   EXPECT_TRUE(replaced("\"format\":1", "\"format\":2").Is(ErrorClass::STAGING_CORRUPT));
   EXPECT_TRUE(replaced("change_run", "change_ran").Is(ErrorClass::STAGING_CORRUPT));

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "base/crc32c.h"
 #include "base/limits.h"
 #include "record/arrow_status.h"
 
@@ -123,6 +124,8 @@ Result<std::optional<ChangeRun>> Pack::Close(const TableId& table, int ordinal) 
   FRESHET_TRY(auto piece, Encode(schema, run.batches, run.bytes));
   entry.offset = static_cast<int64_t>(written_bytes_);
   entry.length = piece->size();
+  entry.crc32c =
+      Crc32c({reinterpret_cast<const char*>(piece->data()), static_cast<size_t>(piece->size())});
   written_bytes_ += static_cast<size_t>(piece->size());
   pieces_.push_back(std::move(piece));
   return std::optional(std::move(entry));
@@ -153,6 +156,8 @@ Result<arrow::RecordBatchVector> DecodeRun(std::shared_ptr<const std::string> by
         .With("table", run.table.value());
   };
   if (static_cast<int64_t>(bytes->size()) != run.length) return corrupt("it is cut short");
+  // Before anything looks into the bytes: Arrow trusts the offsets it finds in there.
+  if (Crc32c(*bytes) != run.crc32c) return corrupt("its checksum is another");
   arrow::io::BufferReader source(std::make_shared<StringBuffer>(std::move(bytes)));
   auto reader = arrow::ipc::RecordBatchStreamReader::Open(&source);
   if (!reader.ok()) return corrupt(reader.status().message());

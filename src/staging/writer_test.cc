@@ -358,6 +358,22 @@ TEST_F(WriterTest, ADamagedPackIsCorrupt) {
   EXPECT_TRUE(reader->Read(*manifest, run).status().Is(ErrorClass::STAGING_CORRUPT));
 }
 
+TEST_F(WriterTest, ASingleWrongBitOfAPackIsNoticed) {
+  auto writer = OpenWriter();
+  ASSERT_TRUE(writer->Append(Batch(Shape("1"), {Change(Op::kInsert, 77, "value", 10)})).ok());
+  Seal(*writer, "10");
+  auto reader = OpenReader();
+  auto manifest = reader->List(SegmentNumber(0), 1).value().front();
+  const auto& run = std::get<ChangeRun>(manifest->entries[0]);
+  const std::string whole = *store_->Get(manifest->packs.front(), 0, -1).value();
+  for (size_t at = 0; at < whole.size(); at += 7) {
+    std::string rotten = whole;
+    rotten[at] = static_cast<char>(rotten[at] ^ 4);
+    ASSERT_TRUE(store_->Put(manifest->packs.front(), rotten, store::If::kAlways).ok());
+    EXPECT_TRUE(reader->Read(*manifest, run).status().Is(ErrorClass::STAGING_CORRUPT)) << at;
+  }
+}
+
 TEST_F(WriterTest, WithoutAStagingThereIsNothingToRead) {
   EXPECT_TRUE(StagingReader::Open(store_).status().Is(ErrorClass::NOT_FOUND));
   auto writer = OpenWriter();
