@@ -16,6 +16,8 @@ using nlohmann::json;
 
 constexpr int kFormat = 1;
 constexpr int kStagingIdBytes = 16;
+/// How often an object whose outcome is unknown is put.
+constexpr int kPutsMax = 3;
 
 Result<std::string> IdentityIn(const std::string& text) {
   json in = json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -70,15 +72,15 @@ Result<std::string> ReadIdentity(store::FileStore& store) {
 Result<std::string> MakeIdentity(store::FileStore& store) {
   auto known = ReadIdentity(store);
   if (known.ok() || !known.status().Is(ErrorClass::NOT_FOUND)) return known;
-  Status put =
-      store.Put(kIdentityPath, json{{"format", kFormat}, {"id", RandomHex(kStagingIdBytes)}}.dump(),
-                store::If::kAbsent);
-  // Whoever won, and whether or not our outcome is known: what lies there now is the identity.
-  if (!put.ok() && !put.Is(ErrorClass::ALREADY_EXISTS) && !put.outcome_unknown()) return put;
-  auto there = ReadIdentity(store);
-  // An unknown outcome that was none is the store's failure, which a restart mends.
-  if (there.status().Is(ErrorClass::NOT_FOUND) && !put.ok()) return put;
-  return there;
+  const std::string text = json{{"format", kFormat}, {"id", RandomHex(kStagingIdBytes)}}.dump();
+  Status put;
+  for (int attempt = 0; attempt < kPutsMax; ++attempt) {
+    put = store.Put(kIdentityPath, text, store::If::kAbsent);
+    if (!put.outcome_unknown()) break;
+  }
+  // Whoever won: what lies there now is the identity.
+  if (put.ok() || put.Is(ErrorClass::ALREADY_EXISTS)) return ReadIdentity(store);
+  return put;
 }
 
 Result<std::shared_ptr<const Manifest>> ReadManifest(store::FileStore& store,

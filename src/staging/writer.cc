@@ -21,9 +21,8 @@ namespace freshet::staging {
 namespace {
 
 constexpr int kWriterIdBytes = 8;
-/// How often a manifest whose outcome is unknown is put, each time after reading that it is not
-/// there.
-constexpr int kManifestPutsMax = 3;
+/// How often an object whose outcome is unknown is put.
+constexpr int kPutsMax = 3;
 
 class StoreWriter final : public StagingWriter {
  public:
@@ -142,35 +141,39 @@ class StoreWriter final : public StagingWriter {
     return Status::Ok();
   }
 
-  /// Put the pack; its name is ours alone, so a put whose outcome is unknown may be done again.
+  /// Put the pack; its name is ours alone, so a put whose outcome is unknown may be done again. To
+  /// find it there would not say that it is durable.
   Status PutWhole(const std::string& path) {
-    Status put = store_->Put(path, pack_.pieces(), store::If::kAlways);
-    if (!put.outcome_unknown()) return put;
-    auto there = store_->Stat(path);
-    if (there.ok() && there->bytes == static_cast<int64_t>(pack_.bytes())) return Status::Ok();
-    if (!there.ok() && !there.status().Is(ErrorClass::NOT_FOUND)) return there.status();
-    return store_->Put(path, pack_.pieces(), store::If::kAlways);
+    Status put;
+    for (int attempt = 0; attempt < kPutsMax; ++attempt) {
+      put = store_->Put(path, pack_.pieces(), store::If::kAlways);
+      if (!put.outcome_unknown()) break;
+    }
+    return put;
   }
 
-  /// Put-if-absent, and read and compare where that is not the whole answer. Source:
-  /// docs/formats/staging.md, "The fence".
+  /// Put-if-absent, and read and compare where that is not the whole answer. Our own manifest that
+  /// is seen after an unknown outcome may not be durable yet: only a put that finds it there says
+  /// so. Source: docs/formats/staging.md, "The fence".
   Status PutManifest(const Manifest& manifest) {
     const std::string text = ToJson(manifest);
     const std::string path = ManifestPath(manifest.number);
-    for (int attempt = 1;; ++attempt) {
-      Status put = store_->Put(path, text, store::If::kAbsent);
-      if (put.ok()) return put;
-      if (!put.Is(ErrorClass::ALREADY_EXISTS) && !put.outcome_unknown()) return put;
+    Status put;
+    for (int attempt = 0; attempt < kPutsMax; ++attempt) {
+      put = store_->Put(path, text, store::If::kAbsent);
+      bool found = put.Is(ErrorClass::ALREADY_EXISTS);
+      if (put.ok() || (!found && !put.outcome_unknown())) return put;
       auto there = ReadManifest(*store_, staging_id_, manifest.number);
-      if (there.ok() && (*there)->writer_id == writer_id_) return Status::Ok();
-      if (there.ok()) {
+      if (!there.ok() && !there.status().Is(ErrorClass::NOT_FOUND)) return there.status();
+      if (!there.ok()) continue;
+      if ((*there)->writer_id != writer_id_) {
         return Error(ErrorClass::STAGING_FENCED, "another gateway sealed segment {}",
                      manifest.number.value())
             .With("writer", (*there)->writer_id);
       }
-      if (!there.status().Is(ErrorClass::NOT_FOUND)) return there.status();
-      if (attempt == kManifestPutsMax) return put;
+      if (found) return Status::Ok();
     }
+    return put;
   }
 
   /// Our first sealed segment fences every former writer: what it left behind can no longer be

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <set>
 
 #include "fakes/fake_clock.h"
 #include "fakes/rows.h"
@@ -242,11 +243,12 @@ TEST_F(WriterTest, TheSecondGatewayIsFenced) {
 
 TEST_F(WriterTest, AnUnknownOutcomeThatSucceededIsASuccess) {
   auto writer = OpenWriter();
-  scripted_->on_put = [](store::FileStore& real, std::string_view path, auto pieces,
-                         store::If condition) {
+  std::set<std::string, std::less<>> lost;
+  scripted_->on_put = [&](store::FileStore& real, std::string_view path, auto pieces,
+                          store::If condition) {
     Status done = real.Put(path, pieces, condition);
-    return done.ok() ? Error(ErrorClass::STORE_UNAVAILABLE, "the reply was lost").OutcomeUnknown()
-                     : std::move(done);
+    if (!done.ok() || !lost.emplace(path).second) return done;
+    return Error(ErrorClass::STORE_UNAVAILABLE, "the reply was lost").OutcomeUnknown();
   };
   ASSERT_TRUE(writer->Append(Batch(Shape("1"), {Change(Op::kInsert, 1, "x", 10)})).ok());
   Seal(*writer, "10");

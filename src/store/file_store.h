@@ -33,9 +33,9 @@ class FileStore {
 
   /// Write an object whole; after OK its bytes and its name survive a crash. Readers see all of it
   /// or nothing. `pieces` are written one after the other.
-  /// Errors: ALREADY_EXISTS (only with kAbsent), STORE_FULL, STORE_READ_ONLY, STORE_UNAVAILABLE
-  /// (the outcome may be unknown: `outcome_unknown()`; read the object and compare before doing
-  /// anything else).
+  /// Errors: ALREADY_EXISTS (kAbsent; what is there is durable), STORE_FULL, STORE_READ_ONLY,
+  /// STORE_UNAVAILABLE (`outcome_unknown()`: it may be. Read the object and compare before anything
+  /// else; that it can be read does not say that it is durable, a further put does).
   virtual Status Put(std::string_view path, std::span<const std::string_view> pieces,
                      If condition) = 0;
 
