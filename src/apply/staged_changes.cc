@@ -87,7 +87,13 @@ Result<StagedChanges> ScanChanges(staging::StagingReader* staging, const Changes
   changes.through = wanted.after;
   Scan scan(wanted, &changes);
   while (changes.through < wanted.through) {
-    FRESHET_TRY(auto manifests, staging->List(changes.through, limits::kApplySegmentsMax));
+    auto listed = staging->List(changes.through, limits::kApplySegmentsMax);
+    if (listed.status().Is(ErrorClass::STAGING_EXPIRED)) {
+      FRESHET_TRY(auto behind, staging->PastGap(wanted.table, changes.through));
+      changes.through = std::min(behind, wanted.through);
+      continue;
+    }
+    FRESHET_TRY(auto manifests, std::move(listed));
     if (manifests.empty()) break;
     for (const auto& manifest : manifests) {
       if (manifest->number > wanted.through || scan.Full()) return changes;

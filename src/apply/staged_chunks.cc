@@ -43,13 +43,19 @@ Status CopyPart(const Adoption& adoption, const std::string& from, const std::st
 
 }  // namespace
 
-Result<StagedChunks> ScanChunks(staging::StagingReader* staging, const record::FlowId& flow,
-                                record::Generation generation, record::SegmentNumber after,
-                                record::SegmentNumber through) {
+Result<StagedChunks> ScanChunks(staging::StagingReader* staging, const record::TableId& table,
+                                const record::FlowId& flow, record::Generation generation,
+                                record::SegmentNumber after, record::SegmentNumber through) {
   StagedChunks chunks;
   chunks.through = after;
   while (chunks.through < through) {
-    FRESHET_TRY(auto manifests, staging->List(chunks.through, limits::kApplySegmentsMax));
+    auto listed = staging->List(chunks.through, limits::kApplySegmentsMax);
+    if (listed.status().Is(ErrorClass::STAGING_EXPIRED)) {
+      FRESHET_TRY(auto behind, staging->PastGap(table, chunks.through));
+      chunks.through = std::min(behind, through);
+      continue;
+    }
+    FRESHET_TRY(auto manifests, std::move(listed));
     if (manifests.empty()) break;
     for (const auto& manifest : manifests) {
       if (manifest->number > through || chunks.ended) return chunks;

@@ -18,9 +18,9 @@ struct StagedChunks {
 
 /// Collect the parts of the flow's generation in the segments (after, through], at most about
 /// limits::kApplyPartsMax. Errors: STAGING_EXPIRED, STAGING_CORRUPT.
-Result<StagedChunks> ScanChunks(staging::StagingReader* staging, const record::FlowId& flow,
-                                record::Generation generation, record::SegmentNumber after,
-                                record::SegmentNumber through);
+Result<StagedChunks> ScanChunks(staging::StagingReader* staging, const record::TableId& table,
+                                const record::FlowId& flow, record::Generation generation,
+                                record::SegmentNumber after, record::SegmentNumber through);
 
 /// The shape of the table that has this version.
 /// Errors: STAGING_EXPIRED (no segment that is left knows it).

@@ -160,7 +160,8 @@ Status StagingApplier::Refresh() {
 
 Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_token& stop) {
   FRESHET_CHECK_OK(Refresh());
-  FRESHET_TRY(auto latest, context_.staging->Latest());
+  FRESHET_TRY(auto newest, context_.staging->Latest());
+  const Checkpoint& latest = *newest;
   through = std::min(through, latest.through);
   Applied waiting{.state = Applied::State::kWaiting, .through = through};
   auto found = latest.tables.find(flow_.table);
@@ -248,7 +249,8 @@ Result<std::optional<Applied>> StagingApplier::Chunks(
   Generation generation = successor ? successor->generation : positions_.generation;
   SegmentNumber after =
       successor ? SegmentNumber(successor->first_segment.value() - 1) : positions_.snapshot;
-  FRESHET_TRY(auto chunks, ScanChunks(context_.staging, flow_.id, generation, after, through));
+  FRESHET_TRY(auto chunks,
+              ScanChunks(context_.staging, flow_.table, flow_.id, generation, after, through));
   if (chunks.parts.empty() && !chunks.ended) return std::optional<Applied>();
   FRESHET_TRY(auto draft, DraftChunks(successor, chunks, state));
   FRESHET_TRY(auto applied, Commit(std::move(draft)));

@@ -92,7 +92,7 @@ class GatewayTest : public ::testing::Test {
     return reader->List(staging::SegmentNumber(0), 1'000'000).value();
   }
   staging::Checkpoint State() {
-    return std::move(staging::StagingReader::Open(store_)).value()->Latest().value();
+    return *std::move(staging::StagingReader::Open(store_)).value()->Latest().value();
   }
   template <typename T>
   std::vector<T> Entries() {

@@ -45,7 +45,7 @@ std::optional<int64_t> LiveRows(const delta::Snapshot& snapshot) {
 
 /// Everything that all tables are judged by, read once.
 struct Staged {
-  staging::Checkpoint checkpoint;
+  std::shared_ptr<const staging::Checkpoint> checkpoint;
   UtcMicros sealed_at = 0;
   /// Where a table's segments are, and how many bytes each holds for it: of the newest segments
   /// only.
@@ -65,10 +65,10 @@ Result<Staged> ReadStaging(const std::shared_ptr<store::FileStore>& store, Segme
   Staged staged;
   FRESHET_TRY(auto reader, staging::StagingReader::Open(store));
   FRESHET_TRY(staged.checkpoint, reader->Latest());
-  auto after = std::max<int64_t>(floor.value(),
-                                 staged.checkpoint.through.value() - limits::kApplySegmentsMax);
+  int64_t through = staged.checkpoint->through.value();
+  auto after = std::max<int64_t>(floor.value(), through - limits::kApplySegmentsMax);
   // One more than is not applied: the last segment says when staging last heard from the source.
-  after = std::max<int64_t>(0, std::min(after, staged.checkpoint.through.value() - 1));
+  after = std::max<int64_t>(0, std::min(after, through - 1));
   FRESHET_TRY(auto manifests, reader->List(SegmentNumber(after), limits::kApplySegmentsMax + 1));
   for (const auto& manifest : manifests) {
     staged.sealed_at = manifest->sealed_at;
@@ -77,19 +77,21 @@ Result<Staged> ReadStaging(const std::shared_ptr<store::FileStore>& store, Segme
   return staged;
 }
 
+/// A flow is `t` and its table's id.
+record::TableId TableOf(const record::FlowId& flow) {
+  return record::TableId(flow.value().substr(std::min<size_t>(1, flow.value().size())));
+}
+
 const staging::TableState* FindTable(const Staged& staged, const record::FlowId& flow) {
-  for (const auto& [table, state] : staged.checkpoint.tables) {
-    if ("t" + table.value() == flow.value()) return &state;
-  }
-  return nullptr;
+  auto found = staged.checkpoint->tables.find(TableOf(flow));
+  return found == staged.checkpoint->tables.end() ? nullptr : &found->second;
 }
 
 int64_t BytesAfter(const Staged& staged, const record::FlowId& flow, int64_t applied) {
   int64_t bytes = 0;
-  for (const auto& [table, segments] : staged.bytes) {
-    if ("t" + table.value() != flow.value()) continue;
-    for (const auto& [segment, size] : segments) bytes += segment.value() > applied ? size : 0;
-  }
+  auto found = staged.bytes.find(TableOf(flow));
+  if (found == staged.bytes.end()) return bytes;
+  for (const auto& [segment, size] : found->second) bytes += segment.value() > applied ? size : 0;
   return bytes;
 }
 
@@ -117,7 +119,7 @@ void Judge(const Staged& staged, const FlowBook::Entry& entry, int64_t applied, 
   }
   bool current = applied >= state->last_segment.value() || report->lag_bytes == 0;
   report->state = current ? "current" : "behind";
-  auto known_at = current ? staged.sealed_at : staged.checkpoint.committed_at;
+  auto known_at = current ? staged.sealed_at : staged.checkpoint->committed_at;
   if (known_at > 0)
     report->lag_seconds = static_cast<double>(std::max<int64_t>(0, now - known_at)) / 1e6;
 }

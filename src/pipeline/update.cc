@@ -65,7 +65,8 @@ Result<std::unique_ptr<Update>> Update::Open(Parts parts, Options options) {
   FRESHET_TRY(auto book, FlowBook::Open(parts.root));
   std::unique_ptr<Update> update(new Update(std::move(parts), std::move(options), std::move(book)));
   FRESHET_CHECK_OK(update->Register());
-  FRESHET_TRY(update->checkpoint_, update->parts_.staging->Latest());
+  FRESHET_TRY(auto latest, update->parts_.staging->Latest());
+  update->checkpoint_ = *latest;
   return update;
 }
 
@@ -104,8 +105,13 @@ Result<Update::Round> Update::Step(const std::stop_token& stop) {
 Result<bool> Update::TakeSegments() {
   bool news = false;
   while (true) {
-    FRESHET_TRY(auto manifests,
-                parts_.staging->List(checkpoint_.through, limits::kApplySegmentsMax));
+    auto listed = parts_.staging->List(checkpoint_.through, limits::kApplySegmentsMax);
+    if (listed.status().Is(ErrorClass::STAGING_EXPIRED)) {
+      FRESHET_CHECK_OK(SkipExpired());
+      news = true;
+      continue;
+    }
+    FRESHET_TRY(auto manifests, std::move(listed));
     if (manifests.empty()) return news;
     for (const auto& manifest : manifests) {
       staging::Advance(*manifest, &checkpoint_);
@@ -121,9 +127,25 @@ Result<bool> Update::TakeSegments() {
   }
 }
 
+/// What this process had not looked at yet is gone at a hard limit: which tables lost something by
+/// that, each finds out for itself.
+Status Update::SkipExpired() {
+  FRESHET_TRY(auto latest, parts_.staging->Latest());
+  if (latest->through <= checkpoint_.through)
+    return Error(ErrorClass::STAGING_EXPIRED, "a segment is no longer in staging: {}",
+                 checkpoint_.through.value() + 1);
+  checkpoint_ = *latest;
+  for (const auto& [table, flow] : flows_) {
+    auto found = checkpoint_.tables.find(table);
+    if (found != checkpoint_.tables.end()) flow->last_segment = found->second.last_segment;
+  }
+  return Status::Ok();
+}
+
 Status Update::AddFlows() {
   for (const auto& [table, state] : checkpoint_.tables) {
-    if (!options_.spec.Selects(state.name) || FlowOf(table) != nullptr) continue;
+    // In this order: a table is looked at with every segment, and a specification may be long.
+    if (FlowOf(table) != nullptr || !options_.spec.Selects(state.name)) continue;
     FRESHET_CHECK_OK(AddFlow(table, state));
   }
   return Status::Ok();

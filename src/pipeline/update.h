@@ -71,6 +71,7 @@ class Update {
   Update(Parts parts, Options options, FlowBook book);
   Status Register();
   Result<bool> TakeSegments();
+  Status SkipExpired();
   Status AddFlows();
   Status WishAll();
   Status AddFlow(const record::TableId& table, const staging::TableState& state);

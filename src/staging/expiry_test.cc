@@ -132,6 +132,36 @@ TEST_F(ExpiryTest, TheHardLimitByBytesStopsWhenBelow) {
   EXPECT_TRUE(expired.forced);
 }
 
+TEST_F(ExpiryTest, AGapThatDoesNotTouchATableIsPassed) {
+  auto quiet = fakes::MakeShape("2", "public", "quiet", {{"id", arrow::int64()}});
+  quiet.version = 1;
+  writer_->Note(ShapeNoted{.shape = quiet, .at = {}});
+  ASSERT_TRUE(writer_->Seal({"x"}, 1).ok());
+  Expire(Rules(limits::kStagingRetention, 24h * 30));
+  auto reader = std::move(StagingReader::Open(store_)).value();
+  EXPECT_TRUE(reader->List(SegmentNumber(5), 10).status().Is(ErrorClass::STAGING_EXPIRED));
+  SegmentNumber before_full(2 * kFolder - 1);
+  EXPECT_EQ(reader->PastGap(TableId("2"), SegmentNumber(5)).value(), before_full);
+  EXPECT_TRUE(
+      reader->PastGap(TableId("1"), SegmentNumber(5)).status().Is(ErrorClass::STAGING_EXPIRED));
+  EXPECT_EQ(reader->PastGap(TableId("1"), before_full).value(), before_full);
+  EXPECT_TRUE(reader->PastGap(TableId("2"), SegmentNumber(2 * kFolder + 1))
+                  .status()
+                  .Is(ErrorClass::STAGING_EXPIRED))
+      << "no full manifest beyond";
+}
+
+TEST_F(ExpiryTest, AFolderThatWentInPartIsAGapToo) {
+  for (int64_t number = 1; number <= 3; ++number)
+    ASSERT_TRUE(store_->Remove(ManifestPath(SegmentNumber(number))).ok());
+  auto reader = std::move(StagingReader::Open(store_)).value();
+  EXPECT_TRUE(reader->List(SegmentNumber(0), 10).status().Is(ErrorClass::STAGING_EXPIRED));
+  EXPECT_EQ(reader->PastGap(TableId("2"), SegmentNumber(0)).value(), SegmentNumber(kFolder - 1));
+  ASSERT_TRUE(store_->Remove(ManifestPath(SegmentNumber(kFolder + 7))).ok());
+  EXPECT_TRUE(reader->List(SegmentNumber(kFolder + 6), 10).status().Is(ErrorClass::STAGING_EXPIRED))
+      << "one that is missing in the middle is never the end";
+}
+
 TEST_F(ExpiryTest, WithoutReadersOnlyTimeCounts) { EXPECT_EQ(Expire().segments, 2 * kFolder - 1); }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "staging/reader.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -54,7 +55,7 @@ class StoreReader final : public StagingReader {
       }
       if (!manifest.status().Is(ErrorClass::NOT_FOUND)) return manifest.status();
       if (!manifests.empty()) break;
-      FRESHET_TRY(bool later, AnyAfter(number));
+      FRESHET_TRY(bool later, AnyBeyond(number));
       if (!later) break;
       // Sealed between the two looks, or gone.
       FRESHET_TRY(bool here, Exists(number));
@@ -66,21 +67,37 @@ class StoreReader final : public StagingReader {
     return manifests;
   }
 
-  Result<Checkpoint> Latest() override {
-    Checkpoint state = Remembered();
+  Result<std::shared_ptr<const Checkpoint>> Latest() override {
+    auto known = Remembered();
     // The first call, and one after a pause so long that segments expired, read the newest full
     // checkpoint.
-    Status advanced = state.through.value() == 0
-                          ? Error(ErrorClass::STAGING_EXPIRED, "nothing is known yet")
-                          : AdvanceToNewest(&state);
-    if (advanced.Is(ErrorClass::STAGING_EXPIRED)) {
-      FRESHET_TRY(state, ReadState(*store_, staging_id_));
-    } else if (!advanced.ok()) {
-      return advanced;
+    Result<std::shared_ptr<const Checkpoint>> newest =
+        known->through.value() == 0 ? Error(ErrorClass::STAGING_EXPIRED, "nothing is known yet")
+                                    : Advanced(known);
+    if (newest.status().Is(ErrorClass::STAGING_EXPIRED)) {
+      FRESHET_TRY(Checkpoint state, ReadState(*store_, staging_id_));
+      newest = std::shared_ptr<const Checkpoint>(std::make_shared<Checkpoint>(std::move(state)));
     }
+    if (!newest.ok()) return newest;
     std::lock_guard lock(latest_mutex_);
-    if (state.through > latest_.through) latest_ = state;
-    return state;
+    if ((*newest)->through > latest_->through) latest_ = *newest;
+    return newest;
+  }
+
+  Result<SegmentNumber> PastGap(const TableId& table, SegmentNumber after) override {
+    FRESHET_TRY(auto full, OldestFull(after));
+    if (full == nullptr) {
+      return Error(ErrorClass::STAGING_EXPIRED, "no full checkpoint is left after segment {}",
+                   after.value());
+    }
+    auto found = full->checkpoint->tables.find(table);
+    bool touched = found != full->checkpoint->tables.end() && found->second.last_segment > after;
+    if (!touched) return full->checkpoint->through;
+    return Error(
+               ErrorClass::STAGING_EXPIRED,
+               "segments that hold changes of the table expired before they were applied: {} to {}",
+               after.value() + 1, full->checkpoint->through.value())
+        .With("table", table.value());
   }
 
   Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Read(const Manifest& manifest,
@@ -109,8 +126,16 @@ class StoreReader final : public StagingReader {
     return info.status();
   }
 
-  /// Whether any manifest beyond `number` is there.
-  Result<bool> AnyAfter(SegmentNumber number) {
+  /// Whether any manifest beyond `number` is there, which is not. Every flow asks at the end of
+  /// what is staged, so the usual case looks at no folder: segments expire from the oldest on, and
+  /// what stands before a gap has expired with it.
+  Result<bool> AnyBeyond(SegmentNumber number) {
+    FRESHET_TRY(bool next, Exists(SegmentNumber(number.value() + 1)));
+    if (next) return true;
+    if (number.value() > 1) {
+      FRESHET_TRY(bool former, Exists(SegmentNumber(number.value() - 1)));
+      if (former) return false;
+    }
     FRESHET_TRY(auto same, store_->List(FolderPath(kSegmentsFolder, FolderOf(number)),
                                         ManifestPath(number), 1));
     if (!same.empty()) return true;
@@ -123,15 +148,36 @@ class StoreReader final : public StagingReader {
     return false;
   }
 
-  Status AdvanceToNewest(Checkpoint* state) {
+  /// The state itself when nothing was sealed since: it is asked for by every table, and large.
+  Result<std::shared_ptr<const Checkpoint>> Advanced(std::shared_ptr<const Checkpoint> known) {
+    std::shared_ptr<Checkpoint> state;
     while (true) {
-      FRESHET_TRY(auto manifests, List(state->through, limits::kApplySegmentsMax));
-      for (const auto& manifest : manifests) Advance(*manifest, state);
-      if (manifests.size() < static_cast<size_t>(limits::kApplySegmentsMax)) return Status::Ok();
+      SegmentNumber after = state == nullptr ? known->through : state->through;
+      FRESHET_TRY(auto manifests, List(after, limits::kApplySegmentsMax));
+      if (manifests.empty() && state == nullptr) return known;
+      if (state == nullptr) state = std::make_shared<Checkpoint>(*known);
+      for (const auto& manifest : manifests) Advance(*manifest, state.get());
+      if (manifests.size() < static_cast<size_t>(limits::kApplySegmentsMax))
+        return std::shared_ptr<const Checkpoint>(std::move(state));
     }
   }
 
-  Checkpoint Remembered() {
+  /// The oldest manifest after `after` that carries a full checkpoint; null: none. A folder that
+  /// went in part begins without one.
+  Result<std::shared_ptr<const Manifest>> OldestFull(SegmentNumber after) {
+    FRESHET_TRY(auto folders, ListFolders(*store_, kSegmentsFolder));
+    for (int64_t folder : folders) {
+      SegmentNumber first(std::max<int64_t>(1, folder * limits::kManifestsPerFolder));
+      if (first <= after) continue;
+      auto manifest = Find(first);
+      if (manifest.status().Is(ErrorClass::NOT_FOUND)) continue;
+      if (!manifest.ok()) return manifest.status();
+      if ((*manifest)->checkpoint) return manifest;
+    }
+    return std::shared_ptr<const Manifest>();
+  }
+
+  std::shared_ptr<const Checkpoint> Remembered() {
     std::lock_guard lock(latest_mutex_);
     return latest_;
   }
@@ -141,7 +187,7 @@ class StoreReader final : public StagingReader {
   ManifestCache cache_;
   std::mutex latest_mutex_;
   // State below is protected by latest_mutex_.
-  Checkpoint latest_;
+  std::shared_ptr<const Checkpoint> latest_ = std::make_shared<Checkpoint>();
 };
 
 }  // namespace

@@ -24,7 +24,12 @@ class StagingReader {
   virtual Result<std::vector<std::shared_ptr<const Manifest>>> List(SegmentNumber after,
                                                                     int limit) = 0;
   /// Return the state through the last manifest there is now (through = 0: none yet).
-  virtual Result<Checkpoint> Latest() = 0;
+  virtual Result<std::shared_ptr<const Checkpoint>> Latest() = 0;
+  /// Return where a flow of `table` goes on, that is past `after` and whose next segment expired:
+  /// right before the oldest full manifest beyond, if that says that nothing in between touches the
+  /// table.
+  /// Errors: STAGING_EXPIRED (something does, or there is no such manifest), STAGING_CORRUPT.
+  virtual Result<SegmentNumber> PastGap(const TableId& table, SegmentNumber after) = 0;
   /// Read a run's rows (ChangeSchema's form). Errors: STAGING_EXPIRED (the pack is gone: never "no
   /// rows"), STAGING_CORRUPT.
   virtual Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Read(const Manifest& manifest,

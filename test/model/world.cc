@@ -67,7 +67,7 @@ Result<bool> World::Wish(const std::string& pipeline, bool again) {
   FRESHET_TRY(auto reader, staging::StagingReader::Open(files));
   FRESHET_TRY(auto checkpoint, reader->Latest());
   bool wished = false;
-  for (const auto& [id, state] : checkpoint.tables) {
+  for (const auto& [id, state] : checkpoint->tables) {
     if (state.broken || state.dropped) continue;
     record::FlowId flow = FlowOf(pipeline, state.name.table);
     auto found = state.generations.find(flow);
@@ -95,11 +95,11 @@ Outcome World::Apply(const std::string& pipeline) {
     FRESHET_TRY(auto opened, apply::KeyIndex::Open(IndexPath(pipeline)));
     FaultyIndex index(std::move(opened), &crash_at_ingest, &index_crashed);
     size_t created = record.flows_created.size();
-    for (const auto& [id, state] : checkpoint.tables) {
+    for (const auto& [id, state] : checkpoint->tables) {
       record::FlowId flow = FlowOf(pipeline, state.name.table);
       bool before = std::ranges::find(record.flows_created, flow) != record.flows_created.end();
       Status status = ApplyTable(pipeline, reader.get(), &index, id, state, before,
-                                 checkpoint.through, &outcome);
+                                 checkpoint->through, &outcome);
       if (store->crashed() || index_crashed) return status;
       auto table = store::Below(store, TablePath(pipeline, state.name.table));
       if (!before && delta::Table(table).Latest(nullptr).ok()) record.flows_created.push_back(flow);

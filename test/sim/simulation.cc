@@ -144,7 +144,7 @@ void Simulation::OnAcknowledged(uint64_t position) {
     FRESHET_TRY(auto reader, staging::StagingReader::Open(
                                  store::Below(world_.store->whole(), "_freshet/staging")));
     FRESHET_TRY(auto checkpoint, reader->Latest());
-    return checkpoint.cursor.text;
+    return checkpoint->cursor.text;
   }();
   if (!sealed.ok()) {
     broken_ = sealed.status();
