@@ -14,6 +14,40 @@ namespace freshet::app {
 
 using pipeline::ExitCode;
 
+std::optional<std::chrono::milliseconds> ParseDuration(const std::string& text) {
+  int64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number < 0 || number > 1'000'000'000) return std::nullopt;
+  std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+  if (unit == "ms") return std::chrono::milliseconds(number);
+  if (unit.empty() || unit == "s") return std::chrono::seconds(number);
+  if (unit == "m" || unit == "min") return std::chrono::minutes(number);
+  if (unit == "h") return std::chrono::hours(number);
+  if (unit == "d" && number <= 1'000'000) return std::chrono::hours(24 * number);
+  return std::nullopt;
+}
+
+std::optional<int64_t> ParseBytes(const std::string& text) {
+  constexpr int64_t kKilo = 1000, kKibi = 1024;
+  int64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number <= 0) return std::nullopt;
+  std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+  const std::pair<std::string_view, int64_t> units[] = {{"", 1},
+                                                        {"MB", kKilo * kKilo},
+                                                        {"MiB", kKibi * kKibi},
+                                                        {"GB", kKilo * kKilo * kKilo},
+                                                        {"GiB", kKibi * kKibi * kKibi},
+                                                        {"TB", kKilo * kKilo * kKilo * kKilo},
+                                                        {"TiB", kKibi * kKibi * kKibi * kKibi}};
+  for (const auto& [name, factor] : units) {
+    int64_t bytes = 0;
+    if (unit == name)
+      return __builtin_mul_overflow(number, factor, &bytes) ? std::nullopt : std::optional(bytes);
+  }
+  return std::nullopt;
+}
+
 namespace {
 
 constexpr const char* kExamples = R"(Examples:
@@ -30,23 +64,35 @@ constexpr const char* kExamples = R"(Examples:
 Exit codes: 0 all current, 1 internal, 2 usage, 3 source, 4 destination,
   5 some tables failed or were left out, 130 interrupted.)";
 
-/// `90`, `90s`, `2m`, `1h`, `500ms`.
-std::optional<std::chrono::milliseconds> ParseDuration(const std::string& text) {
-  int64_t number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || number < 0 || number > 1'000'000'000) return std::nullopt;
-  std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-  if (unit == "ms") return std::chrono::milliseconds(number);
-  if (unit.empty() || unit == "s") return std::chrono::seconds(number);
-  if (unit == "m" || unit == "min") return std::chrono::minutes(number);
-  if (unit == "h") return std::chrono::hours(number);
-  return std::nullopt;
-}
-
 constexpr const char* kSourceWords =
     "a PostgreSQL URI (postgresql://user@host:port/database?sslmode=…); the password comes from "
     "it, PGPASSWORD, ~/.pgpass, "
     "or a prompt on a terminal";
+
+std::string CheckDuration(const std::string& text) {
+  return ParseDuration(text) ? std::string() : "not a duration: " + text;
+}
+
+void AddStaging(CLI::App* command, IngestArguments* arguments) {
+  command
+      ->add_option("--staging-retention", arguments->staging_retention,
+                   "how long staged changes are kept once they are applied: 12h, 30d")
+      ->type_name("DURATION")
+      ->check(CheckDuration)
+      ->default_str("30d");
+  command
+      ->add_option("--staging-age-max", arguments->staging_age_max,
+                   "older ones go although they are not applied: their tables then fail")
+      ->type_name("DURATION")
+      ->check(CheckDuration);
+  command
+      ->add_option("--staging-bytes-max", arguments->staging_bytes_max,
+                   "beyond this size the oldest go likewise: 500GB, 2TiB")
+      ->type_name("BYTES")
+      ->check([](const std::string& text) {
+        return ParseBytes(text) ? std::string() : "not a number of bytes: " + text;
+      });
+}
 
 void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for, ExitCode* code) {
   auto* command = app.add_subcommand(
@@ -80,10 +126,9 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
   command
       ->add_option("--retry-for", *retry_for, "how long a failing source is retried: 90s, 2m, 1h")
       ->type_name("DURATION")
-      ->check([](const std::string& text) {
-        return ParseDuration(text) ? std::string() : "not a duration: " + text;
-      })
+      ->check(CheckDuration)
       ->default_val("2m");
+  AddStaging(command, arguments);
   command->add_flag("--json", arguments->json, "one event a line, as JSON");
   command->add_flag("--quiet", arguments->quiet, "say only what goes wrong");
   command->callback([=] {

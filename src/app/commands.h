@@ -16,6 +16,7 @@ struct IngestArguments {
   std::string spec_file, slot, publication;
   bool continuous = false;
   std::chrono::milliseconds retry_for{120'000};
+  std::string staging_retention, staging_age_max, staging_bytes_max;  // empty: not given
   bool json = false, quiet = false;
 };
 struct CheckArguments {

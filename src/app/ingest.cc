@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/source.h"
 #include "base/log.h"
@@ -22,12 +23,22 @@ Status AddPatterns(const std::vector<std::string>& texts,
   return Status::Ok();
 }
 
+/// REQUIRES: checked when the command line was read.
+std::chrono::seconds Seconds(const std::string& duration) {
+  return std::chrono::duration_cast<std::chrono::seconds>(ParseDuration(duration).value());
+}
+
 Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
   pipeline::PipelineSpec spec;
   spec.slot = arguments.slot;
   spec.publication = arguments.publication;
   FRESHET_CHECK_OK(AddPatterns(arguments.tables, &spec.tables));
   FRESHET_CHECK_OK(AddPatterns(arguments.excludes, &spec.excludes));
+  if (!arguments.staging_retention.empty())
+    spec.staging.retention = Seconds(arguments.staging_retention);
+  if (!arguments.staging_age_max.empty()) spec.staging.age_max = Seconds(arguments.staging_age_max);
+  if (!arguments.staging_bytes_max.empty())
+    spec.staging.bytes_max = ParseBytes(arguments.staging_bytes_max).value();
   if (arguments.spec_file.empty()) return spec;
   std::ifstream file(arguments.spec_file, std::ios::binary);
   if (!file)

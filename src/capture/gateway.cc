@@ -52,7 +52,8 @@ class Capture {
     snapshots_->AbandonUnended();
     MonotonicTime now = context_.clock->Now();
     discover_at_ = now + limits::kDiscoverInterval;
-    expire_at_ = now + limits::kExpiryInterval;
+    // Also in a run that ends within the interval.
+    expire_at_ = now;
     poll_at_ = now;
     sealed_at_ = now;
     if (writer_->dirty() || cursor_ != writer_->checkpoint().cursor) FRESHET_CHECK_OK(Seal());
@@ -126,10 +127,18 @@ class Capture {
 
   Status Expire() {
     expire_at_ = context_.clock->Now() + limits::kExpiryInterval;
-    FRESHET_TRY(auto expired, writer_->Expire({}));
-    if (expired.segments > 0) {
-      context_.Tell("segments_expired",
-                    {{"through", expired.through.value()}, {"segments", expired.segments}});
+    auto expired = writer_->Expire(options_.expiry);
+    // A manifest of long ago that cannot be read any more only keeps its files from going.
+    if (expired.status().Is(ErrorClass::STAGING_CORRUPT)) {
+      context_.Tell("warning",
+                    {{"reason", "staging does not expire: " + expired.status().ToString()}});
+      return Status::Ok();
+    }
+    FRESHET_CHECK_OK(expired);
+    if (expired->segments > 0) {
+      context_.Tell("segments_expired", {{"through", expired->through.value()},
+                                         {"segments", expired->segments},
+                                         {"forced", expired->forced}});
     }
     return Status::Ok();
   }

@@ -18,6 +18,8 @@ struct GatewayOptions {
   /// Which tables to follow, by name.
   std::function<bool(const record::TableName&)> selects;
   int snapshot_readers = 2;
+  /// When staging lets segments go.
+  staging::StagingWriter::ExpiryRules expiry;
   /// Until `drain_requested` returns true: go on for ever. Then: finish the wished snapshots, take
   /// the source's position, capture through it, seal, return.
   std::function<bool()> drain_requested;

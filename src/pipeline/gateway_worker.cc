@@ -12,6 +12,14 @@
 namespace freshet::pipeline {
 namespace {
 
+staging::StagingWriter::ExpiryRules RulesOf(const StagingLimits& limits) {
+  staging::StagingWriter::ExpiryRules rules{.retention = limits.retention,
+                                            .bytes_max = limits.bytes_max};
+  // Its maximum means that there is none; in microseconds it would not fit.
+  if (limits.age_max != std::chrono::seconds::max()) rules.age_max = limits.age_max;
+  return rules;
+}
+
 Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   FRESHET_TRY(auto start, channel.ReadStart());
   channel.Start();
@@ -22,6 +30,7 @@ Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   capture::GatewayOptions options;
   options.selects = [&start](const record::TableName& name) { return start.spec.Selects(name); };
   options.snapshot_readers = limits::kSnapshotReadersMax;
+  options.expiry = RulesOf(start.spec.staging);
   options.drain_requested = [&channel] { return channel.drain_requested(); };
   capture::Gateway gateway(source.get(), store, &clock, &channel, std::move(options));
   FRESHET_TRY(auto captured, gateway.Run(channel.stop()));

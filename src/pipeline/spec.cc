@@ -83,7 +83,10 @@ std::string ToJson(const PipelineSpec& spec) {
               {"excludes", PatternsToJson(spec.excludes)},
               {"objects", objects},
               {"slot", spec.slot},
-              {"publication", spec.publication}}
+              {"publication", spec.publication},
+              {"staging_retention", spec.staging.retention.count()},
+              {"staging_age_max", spec.staging.age_max.count()},
+              {"staging_bytes_max", spec.staging.bytes_max}}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -100,6 +103,9 @@ Result<PipelineSpec> SpecFromJson(std::string_view text) {
     }
     spec.slot = json.at("slot");
     spec.publication = json.at("publication");
+    spec.staging = {.retention = std::chrono::seconds(json.at("staging_retention").get<int64_t>()),
+                    .age_max = std::chrono::seconds(json.at("staging_age_max").get<int64_t>()),
+                    .bytes_max = json.at("staging_bytes_max").get<int64_t>()};
     return spec;
   } catch (const std::exception& error) {
     return Error(ErrorClass::INVALID_ARGUMENT, "a worker's specification is not readable: {}",

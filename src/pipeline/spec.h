@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/status.h"
 #include "pipeline/pattern.h"
 #include "record/shape.h"
@@ -21,11 +25,24 @@ struct SpecObject {
   bool operator==(const SpecObject&) const = default;
 };
 
+/// How long staged segments are kept.
+struct StagingLimits {
+  /// Those that every reader is past.
+  std::chrono::seconds retention = limits::kStagingRetention;
+  /// Those too that are not applied: beyond one of these they go regardless.
+  std::chrono::seconds age_max = std::chrono::seconds::max();
+  int64_t bytes_max = std::numeric_limits<int64_t>::max();
+  bool operator==(const StagingLimits&) const = default;
+};
+
 /// What a pipeline ingests and where to, in memory: from flags and a specification file. A value.
 struct PipelineSpec {
   std::vector<TablePattern> tables, excludes;
   std::vector<SpecObject> objects;
   std::string slot, publication;  // empty: ours, named from the destination
+  StagingLimits staging;
+  /// Source catalogs that its settings are for; checked before any worker starts.
+  std::vector<std::string> catalogs;
 
   /// Whether the table is ingested: named by a pattern or an object (everything, when there are
   /// neither), and not excluded.

@@ -297,6 +297,8 @@ void Update::Fail(FlowState& flow, const Status& why) {
 Status Update::Tidy() {
   auto floor = checkpoint_.through;
   for (const auto& [table, flow] : flows_) {
+    // A table whose changes ended for good takes none of these segments any more.
+    if (flow->failed && checkpoint_.tables.at(table).broken) continue;
     // A table whose segments are all applied holds nothing back, however long ago that was.
     if (flow->last_segment > flow->done_through) floor = std::min(floor, flow->done_through);
   }

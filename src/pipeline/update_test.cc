@@ -240,5 +240,19 @@ TEST_F(UpdateTest, PublishesItsFloor) {
   EXPECT_EQ(readers->front().floor.value(), 1);
 }
 
+TEST_F(UpdateTest, ABrokenTableHoldsNothingBack) {
+  Stage("1", "a");
+  Stage("2", "b");
+  writer_->Note(staging::TableBroken{.table = record::TableId("2"),
+                                     .error_class = "KEY_CHANGED",
+                                     .message = "its changes ended",
+                                     .remedy = "none"});
+  ASSERT_TRUE(writer_->Seal({"x"}, 0).ok());
+  auto update = Open();
+  Step(*update);
+  ASSERT_TRUE(update->Tidy().ok());
+  EXPECT_EQ(staging::ListReaders(*staging_).value().front().floor.value(), 3);
+}
+
 }  // namespace
 }  // namespace freshet::pipeline

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <vector>
 
 #include "staging/layout.h"
 #include "staging/state.h"
@@ -19,19 +21,14 @@ struct Folder {
   std::vector<SegmentNumber> segments;
 };
 
-Result<std::vector<Folder>> FoldersWithSegments(store::FileStore& store) {
-  FRESHET_TRY(auto numbers, ListFolders(store, kSegmentsFolder));
-  std::vector<Folder> folders;
-  for (int64_t number : numbers) {
-    FRESHET_TRY(auto files, store.List(FolderPath(kSegmentsFolder, number), "", kAll));
-    Folder folder{.number = number, .segments = {}};
-    for (const auto& file : files) {
-      std::optional<SegmentNumber> segment = NumberInPath(file.path);
-      if (segment) folder.segments.push_back(*segment);
-    }
-    if (!folder.segments.empty()) folders.push_back(std::move(folder));
+Result<Folder> ReadFolder(store::FileStore& store, int64_t number) {
+  FRESHET_TRY(auto files, store.List(FolderPath(kSegmentsFolder, number), "", kAll));
+  Folder folder{.number = number, .segments = {}};
+  for (const auto& file : files) {
+    std::optional<SegmentNumber> segment = NumberInPath(file.path);
+    if (segment) folder.segments.push_back(*segment);
   }
-  return folders;
+  return folder;
 }
 
 /// The last segment every registered reader is past; without readers nothing is held back.
@@ -42,34 +39,52 @@ Result<SegmentNumber> LowestFloor(store::FileStore& store) {
   return floor;
 }
 
+/// Folder by folder: there may be very many files.
 Result<int64_t> BytesBelow(store::FileStore& store, std::string_view top) {
-  FRESHET_TRY(auto files, store.List(top, "", kAll, /*recursive=*/true));
+  FRESHET_TRY(auto files, store.List(top, "", kAll));
   int64_t bytes = 0;
-  for (const auto& file : files) bytes += file.bytes;
+  for (const auto& file : files) {
+    if (!file.path.ends_with('/')) {
+      bytes += file.bytes;
+      continue;
+    }
+    FRESHET_TRY(int64_t below,
+                BytesBelow(store, std::string_view(file.path).substr(0, file.path.size() - 1)));
+    bytes += below;
+  }
   return bytes;
 }
 
-Result<bool> AboveBytes(store::FileStore& store, int64_t bytes_max) {
-  if (bytes_max == std::numeric_limits<int64_t>::max()) return false;
+/// Bytes of packs and parts together; counted only where there is a limit to them.
+Result<int64_t> BytesHeld(store::FileStore& store, int64_t bytes_max) {
+  if (bytes_max == std::numeric_limits<int64_t>::max()) return 0;
   FRESHET_TRY(int64_t packs, BytesBelow(store, kPacksFolder));
   FRESHET_TRY(int64_t parts, BytesBelow(store, kPartsFolder));
-  return packs + parts > bytes_max;
+  return packs + parts;
 }
 
-Status RemoveFolder(store::FileStore& store, std::string_view staging_id, const Folder& folder) {
+/// Return the bytes of the packs and parts that went.
+Result<int64_t> RemoveFolder(store::FileStore& store, std::string_view staging_id,
+                             const Folder& folder) {
+  // All packs of the folder, those too that a fenced writer left after the sweep; the manifests
+  // last, for they name what else is to go.
+  int64_t bytes = 0;
+  FRESHET_TRY(auto packs, store.List(FolderPath(kPacksFolder, folder.number), "", kAll));
+  for (const auto& pack : packs) {
+    FRESHET_CHECK_OK(store.Remove(pack.path));
+    bytes += pack.bytes;
+  }
   for (SegmentNumber segment : folder.segments) {
     FRESHET_TRY(auto manifest, ReadManifest(store, staging_id, segment));
-    for (const std::string& pack : manifest->packs) FRESHET_CHECK_OK(store.Remove(pack));
     for (const Entry& entry : manifest->entries) {
-      if (const auto* part = std::get_if<SnapshotPart>(&entry))
-        FRESHET_CHECK_OK(store.Remove(part->path));
+      const auto* part = std::get_if<SnapshotPart>(&entry);
+      if (part == nullptr) continue;
+      FRESHET_CHECK_OK(store.Remove(part->path));
+      bytes += part->bytes;
     }
     FRESHET_CHECK_OK(store.Remove(ManifestPath(segment)));
   }
-  // Packs that a fenced writer left after the sweep.
-  FRESHET_TRY(auto packs, store.List(FolderPath(kPacksFolder, folder.number), "", kAll));
-  for (const auto& pack : packs) FRESHET_CHECK_OK(store.Remove(pack.path));
-  return Status::Ok();
+  return bytes;
 }
 
 }  // namespace
@@ -78,23 +93,31 @@ Result<StagingWriter::Expired> ExpireSegments(store::FileStore& store, std::stri
                                               const StagingWriter::ExpiryRules& rules,
                                               UtcMicros now) {
   StagingWriter::Expired expired;
-  FRESHET_TRY(auto folders, FoldersWithSegments(store));
+  FRESHET_TRY(auto numbers, ListFolders(store, kSegmentsFolder));
   FRESHET_TRY(SegmentNumber floor, LowestFloor(store));
-  if (folders.empty()) return expired;
-  expired.through = SegmentNumber(folders.front().segments.front().value() - 1);
-  folders.pop_back();  // the newest full checkpoint's
-  for (const Folder& folder : folders) {
-    SegmentNumber last = folder.segments.back();
+  FRESHET_TRY(int64_t bytes, BytesHeld(store, rules.bytes_max));
+  // A folder goes only when a later one holds a full checkpoint.
+  std::optional<Folder> oldest;
+  for (int64_t number : numbers) {
+    FRESHET_TRY(Folder folder, ReadFolder(store, number));
+    if (folder.segments.empty()) continue;
+    if (!oldest) {
+      expired.through = SegmentNumber(folder.segments.front().value() - 1);
+      oldest = std::move(folder);
+      continue;
+    }
+    SegmentNumber last = oldest->segments.back();
     FRESHET_TRY(auto manifest, ReadManifest(store, staging_id, last));
     int64_t age = now - manifest->sealed_at;
-    FRESHET_TRY(bool full, AboveBytes(store, rules.bytes_max));
     bool unneeded = age >= rules.retention.count() && last <= floor;
-    bool beyond = full || age >= rules.age_max.count();
+    bool beyond = bytes > rules.bytes_max || age >= rules.age_max.count();
     if (!unneeded && !beyond) break;
-    FRESHET_CHECK_OK(RemoveFolder(store, staging_id, folder));
+    FRESHET_TRY(int64_t removed, RemoveFolder(store, staging_id, *oldest));
+    bytes -= removed;
     expired.through = last;
-    expired.segments += static_cast<int64_t>(folder.segments.size());
+    expired.segments += std::ssize(oldest->segments);
     expired.forced = expired.forced || last > floor;
+    oldest = std::move(folder);
   }
   return expired;
 }
