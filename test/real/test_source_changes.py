@@ -3,7 +3,7 @@
 import tempfile
 
 import pytest
-from contents import assert_equal, data_versions
+from contents import assert_equal, data_versions, duckdb_connection, scan, table_path
 from postgres_server import Server
 
 TWO = """CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' FROM generate_series(1, 100) i;
@@ -86,6 +86,27 @@ def test_table_dropped(database, freshet):
     assert run.code in (0, 5), run.describe()
     assert_equal(database.connection, freshet.destination, "public.fine")
     assert data_versions(freshet.destination)["public/t"]
+
+
+def test_the_last_changes_of_a_dropped_table_arrive(database, freshet):
+    database.execute(TWO)
+    freshet.ingest()
+    database.execute("INSERT INTO t VALUES (101, 'last'); DELETE FROM t WHERE id <= 10")
+    database.execute("DROP TABLE t")
+    freshet.ingest()
+    connection = duckdb_connection()
+    scan(connection, "duckdb", table_path(freshet.destination, "public", "t"))
+    assert connection.execute("SELECT count(*), max(id) FROM destination").fetchall() == [(91, 101)]
+
+
+def test_table_taken_out_of_the_publication(database, freshet):
+    """What changed while it was not published is lost: that table says so, and never goes on as if nothing were."""
+    database.execute(TWO)
+    freshet.ingest()
+    publication = database.value("SELECT pubname FROM pg_publication")
+    database.execute(f'ALTER PUBLICATION "{publication}" DROP TABLE t')
+    database.execute("UPDATE t SET v = 'lost'")
+    only_t_fails(database, freshet, "PUBLICATION_MISSING")
 
 
 def test_table_renamed(database, freshet):

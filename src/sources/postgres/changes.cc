@@ -2,6 +2,8 @@
 #include "sources/postgres/changes.h"
 
 #include "sources/postgres/connection.h"
+#include "sources/postgres/discover.h"
+#include "sources/postgres/fence.h"
 #include "sources/postgres/lsn.h"
 #include "sources/postgres/receiver.h"
 #include "sources/postgres/slot.h"
@@ -43,6 +45,18 @@ Result<std::optional<Lsn>> ResumeAt(const Origin& origin, const record::Cursor& 
   return std::optional(position.lsn);
 }
 
+/// A server whose log ends before the position was put back to an earlier state. It would send
+/// nothing until its new log has grown that far, and skip what is in there.
+Status CheckLogReaches(Connection* side, Lsn from) {
+  FRESHET_TRY(Rows rows, side->Query("SELECT pg_current_wal_insert_lsn()"));
+  FRESHET_TRY(Lsn end, ParseLsn(rows.text(0, 0)));
+  if (Passes(end, from)) return Status::Ok();
+  return Error(ErrorClass::SOURCE_CHANGED,
+               "the server's log ends at {}, before the last durable position {}: the server was "
+               "restored from an earlier state",
+               FormatLsn(end), FormatLsn(from));
+}
+
 /// Find the slot, or make it when following begins. Returns where to start.
 Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Lsn> from,
                         bool publication_is_new) {
@@ -64,7 +78,7 @@ Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Ls
         "SELECT pg_create_logical_replication_slot({}, 'pgoutput');", QuoteLiteral(config.slot)));
   }
   FRESHET_CHECK_OK(good);
-  FRESHET_CHECK_OK(FreeSlot(side, config.slot));
+  FRESHET_CHECK_OK(FreeSlot(side, config.slot, !config.slot_given));
   return from ? *from : slot->confirmed;
 }
 
@@ -92,6 +106,33 @@ Result<std::unique_ptr<Connection>> StartReplication(const Config& config, Lsn s
   return connection;
 }
 
+/// Tables that were followed up to the cursor and that our publication no longer holds, though they
+/// are there: someone took them out of it, and what changed since is lost.
+Result<std::vector<record::TableId>> TakenOut(
+    Connection* side, const Config& config,
+    const std::vector<std::shared_ptr<const record::TableShape>>& shapes) {
+  FRESHET_TRY(std::set<uint32_t> published, PublishedTables(side, config.publication));
+  std::vector<std::string> absent;
+  for (const auto& shape : shapes) {
+    FRESHET_TRY(uint32_t oid, OidOf(shape->id));
+    if (!published.contains(oid)) absent.push_back(std::to_string(oid));
+  }
+  std::vector<record::TableId> taken_out;
+  if (absent.empty()) return taken_out;
+  FRESHET_TRY(Rows rows, side->Query("SELECT oid FROM pg_class WHERE oid = ANY ($1::oid[])",
+                                     {ArrayParameter(absent)}));
+  for (int row = 0; row < rows.size(); ++row)
+    taken_out.emplace_back(std::string(rows.text(row, 0)));
+  return taken_out;
+}
+
+Status LostChanges(const std::string& publication) {
+  return Error(ErrorClass::PUBLICATION_MISSING,
+               "the table was taken out of the publication {}, and what changed since is lost",
+               publication)
+      .WithRemedy("Exclude the table and ingest it into another directory.");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ChangeStream>> OpenChanges(
@@ -108,14 +149,24 @@ Result<std::unique_ptr<ChangeStream>> OpenChanges(
                  "the publication is gone, and with it changes since the last position: {}",
                  origin.config.publication);
   }
+  if (resume) FRESHET_CHECK_OK(CheckLogReaches(side.get(), *resume));
   FRESHET_TRY(Lsn start, PrepareSlot(side.get(), origin, resume, publication_is_new));
+  // From here on: to make a slot is to wait for transactions.
+  FRESHET_CHECK_OK(side->LimitLockWaits());
+  std::vector<record::TableId> taken_out;
+  if (resume && !origin.config.publication_given) {
+    FRESHET_TRY(taken_out, TakenOut(side.get(), origin.config, shapes));
+  }
   FRESHET_TRY(auto interval, StatusInterval(side.get()));
   FRESHET_TRY(auto connection, StartReplication(origin.config, start));
   auto receiver = std::make_unique<Receiver>(std::move(connection), interval, resume ? *resume : 0);
   FRESHET_CHECK_OK(receiver->Start());
+  std::string publication = origin.config.publication;
   auto stream = std::make_unique<PostgresStream>(std::move(origin), start, std::move(side),
                                                  std::move(receiver));
   FRESHET_CHECK_OK(stream->Watch(std::move(shapes)));
+  for (const auto& table : taken_out)
+    FRESHET_CHECK_OK(stream->GiveUp(table, LostChanges(publication)));
   return std::unique_ptr<ChangeStream>(std::move(stream));
 }
 

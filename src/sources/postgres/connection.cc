@@ -224,6 +224,7 @@ Status Connection::ErrorOf(const PGresult* result) {
   if (sql_state_ == "42501") error_class = ErrorClass::SOURCE_PRIVILEGE;
   if (sql_state_ == "53400") error_class = ErrorClass::SOURCE_NO_FREE_SLOT;
   if (sql_state_ == "55006") error_class = ErrorClass::SLOT_IN_USE;
+  if (sql_state_ == "55P03") error_class = ErrorClass::SOURCE_BLOCKED;
   if (sql_state_.starts_with("53") && error_class == ErrorClass::SOURCE_QUERY)
     error_class = ErrorClass::SOURCE_UNREACHABLE;
   return Error(error_class, "the source says: {}", words).With("sqlstate", sql_state_);
@@ -243,6 +244,8 @@ Result<Rows> Connection::Query(const std::string& sql, const std::vector<std::st
   return Take(PQexecParams(handle(), sql.c_str(), static_cast<int>(values.size()), nullptr,
                            values.data(), nullptr, nullptr, 0));
 }
+
+Status Connection::LimitLockWaits() { return Execute("SET lock_timeout = '1s'"); }
 
 Status Connection::Execute(const std::string& sql) { return Query(sql).status(); }
 

@@ -57,6 +57,10 @@ class Connection {
   /// through `observer`.
   Result<Rows> QueryUntil(const std::string& sql, Deadline deadline, Connection* observer);
 
+  /// Give up a statement that waits for a lock for longer than a moment: what works for every table
+  /// must not wait for the owner of one. Then SOURCE_BLOCKED.
+  Status LimitLockWaits();
+
   /// The SQLSTATE of the last failed statement.
   const std::string& sql_state() const { return sql_state_; }
   bool usable() const {

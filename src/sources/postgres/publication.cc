@@ -16,16 +16,6 @@ Status PublicationError(Status status, const Connection& connection, std::string
       fmt::format("GRANT the owner's role TO {}; or, as the owner: {}", user, sql));
 }
 
-Result<std::set<uint32_t>> TablesIn(Connection* connection, const std::string& publication) {
-  FRESHET_TRY(Rows rows,
-              connection->Query("SELECT r.prrelid FROM pg_publication_rel r JOIN pg_publication p "
-                                "ON p.oid = r.prpubid WHERE p.pubname = $1",
-                                {publication}));
-  std::set<uint32_t> oids;
-  for (int row = 0; row < rows.size(); ++row) oids.insert(rows.oid(row, 0));
-  return oids;
-}
-
 Status Alter(Connection* connection, const Config& config, std::string_view verb,
              const std::vector<record::TableName>& names) {
   if (names.empty()) return Status::Ok();
@@ -52,7 +42,7 @@ Result<std::map<uint32_t, record::TableName>> NamesOf(Connection* connection,
 /// Drop first what must not be published, then add what is missing.
 Status SetTables(Connection* connection, const Config& config,
                  const std::map<uint32_t, record::TableName>& wanted) {
-  FRESHET_TRY(std::set<uint32_t> published, TablesIn(connection, config.publication));
+  FRESHET_TRY(std::set<uint32_t> published, PublishedTables(connection, config.publication));
   std::set<uint32_t> surplus;
   for (uint32_t oid : published) {
     if (!wanted.contains(oid)) surplus.insert(oid);
@@ -90,6 +80,16 @@ void CheckWhole(const Rows& rows, const Config& config, bool partitioned,
 }
 
 }  // namespace
+
+Result<std::set<uint32_t>> PublishedTables(Connection* connection, const std::string& name) {
+  FRESHET_TRY(Rows rows,
+              connection->Query("SELECT r.prrelid FROM pg_publication_rel r JOIN pg_publication p "
+                                "ON p.oid = r.prpubid WHERE p.pubname = $1",
+                                {name}));
+  std::set<uint32_t> oids;
+  for (int row = 0; row < rows.size(); ++row) oids.insert(rows.oid(row, 0));
+  return oids;
+}
 
 Result<bool> EnsurePublication(Connection* connection, const Config& config) {
   FRESHET_TRY(Rows rows, connection->Query("SELECT 1 FROM pg_publication WHERE pubname = $1",

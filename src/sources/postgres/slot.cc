@@ -68,7 +68,7 @@ Result<Lsn> MakeSlot(Connection* connection, Connection* observer, const Config&
   return ParseLsn(rows->text(0, 0));
 }
 
-Status FreeSlot(Connection* connection, const std::string& name) {
+Status FreeSlot(Connection* connection, const std::string& name, bool ours) {
   SystemClock clock;
   auto patience = clock.Now() + limits::kSlotReleaseWaitMax;
   auto end = patience + limits::kSlotReleaseWaitMax;
@@ -77,13 +77,13 @@ Status FreeSlot(Connection* connection, const std::string& name) {
     FRESHET_TRY(std::optional<SlotState> slot, ReadSlot(connection, name));
     if (!slot || slot->active_process == 0) return Status::Ok();
     std::string ending = fmt::format("SELECT pg_terminate_backend({});", slot->active_process);
-    if (!slot->active_ours || clock.Now() >= end) {
+    if (!slot->active_ours || clock.Now() >= (ours ? end : patience)) {
       return Error(ErrorClass::SLOT_IN_USE,
                    "the replication slot {} is read by another session, process {}", name,
                    slot->active_process)
           .WithRemedy(ending);
     }
-    if (!ended && clock.Now() >= patience) {
+    if (ours && !ended && clock.Now() >= patience) {
       FRESHET_CHECK_OK(connection->Execute(ending));
       ended = true;
     }
@@ -92,7 +92,7 @@ Status FreeSlot(Connection* connection, const std::string& name) {
 }
 
 Status DropSlot(Connection* connection, const std::string& name) {
-  FRESHET_CHECK_OK(FreeSlot(connection, name));
+  FRESHET_CHECK_OK(FreeSlot(connection, name, /*ours=*/true));
   FRESHET_TRY(Rows rows, connection->Query("SELECT pg_drop_replication_slot(slot_name) FROM "
                                            "pg_replication_slots WHERE slot_name = $1",
                                            {name}));

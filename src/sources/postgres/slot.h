@@ -38,10 +38,10 @@ Status SlotError(Status status, const Connection& connection);
 /// Give the errors of streaming from a slot their class. Errors: SLOT_LOST, SLOT_IN_USE,
 /// PUBLICATION_MISSING …
 Status StreamError(Status status, const Connection& connection);
-/// Wait until nobody reads the slot; a session that says it is Freshet's own is ended, for its
-/// process is dead: only one holds a destination. Errors: SLOT_IN_USE.
-Status FreeSlot(Connection* connection, const std::string& name);
-/// OK when it is gone already.
+/// Wait until nobody reads the slot. `ours`: the slot is one destination's own, so a session of
+/// Freshet's that still reads it belongs to a dead process, and is ended. Errors: SLOT_IN_USE.
+Status FreeSlot(Connection* connection, const std::string& name, bool ours);
+/// Drop a slot of our own; OK when it is gone already.
 Status DropSlot(Connection* connection, const std::string& name);
 
 /// Make the publication if it is ours and absent; true: it was made just now. Errors:
@@ -53,6 +53,8 @@ Result<bool> EnsurePublication(Connection* connection, const Config& config);
 Result<std::map<record::TableId, Status>> PublishTables(
     Connection* connection, const Config& config,
     const std::vector<std::shared_ptr<const record::TableShape>>& shapes);
+/// The tables that a publication names one by one.
+Result<std::set<uint32_t>> PublishedTables(Connection* connection, const std::string& name);
 /// What is wrong with a given publication as a whole, and with each of these tables in it.
 struct PublicationProblems {
   std::vector<Status> whole;

@@ -49,6 +49,7 @@ class PostgresSource final : public Source {
 Result<Connection*> PostgresSource::Session() {
   if (session_ == nullptr || !session_->usable()) {
     FRESHET_TRY(session_, Connection::Connect(config_, Connection::Mode::kQuery));
+    FRESHET_CHECK_OK(session_->LimitLockWaits());
   }
   return session_.get();
 }

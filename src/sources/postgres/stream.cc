@@ -44,7 +44,9 @@ Status PostgresStream::Watch(std::vector<std::shared_ptr<const record::TableShap
     watched.insert(oid);
     Table& table = tables_[oid];
     auto why = left_out.find(shape->id);
-    if (why != left_out.end() && !(table.shape != nullptr && table.failed)) {
+    // Of a table that is gone, changes may still be on their way; discovery says when it ended.
+    bool gone = why != left_out.end() && why->second.Is(ErrorClass::NOT_FOUND);
+    if (why != left_out.end() && !gone && !(table.shape != nullptr && table.failed)) {
       table.shape = std::move(shape);
       Fail(&table, why->second);
     } else if (table.shape == nullptr || !table.shape->SameColumns(*shape) ||
@@ -62,6 +64,13 @@ Status PostgresStream::Watch(std::vector<std::shared_ptr<const record::TableShap
     table.changes.reset();
     table.failed = false;
   }
+  return Status::Ok();
+}
+
+Status PostgresStream::GiveUp(const record::TableId& id, Status why) {
+  FRESHET_TRY(uint32_t oid, OidOf(id));
+  Table& table = tables_[oid];
+  if (table.shape != nullptr && !table.failed) Fail(&table, std::move(why));
   return Status::Ok();
 }
 

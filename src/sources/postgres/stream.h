@@ -40,6 +40,8 @@ class PostgresStream final : public ChangeStream {
   Result<record::StreamEvent> Next(Deadline deadline) override;
   Status Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) override;
   Status Acknowledge(const record::Cursor& durable) override;
+  /// Follow a watched table no longer, and say why. Errors: NOT_FOUND (not one of this source's).
+  Status GiveUp(const record::TableId& id, Status why);
   int64_t BytesBehind() const override;
   int64_t values_nulled() const override;
 
