@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -20,9 +21,19 @@ void EndOnInterrupt() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
+/// A descriptor that is opened takes the lowest number that is free: with a standard stream closed
+/// it would be a file or a connection of ours that progress is written to.
+void OpenStandardStreams() {
+  for (int opened = 0; opened >= 0 && opened <= STDERR_FILENO;) {
+    opened = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (opened > STDERR_FILENO) close(opened);
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+  OpenStandardStreams();
   if (count < 2 || std::string_view(arguments[1]) != "worker") EndOnInterrupt();
   return freshet::app::Main(count, arguments);
 }

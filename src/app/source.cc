@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/source.h"
 
+#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -32,13 +33,18 @@ Secret ReadPassword(const std::string& prompt) {
   termios shown{};
   if (tcgetattr(STDIN_FILENO, &shown) != 0) return {};
   termios hidden = shown;
-  hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  // Ctrl-C comes as a character that ends the line, so that it does not end this process with the
+  // echo off.
+  hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+  hidden.c_cc[VEOL] = shown.c_cc[VINTR];
   tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
   std::fprintf(stderr, "%s: ", prompt.c_str());
   std::string line;
-  for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar())
+  int c = std::getchar();
+  for (; c != EOF && c != '\n' && c != shown.c_cc[VINTR]; c = std::getchar())
     line += static_cast<char>(c);
   tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+  if (c == shown.c_cc[VINTR]) raise(SIGINT);
   std::fprintf(stderr, "\n");
   return Secret(std::move(line));
 }

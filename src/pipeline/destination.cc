@@ -89,6 +89,10 @@ Result<Destination> Destination::Make(std::string_view directory) {
     std::filesystem::create_directories(folder, error);
     if (error) return FromErrno(error.value(), "cannot make the folder", folder);
   }
+  // What lies within is no more durable than they are.
+  for (const auto& made : destination.made_) {
+    FRESHET_CHECK_OK(store::SyncFolder(std::filesystem::path(made).parent_path().string()));
+  }
   return destination;
 }
 

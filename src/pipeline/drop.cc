@@ -37,7 +37,9 @@ Status RemoveTables(const Destination& destination) {
 Result<bool> Drop(const DropOptions& options, Clock* clock) {
   auto opened = Destination::Open(options.directory);
   // A second drop of what is gone already is no mistake.
-  if (opened.status().Is(ErrorClass::NOT_FOUND) && std::filesystem::is_directory(options.directory))
+  std::error_code error;
+  if (opened.status().Is(ErrorClass::NOT_FOUND) &&
+      std::filesystem::is_directory(options.directory, error))
     return false;
   FRESHET_TRY(auto destination, std::move(opened));
   FRESHET_TRY(auto lock, destination.Lock(*clock, clock->Now() + kLockWait));

@@ -31,13 +31,17 @@ constexpr std::chrono::seconds kLockWait{3};
 /// Runs whose logs are kept.
 constexpr size_t kLogsKept = 20;
 
-/// SIGINT and SIGTERM as something to poll, for as long as it lives.
+/// SIGINT, SIGTERM and, unless it is ignored (nohup), SIGHUP as something to poll, for as long as
+/// it lives.
 class Signals {
  public:
   Signals() {
     sigemptyset(&taken_);
     sigaddset(&taken_, SIGINT);
     sigaddset(&taken_, SIGTERM);
+    struct sigaction hangup {};
+    bool ignored = sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler == SIG_IGN;
+    if (!ignored) sigaddset(&taken_, SIGHUP);
     sigprocmask(SIG_BLOCK, &taken_, &before_);
     descriptor_ = signalfd(-1, &taken_, SFD_CLOEXEC | SFD_NONBLOCK);
   }
@@ -127,12 +131,12 @@ Status CheckFolders(const PipelineSpec& spec, const std::vector<record::TableNam
 }
 
 Status CheckCatalogs(const IngestOptions& options) {
-  for (const auto& object : options.spec.objects) {
-    if (object.source_catalog.empty() || options.database.empty() ||
-        object.source_catalog == options.database)
-      continue;
+  auto catalogs = options.spec.catalogs;
+  for (const auto& object : options.spec.objects) catalogs.push_back(object.source_catalog);
+  for (const auto& catalog : catalogs) {
+    if (catalog.empty() || options.database.empty() || catalog == options.database) continue;
     return Error(ErrorClass::INVALID_ARGUMENT,
-                 "source_catalog {} is not the database that was given: {}", object.source_catalog,
+                 "source_catalog {} is not the database that was given: {}", catalog,
                  options.database);
   }
   return Status::Ok();
@@ -212,7 +216,9 @@ Result<Prepared> PrepareWithRetries(const IngestOptions& options, const Destinat
   };
   while (true) {
     auto prepared = Prepare(watched, destination, clock);
-    if (prepared.ok() || !prepared.status().Is(ErrorClass::SOURCE_UNREACHABLE)) return prepared;
+    auto status = prepared.status();
+    bool again = status.Is(ErrorClass::SOURCE_UNREACHABLE) || status.Is(ErrorClass::SOURCE_BLOCKED);
+    if (!again) return prepared;
     auto record = destination.ReadSource();
     bool known = reached || options.continuous || (record.ok() && record->has_value());
     auto wait = known ? backoff.OnFailure(clock->Now(), 0) : std::nullopt;

@@ -158,6 +158,11 @@ Status ReadObject(PipelineSpec* spec, const Place& place, const YAML::Node& node
   return ReadMap(place, node, {{"table", table}, {"schema", schema}, {"report", Unsupported}});
 }
 
+Status ReadSourceType(const Place& place, const YAML::Node& node) {
+  if (!node.IsScalar()) return Wrong(place, node, "is not a text");
+  return node.Scalar() == "POSTGRESQL" ? Status::Ok() : NotBuilt(place, node);
+}
+
 Status ReadConnectorType(const Place& place, const YAML::Node& node) {
   if (!node.IsScalar()) return Wrong(place, node, "is not a text");
   if (node.Scalar() == "CDC") return Status::Ok();
@@ -181,6 +186,7 @@ Status ReadSourceConfiguration(PipelineSpec* spec, const Place& place, const YAM
                            {{"catalog", catalog},
                             {"google_ads_config", Unsupported},
                             {"api_source_connector_config", Unsupported}}));
+  if (!catalog_name.empty()) spec->catalogs.push_back(catalog_name);
   if (spec->slot.empty()) spec->slot = slot;
   if (spec->publication.empty()) spec->publication = publication;
   return Status::Ok();
@@ -200,7 +206,7 @@ Status ReadDefinition(const Place& place, const YAML::Node& node, PipelineSpec* 
                   {"objects", ListOf(object)},
                   {"table_configuration", ReadTableConfiguration},
                   {"source_configurations", ListOf(source)},
-                  {"source_type", Accept},
+                  {"source_type", ReadSourceType},
                   {"connector_type", ReadConnectorType},
                   {"ingest_from_uc_foreign_catalog", OnlyFalse},
                   {"ingestion_gateway_id", Unsupported},

@@ -46,11 +46,17 @@ TEST(SpecReaderTest, ReadsTheDefinition) {
   auto spec = Read(kSpec);
   EXPECT_EQ(spec.slot, "mine");
   EXPECT_EQ(spec.publication, "ours");
+  EXPECT_THAT(spec.catalogs, ElementsAre("shop"));
   EXPECT_TRUE(spec.Selects({"public", "customers"}));
   EXPECT_FALSE(spec.Selects({"other", "customers"}));
   EXPECT_EQ(spec.DestinationOf({"public", "orders"}), (record::TableName{"bronze", "all_orders"}));
   EXPECT_EQ(spec.DestinationOf({"public", "customers"}), (record::TableName{"raw", "customers"}));
   EXPECT_THAT(spec.Unmatched({{"public", "customers"}}), ElementsAre("public.orders"));
+}
+
+TEST(SpecReaderTest, RefusesAnotherKindOfSource) {
+  EXPECT_TRUE(Read("source_type: POSTGRESQL").objects.empty());
+  EXPECT_TRUE(Refuse("source_type: MYSQL").Is(ErrorClass::UNSUPPORTED_FIELD));
 }
 
 TEST(SpecReaderTest, ReadsJsonAndTheNestedForm) {

@@ -63,6 +63,7 @@ Result<std::unique_ptr<WorkerChannel>> WorkerChannel::Open() {
   }
   fcntl(kLockDescriptor, F_SETFD, FD_CLOEXEC);
   signal(SIGINT, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   sigset_t taken;
   sigemptyset(&taken);

@@ -30,8 +30,8 @@ std::string ToLine(const WorkerStart& start);
 Result<WorkerStart> WorkerStartFromLine(std::string_view line);
 
 /// A worker's end of its pipes: commands in, events out. Thread-safe. The end of the input, and
-/// SIGTERM, mean stop. SIGINT is the command's matter: the terminal sends it to every process of
-/// the group.
+/// SIGTERM, mean stop. SIGINT and SIGHUP are the command's matter: the terminal sends them to
+/// every process of the group.
 ///
 /// Commands: `hint` (new segments), `drain` (with `through` for the update).
 class WorkerChannel final : public record::Observer {

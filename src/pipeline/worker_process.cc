@@ -17,6 +17,9 @@ extern char** environ;
 namespace freshet::pipeline {
 namespace {
 
+/// How long a worker may take to read what it is told.
+constexpr int kSendWaitMs = 30'000;
+
 struct Pipe {
   int read = -1, write = -1;
   ~Pipe() {
@@ -122,8 +125,10 @@ void WorkerProcess::Send(std::string_view line) {
     }
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return;
+    // A worker that does not read its input for so long would wait for the rest of the line for
+    // ever.
     pollfd room{input_, POLLOUT, 0};
-    if (poll(&room, 1, 1000) <= 0) return;
+    if (poll(&room, 1, kSendWaitMs) == 0) return Kill();
   }
 }
 
