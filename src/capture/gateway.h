@@ -38,7 +38,8 @@ struct Captured {
 ///
 ///   open staging, resume at its cursor; discover tables, watch them
 ///   loop: drain finished snapshot chunks → Append/Note; Next(deadline) → Append/Note
-///         new wish or abandoned generation → BeginSnapshot, plan, hand chunks to the readers
+///         new wish or abandoned generation → BeginSnapshot beside the loop, then plan, hand chunks
+///           to the readers
 ///         shape change, truncate or drop of a table in snapshot → abandon its generation, begin
 ///           the successor
 ///         at a Commit: if due, Seal, then Acknowledge (the only call site)

@@ -42,7 +42,13 @@ Snapshots::Snapshots(Context context, Tables* tables, StreamFence* fence, int re
     : context_(context),
       tables_(tables),
       fence_(fence),
-      readers_(readers, context.writer, context.staging) {}
+      readers_(readers, context.writer, context.staging),
+      taker_(
+          [source = context.source]() -> SnapshotTaker::Taken {
+            FRESHET_TRY(auto taken, source->BeginSnapshot());
+            return std::shared_ptr<sources::Snapshot>(std::move(taken));
+          },
+          readers > 0) {}
 
 void Snapshots::AbandonUnended() {
   std::vector<Key> unended;
@@ -59,7 +65,10 @@ void Snapshots::AbandonUnended() {
 std::map<Snapshots::Key, Generation> Snapshots::Wanted(
     const std::vector<staging::Wish>& wishes) const {
   std::map<Key, Generation> wanted;
-  for (const auto& wish : wishes) wanted[{wish.table, wish.flow}] = wish.generation;
+  for (const auto& wish : wishes) {
+    Generation& generation = wanted[{wish.table, wish.flow}];
+    generation = std::max(generation, wish.generation);
+  }
   for (const auto& [table, state] : context_.writer->checkpoint().tables) {
     for (const auto& [flow, generation] : state.generations) {
       Key key{table, flow};
@@ -78,16 +87,58 @@ std::map<Snapshots::Key, Generation> Snapshots::Wanted(
 
 Status Snapshots::Poll(bool settled) {
   FRESHET_TRY(auto wishes, staging::ListWishes(*context_.staging));
+  FRESHET_CHECK_OK(ForgetAnswered(wishes));
   auto wanted = Wanted(wishes);
+  settled_ = settled;
   settled = settled || wanted == wanted_ || ++polls_unsettled_ >= kPollsUnsettledMax;
   wanted_ = std::move(wanted);
   bool waits = std::all_of(wanted_.begin(), wanted_.end(), [&](const auto& each) {
     auto ahead = ahead_.find(each.first.first);
     return ahead != ahead_.end() && !fence_->Passed(ahead->second.ticket);
   });
-  if (waits || !settled || snapshots_open() >= limits::kSnapshotsMax) return Status::Ok();
+  bool may_begin = settled && !waits && !taker_.busy();
+  if (!may_begin || snapshots_open() >= limits::kSnapshotsMax) return Status::Ok();
   polls_unsettled_ = 0;
-  return BeginAll();
+  // A change the snapshot does not hold is committed after it began, so no earlier segment can hold
+  // it.
+  first_segment_ = context_.writer->next();
+  taking_ = wanted_;
+  taker_.Start();
+  return TakeTaken();
+}
+
+/// A wish whose generation is sealed has done its work; what is left to look at stays small.
+Status Snapshots::ForgetAnswered(const std::vector<staging::Wish>& wishes) {
+  const auto& checkpoint = context_.writer->checkpoint();
+  for (const auto& wish : wishes) {
+    auto table = checkpoint.tables.find(wish.table);
+    if (table == checkpoint.tables.end()) continue;
+    auto generation = table->second.generations.find(wish.flow);
+    bool answered = generation != table->second.generations.end() &&
+                    generation->second.begun.generation >= wish.generation &&
+                    table->second.last_segment <= checkpoint.through;
+    if (answered) FRESHET_CHECK_OK(staging::RemoveWish(*context_.staging, wish));
+  }
+  return Status::Ok();
+}
+
+Status Snapshots::TakeTaken() {
+  auto taken = taker_.Take();
+  if (!taken) return Status::Ok();
+  if (taken->ok()) {
+    blocked_told_ = false;
+    return BeginAll(**taken);
+  }
+  // A transaction at the source that does not end holds up the tables that wait for a snapshot, not
+  // the changes of all others: it is asked for again. A run that is to end reports it instead.
+  bool others_wait = settled_ && running_.empty();
+  if (!taken->status().Is(ErrorClass::SOURCE_BLOCKED) || others_wait) return taken->status();
+  if (!std::exchange(blocked_told_, true)) {
+    context_.Tell("warning",
+                  {{"reason", fmt::format("a snapshot has to wait: {}; {}",
+                                          taken->status().ToString(), taken->status().remedy())}});
+  }
+  return Status::Ok();
 }
 
 int Snapshots::snapshots_open() const {
@@ -96,22 +147,19 @@ int Snapshots::snapshots_open() const {
   return static_cast<int>(open.size());
 }
 
-Status Snapshots::BeginAll() {
-  // A change the snapshot does not hold is committed after it began, so no earlier segment can hold
-  // it.
-  staging::SegmentNumber first_segment = context_.writer->next();
-  FRESHET_TRY(std::unique_ptr<sources::Snapshot> taken, context_.source->BeginSnapshot());
-  std::shared_ptr<sources::Snapshot> snapshot = std::move(taken);
+Status Snapshots::BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot) {
   std::map<TableId, std::shared_ptr<const record::TableShape>> shapes;
   // A table may break on the way, which takes its wishes along.
   const auto wanted = wanted_;
   for (const auto& [key, generation] : wanted) {
+    // One that came while it was taken may be of a table that was followed too late for it.
+    if (!taking_.contains(key)) continue;
     if (!shapes.contains(key.first)) {
       FRESHET_TRY(shapes[key.first], ShapeFor(*snapshot, key.first));
     }
     const auto& shape = shapes[key.first];
     if (shape == nullptr) continue;
-    Status begun = Begin(key, generation, snapshot, shape, first_segment);
+    Status begun = Begin(key, generation, snapshot, shape, first_segment_);
     if (IsStale(begun)) continue;
     FRESHET_CHECK_OK(begun);
     wanted_.erase(key);
@@ -241,6 +289,8 @@ void Snapshots::Abandon(const Key& key, const std::string& why) {
 }
 
 void Snapshots::Restart(const TableId& table, Sequence at, const std::string& why) {
+  // A snapshot that is being taken may show the table as it was before.
+  std::erase_if(taking_, [&](const auto& each) { return each.first.first == table; });
   for (auto each = running_.begin(); each != running_.end();) {
     bool concerned = each->first.first == table && each->second.begun.position < at;
     if (!concerned) {
@@ -261,10 +311,12 @@ void Snapshots::Stop(const TableId& table) {
     return true;
   });
   std::erase_if(wanted_, [&](const auto& each) { return each.first.first == table; });
+  std::erase_if(taking_, [&](const auto& each) { return each.first.first == table; });
   ahead_.erase(table);
 }
 
 Status Snapshots::Work() {
+  FRESHET_CHECK_OK(TakeTaken());
   HandOut();
   while (auto result = readers_.Take()) {
     FRESHET_CHECK_OK(OnResult(std::move(*result)));

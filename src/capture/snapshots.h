@@ -10,6 +10,7 @@
 
 #include "capture/context.h"
 #include "capture/snapshot_readers.h"
+#include "capture/snapshot_taker.h"
 #include "capture/stream_fence.h"
 #include "capture/tables.h"
 #include "staging/wishes.h"
@@ -20,7 +21,7 @@ namespace freshet::capture {
 /// named in manifests. Used by the capture thread only; the readers are its own threads.
 ///
 ///   Poll     wishes above a flow's newest generation, and successors of abandoned ones → one
-///            snapshot for all, generations begun
+///            snapshot for all is asked for; it is taken beside this thread
 ///   Work     finished chunks → parts and ChunkDone noted together; the last one ends the
 ///            generation; hand out the next chunks
 ///   Restart  the table changed under its snapshot: abandon, the next Poll begins the successor
@@ -45,8 +46,9 @@ class Snapshots {
   void Stop(const TableId& table);
 
   /// Nothing runs and nothing was wanted at the last Poll.
-  bool idle() const { return running_.empty() && wanted_.empty(); }
-  bool running() const { return !running_.empty(); }
+  bool idle() const { return running_.empty() && wanted_.empty() && !taker_.busy(); }
+  /// Whether Work has something to wait for.
+  bool running() const { return !running_.empty() || taker_.busy(); }
   /// A wished table was not found at the source: discovery should look, since the last call.
   bool TakeTableMissed() { return std::exchange(table_missed_, false); }
 
@@ -71,7 +73,10 @@ class Snapshots {
   };
 
   std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
-  Status BeginAll();
+  Status ForgetAnswered(const std::vector<staging::Wish>& wishes);
+  /// Take over the snapshot that was asked for, when it is there.
+  Status TakeTaken();
+  Status BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot);
   /// Return the shape to read a table in, or nothing when it cannot be read from this snapshot.
   Result<std::shared_ptr<const record::TableShape>> ShapeFor(sources::Snapshot& snapshot,
                                                              const TableId& table);
@@ -92,11 +97,18 @@ class Snapshots {
   Tables* const tables_;
   StreamFence* const fence_;
   std::map<Key, staging::Generation> wanted_;
+  bool settled_ = false;  // no more wishes are to come
   int polls_unsettled_ = 0;
+  // The snapshot that is being taken: for which tables, and the first segment that can hold a
+  // change beyond it.
+  std::map<Key, staging::Generation> taking_;
+  staging::SegmentNumber first_segment_;
+  bool blocked_told_ = false;
   std::map<Key, Running> running_;
   std::map<TableId, Ahead> ahead_;
   bool table_missed_ = false;
   SnapshotReaders readers_;
+  SnapshotTaker taker_;
 };
 
 }  // namespace freshet::capture

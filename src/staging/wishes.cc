@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <utility>
+#include <optional>
+#include <string>
 
 #include "staging/layout.h"
 
@@ -16,19 +16,23 @@ namespace {
 
 using nlohmann::json;
 
-/// `wishes/<table>/<flow>/<n>`, taken apart; nothing when the path is not of that form.
+/// One folder for all: the gateway looks at it several times a second, however many tables there
+/// are. Neither part of a name has a dot.
+std::string PathOf(const Wish& wish) {
+  return fmt::format("{}/{}.{}.{}", kWishesFolder, wish.table.value(), wish.flow.value(),
+                     wish.generation.value());
+}
+
+/// A wish read back from its path; nothing when that is not of its form.
 std::optional<Wish> WishIn(std::string_view path) {
-  std::vector<std::string_view> parts;
-  while (!path.empty()) {
-    size_t slash = path.find('/');
-    parts.push_back(path.substr(0, slash));
-    path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
-  }
-  if (parts.size() != 4) return std::nullopt;
-  std::optional<int64_t> generation = LeadingNumber(parts[3]);
+  std::string_view name = LastPart(path);
+  size_t first = name.find('.');
+  size_t last = name.rfind('.');
+  if (first == std::string_view::npos || last == first) return std::nullopt;
+  std::optional<int64_t> generation = LeadingNumber(name.substr(last + 1));
   if (!generation || *generation == 0) return std::nullopt;
-  return Wish{.flow = FlowId(std::string(parts[2])),
-              .table = TableId(std::string(parts[1])),
+  return Wish{.flow = FlowId(std::string(name.substr(first + 1, last - first - 1))),
+              .table = TableId(std::string(name.substr(0, first))),
               .generation = Generation(*generation)};
 }
 
@@ -53,25 +57,19 @@ Result<ReaderRecord> ReaderIn(const std::string& path, const std::string& text) 
 }  // namespace
 
 Status PutWish(store::FileStore& store, const Wish& wish) {
-  auto path = fmt::format("{}/{}/{}/{}", kWishesFolder, wish.table.value(), wish.flow.value(),
-                          wish.generation.value());
-  Status put = store.Put(path, std::string_view(), store::If::kAbsent);
+  Status put = store.Put(PathOf(wish), std::string_view(), store::If::kAbsent);
   return put.Is(ErrorClass::ALREADY_EXISTS) ? Status::Ok() : put;
 }
 
+Status RemoveWish(store::FileStore& store, const Wish& wish) { return store.Remove(PathOf(wish)); }
+
 Result<std::vector<Wish>> ListWishes(store::FileStore& store) {
-  FRESHET_TRY(auto files,
-              store.List(kWishesFolder, "", std::numeric_limits<int>::max(), /*recursive=*/true));
-  std::map<std::pair<TableId, FlowId>, Generation> newest;
-  for (const auto& file : files) {
-    std::optional<Wish> wish = WishIn(file.path);
-    if (!wish) continue;
-    Generation& generation = newest[{wish->table, wish->flow}];
-    generation = std::max(generation, wish->generation);
-  }
+  FRESHET_TRY(auto files, store.List(kWishesFolder, "", std::numeric_limits<int>::max()));
   std::vector<Wish> wishes;
-  for (const auto& [key, generation] : newest)
-    wishes.push_back({.flow = key.second, .table = key.first, .generation = generation});
+  for (const auto& file : files) {
+    if (std::optional<Wish> wish = WishIn(file.path)) wishes.push_back(*std::move(wish));
+  }
+  std::sort(wishes.begin(), wishes.end());
   return wishes;
 }
 

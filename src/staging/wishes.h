@@ -8,7 +8,7 @@
 
 namespace freshet::staging {
 
-/// A flow asks for its n-th snapshot of a table: the empty file `wishes/<table>/<flow>/<n>`. The
+/// A flow asks for its n-th snapshot of a table: the empty file `wishes/<table>.<flow>.<n>`. The
 /// gateway reads the table when the newest wish is above the flow's newest generation; the
 /// generation's number need not be the wish's but is at least it.
 struct Wish {
@@ -19,7 +19,9 @@ struct Wish {
 };
 /// Put-if-absent; OK when it was there already. Errors: as FileStore::Put.
 Status PutWish(store::FileStore& store, const Wish& wish);
-/// Return the newest wish of each flow and table.
+/// Remove a wish that a sealed generation has answered; OK when it is gone.
+Status RemoveWish(store::FileStore& store, const Wish& wish);
+/// Return every wish that was not removed, in order.
 Result<std::vector<Wish>> ListWishes(store::FileStore& store);
 
 /// A pipeline that reads this staging: registered before its first read, it holds expiry back.

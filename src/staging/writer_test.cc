@@ -402,6 +402,8 @@ TEST_F(WriterTest, WishesAndReadersComeBack) {
   Wish second{.flow = FlowId("f"), .table = TableId("1"), .generation = Generation(10)};
   Wish other{.flow = FlowId("g"), .table = TableId("1"), .generation = Generation(1)};
   for (const Wish& wish : {first, second, second, other}) ASSERT_TRUE(PutWish(*store_, wish).ok());
+  EXPECT_EQ(ListWishes(*store_).value(), (std::vector<Wish>{first, second, other}));
+  ASSERT_TRUE(RemoveWish(*store_, first).ok() && RemoveWish(*store_, first).ok());
   EXPECT_EQ(ListWishes(*store_).value(), (std::vector<Wish>{second, other}));
 
   ReaderRecord record{.pipeline = record::PipelineId("p"),

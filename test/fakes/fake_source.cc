@@ -305,9 +305,14 @@ Result<record::TableShape> FakeSource::Describe(const TableId& table) {
 
 Result<std::unique_ptr<sources::Snapshot>> FakeSource::BeginSnapshot() {
   FRESHET_CHECK_OK(Before("snapshot"));
-  std::lock_guard lock(mutex_);
-  ++snapshots_;
-  return std::make_unique<FakeSnapshot>(this, tables_, position_);
+  std::unique_ptr<sources::Snapshot> snapshot;
+  {
+    std::lock_guard lock(mutex_);
+    ++snapshots_;
+    snapshot = std::make_unique<FakeSnapshot>(this, tables_, position_);
+  }
+  if (after_snapshot) after_snapshot();
+  return snapshot;
 }
 
 Result<std::unique_ptr<sources::ChangeStream>> FakeSource::OpenChanges(

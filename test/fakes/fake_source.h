@@ -57,6 +57,8 @@ class FakeSource final : public sources::Source {
   /// Commit a transaction.
   void Commit(std::vector<Action> actions);
   void set_problem(const std::string& table, Status problem);
+  /// Called when a snapshot was taken, before anybody has it.
+  std::function<void()> after_snapshot;
 
   // How it behaves.
   int64_t chunk_rows = 2;
