@@ -31,6 +31,12 @@ Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thor
                                  Found* found) {
   const record::TableShape& known = *tables_->shape(listing.id);
   Status why = listing.problem;
+  // The log is read without a right to the table; what reads the table itself says that it may not.
+  if (why.Is(ErrorClass::SOURCE_PRIVILEGE)) {
+    Warn(listing, why);
+    why = Status::Ok();
+    thorough = false;
+  }
   if (listing.name != known.name) {
     why = Error(ErrorClass::TABLE_RENAMED, "the table is now called {}", listing.name.ToString())
               .With("table", known.name.ToString());
@@ -84,6 +90,15 @@ bool Discovery::NameIsTaken(const sources::TableListing& listing) const {
     return each.first != listing.id && each.second.name == listing.name &&
            each.second.shape.has_value();
   });
+}
+
+void Discovery::Warn(const sources::TableListing& listing, const Status& why) {
+  auto [told, fresh] = left_out_.emplace(listing.id, why.error_class());
+  if (!fresh && told->second == why.error_class()) return;
+  told->second = why.error_class();
+  context_.Tell("warning",
+                {{"reason", fmt::format("{} is followed, but: {}; {}", listing.name.ToString(),
+                                        why.ToString(), why.remedy())}});
 }
 
 void Discovery::LeaveOut(const sources::TableListing& listing, const Status& why) {

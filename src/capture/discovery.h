@@ -35,6 +35,7 @@ class Discovery {
   /// The staged table that has or had this name under another id.
   bool NameIsTaken(const sources::TableListing& listing) const;
   void LeaveOut(const sources::TableListing& listing, const Status& why);
+  void Warn(const sources::TableListing& listing, const Status& why);
 
   const Context context_;
   Tables* const tables_;

@@ -40,9 +40,13 @@ class Capture {
   /// on them.
   Status Begin() {
     FRESHET_TRY(auto found, discovery_.Look(/*thorough=*/true));
+    // Those that staging knows first: that they are followed without a gap is the stream's to say.
     auto shapes = tables_.shapes();
-    shapes.insert(shapes.end(), found.fresh.begin(), found.fresh.end());
-    FRESHET_TRY(stream_, context_.source->OpenChanges(std::move(shapes), cursor_));
+    FRESHET_TRY(stream_, context_.source->OpenChanges(shapes, cursor_));
+    if (!found.fresh.empty()) {
+      shapes.insert(shapes.end(), found.fresh.begin(), found.fresh.end());
+      FRESHET_CHECK_OK(stream_->Watch(std::move(shapes)));
+    }
     tables_.TakeChanged();
     if (cursor_.text.empty()) cursor_ = stream_->Start();
     fence_.emplace(stream_.get());
@@ -87,22 +91,50 @@ class Capture {
     }
     if (snapshots_->TakeTableMissed() && drops_.empty()) discover_at_ = now;
     if (boundary_ && now >= discover_at_) FRESHET_CHECK_OK(Discover());
-    if (boundary_ && tables_.TakeChanged()) FRESHET_CHECK_OK(stream_->Watch(tables_.shapes()));
+    FRESHET_CHECK_OK(WatchChanged(now));
     if (now >= expire_at_) FRESHET_CHECK_OK(Expire());
+    return Status::Ok();
+  }
+
+  /// Whether a table that somebody holds locked is all that went wrong: it is looked at again
+  /// later, and the changes of all others go on.
+  bool IsBlocked(const Status& status) {
+    if (!status.Is(ErrorClass::SOURCE_BLOCKED)) return false;
+    if (!std::exchange(blocked_told_, true)) {
+      context_.Tell("warning",
+                    {{"reason", "new and changed tables have to wait, for one is locked: " +
+                                    status.ToString()}});
+    }
+    return true;
+  }
+
+  Status WatchChanged(MonotonicTime now) {
+    watch_due_ = tables_.TakeChanged() || watch_due_;
+    if (!watch_due_ || !boundary_ || now < watch_at_) return Status::Ok();
+    Status watched = stream_->Watch(tables_.shapes());
+    watch_due_ = IsBlocked(watched);
+    if (!watch_due_) return watched;
+    watch_at_ = now + limits::kDiscoverInterval;
     return Status::Ok();
   }
 
   Status Discover() {
     discover_at_ = context_.clock->Now() + limits::kDiscoverInterval;
-    FRESHET_TRY(auto found, discovery_.Look(/*thorough=*/false));
+    auto looked = discovery_.Look(/*thorough=*/false);
+    if (IsBlocked(looked.status())) return Status::Ok();
+    FRESHET_TRY(auto found, std::move(looked));
     for (const TableId& table : found.broken) snapshots_->Stop(table);
     if (!found.fresh.empty()) {
       // The stream first: what is committed from now on is in it, and the snapshot comes after.
       auto shapes = tables_.shapes();
       shapes.insert(shapes.end(), found.fresh.begin(), found.fresh.end());
-      FRESHET_CHECK_OK(stream_->Watch(std::move(shapes)));
+      Status watched = stream_->Watch(std::move(shapes));
+      // The next look finds them again.
+      if (IsBlocked(watched)) return ExpectDrops(found.missing);
+      FRESHET_CHECK_OK(watched);
       for (auto& shape : found.fresh) tables_.Follow(std::move(shape));
     }
+    blocked_told_ = false;
     return ExpectDrops(found.missing);
   }
 
@@ -285,6 +317,8 @@ class Capture {
   UtcMicros committed_at_;  // the newest source commit captured
   bool boundary_ = true;    // no source transaction is open
   bool was_idle_ = false;
+  bool watch_due_ = false;  // what is followed changed, and the stream does not know it yet
+  bool blocked_told_ = false;
   bool draining_ = false;
   bool polled_draining_ = false;
   int64_t rows_ = 0;  // in the open segment
@@ -292,7 +326,7 @@ class Capture {
   std::map<TableId, StreamFence::Ticket>
       drops_;  // gone at the source, to be noted once the stream is past
   std::optional<StreamFence::Ticket> drain_ticket_;
-  MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_;
+  MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_, watch_at_;
   std::unique_ptr<sources::ChangeStream> stream_;
   std::optional<StreamFence> fence_;
   std::optional<Snapshots> snapshots_;  // last: its threads use the writer

@@ -51,6 +51,7 @@ bool IsTableProblem(const Status& status) {
     case ErrorClass::COLUMN_NAME_CONFLICT:
     case ErrorClass::COLUMN_RESERVED:
     case ErrorClass::KEY_CHANGED:
+    case ErrorClass::PUBLICATION_MISSING:
     case ErrorClass::SHAPE_CHANGE_UNSUPPORTED:
     case ErrorClass::TABLE_NO_IDENTITY:
     case ErrorClass::TABLE_NOT_LOGGED:

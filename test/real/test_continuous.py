@@ -7,6 +7,26 @@ from contents import assert_equal, commits
 from freshet_command import wait_until
 
 
+def test_a_locked_partition_holds_up_no_other_table(database, freshet):
+    database.execute("CREATE TABLE fine (id int PRIMARY KEY, v int); INSERT INTO fine VALUES (1, 0)")
+    run = freshet.start("--continuous")
+    wait_until(lambda: run.events("table_current"), 60, "the first table")
+    database.execute("CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+    database.execute("CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); INSERT INTO p VALUES (1)")
+    other = database.another()
+    other.autocommit = False
+    other.execute("LOCK TABLE p1 IN ACCESS EXCLUSIVE MODE")
+    wait_until(lambda: run.events("warning"), 60, "a look at the tables")
+    for value in range(1, 4):
+        before = len(run.events("table_committed"))
+        database.execute("UPDATE fine SET v = %s", (value,))
+        wait_until(lambda: len(run.events("table_committed")) > before, 30, "a change of another table")
+    other.rollback()
+    wait_until(lambda: [e for e in run.events("table_current") if e["table"] == "public.p"], 60, "the table")
+    run.stop()
+    assert_equal(database.connection, freshet.destination, "public.fine", "public.p")
+
+
 def test_fresh_within_a_second(database, freshet):
     database.execute(
         "CREATE TABLE ticks (id int PRIMARY KEY, at timestamptz); INSERT INTO ticks SELECT i, now() FROM generate_series(1, 1000) i"
