@@ -6,12 +6,6 @@
 #include "capture/shape_change.h"
 
 namespace freshet::capture {
-namespace {
-
-std::string ClassName(const Status& why) { return std::string(NameOf(why.error_class())); }
-
-}  // namespace
-
 Sequence AfterEverything() {
   Sequence last;
   last.bytes.fill(0xFF);
@@ -57,14 +51,7 @@ void Tables::Follow(std::shared_ptr<const record::TableShape> shape) {
 
 void Tables::NoteBroken(const TableId& table, const record::TableName& name, const Status& why) {
   context_.writer->Note(staging::TableListed{.table = table, .name = name});
-  context_.writer->Note(staging::TableBroken{.table = table,
-                                             .error_class = ClassName(why),
-                                             .message = why.message(),
-                                             .remedy = std::string(why.remedy())});
-  context_.Tell("table_broken", {{"table", name.ToString()},
-                                 {"class", ClassName(why)},
-                                 {"reason", why.message()},
-                                 {"remedy", std::string(why.remedy())}});
+  NoteEnd(table, name, why);
 }
 
 void Tables::Break(const TableId& table, const Status& why) {
@@ -73,14 +60,18 @@ void Tables::Break(const TableId& table, const Status& why) {
   record::TableName name = found->second.staged->name;
   shapes_.erase(found);
   changed_ = true;
-  context_.writer->Note(staging::TableBroken{.table = table,
-                                             .error_class = ClassName(why),
-                                             .message = why.message(),
-                                             .remedy = std::string(why.remedy())});
+  NoteEnd(table, name, why);
+}
+
+void Tables::NoteEnd(const TableId& table, const record::TableName& name,
+                     const Status& why) const {
+  std::string error_class(NameOf(why.error_class())), remedy(why.remedy());
+  context_.writer->Note(staging::TableBroken{
+      .table = table, .error_class = error_class, .message = why.message(), .remedy = remedy});
   context_.Tell("table_broken", {{"table", name.ToString()},
-                                 {"class", ClassName(why)},
+                                 {"class", error_class},
                                  {"reason", why.message()},
-                                 {"remedy", std::string(why.remedy())}});
+                                 {"remedy", remedy}});
 }
 
 void Tables::Drop(const TableId& table, Sequence at, UtcMicros committed_at) {

@@ -54,6 +54,9 @@ class Tables {
         source;  // the stream's own object, seen to be the same
   };
 
+  /// The entry and the event of a table whose changes end.
+  void NoteEnd(const TableId& table, const record::TableName& name, const Status& why) const;
+
   const Context context_;
   std::map<TableId, Followed> shapes_;
   bool changed_ = false;
