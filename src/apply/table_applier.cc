@@ -186,11 +186,17 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
     FRESHET_TRY(auto applied, Compact(stop));
     if (applied) return *applied;
   }
+  // Once it is said that the rows are not what the changes make of them, no change is applied any
+  // more: its successor comes.
+  bool abandoned = generation != state.generations.end() && generation->second.successor;
+  SegmentNumber last = through;
+  if (abandoned) last = std::min(last, SegmentNumber(generation->second.abandoned_in.value() - 1));
   SegmentNumber from = std::max(positions_.changes, scanned_);
-  if (from < through && state.last_segment > from) {
-    FRESHET_TRY(auto applied, Changes(through, stop));
+  if (from < last && state.last_segment > from) {
+    FRESHET_TRY(auto applied, Changes(last, stop));
     if (applied) return *applied;
   }
+  if (abandoned) return Settled(waiting, latest, state);
   if (commits_unlooked_ >= context_.compaction.commits_min) {
     FRESHET_TRY(auto applied, Compact(stop));
     if (applied) return *applied;

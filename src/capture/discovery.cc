@@ -12,17 +12,19 @@ namespace freshet::capture {
 Discovery::Discovery(Context context, Tables* tables, Selects selects)
     : context_(context), tables_(tables), selects_(std::move(selects)) {}
 
-Result<Discovery::Found> Discovery::Look(bool thorough) {
+Result<Discovery::Found> Discovery::Look(Depth depth) {
   FRESHET_TRY(auto listings, context_.source->ListTables());
   Found found;
   std::set<TableId> there;
   for (const auto& listing : listings) {
     there.insert(listing.id);
-    if (tables_->follows(listing.id)) FRESHET_CHECK_OK(LookAtFollowed(listing, thorough, &found));
+    if (tables_->follows(listing.id))
+      FRESHET_CHECK_OK(LookAtFollowed(listing, depth == Depth::kThorough, &found));
   }
   for (const auto& shape : tables_->shapes()) {
     if (!there.contains(shape->id)) found.missing.push_back(shape->id);
   }
+  if (depth == Depth::kFollowed) return found;
   for (const auto& listing : listings) FRESHET_CHECK_OK(LookAtNew(listing, &found));
   return found;
 }
@@ -52,10 +54,15 @@ Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thor
               .With("table", known.name.ToString());
     }
   }
-  if (why.ok()) return why;
-  if (!IsTableProblem(why)) return why;
-  tables_->Break(listing.id, why);
-  found->broken.push_back(listing.id);
+  if (IsTableProblem(why)) {
+    tables_->Break(listing.id, why);
+    found->broken.push_back(listing.id);
+    return Status::Ok();
+  }
+  FRESHET_CHECK_OK(why);
+  if (!listing.partitions) return Status::Ok();
+  auto untold = tables_->TakePartitions(listing.id, *listing.partitions);
+  if (untold) found->untold.emplace_back(listing.id, *std::move(untold));
   return Status::Ok();
 }
 
@@ -80,7 +87,7 @@ Status Discovery::LookAtNew(const sources::TableListing& listing, Found* found) 
     return Status::Ok();
   }
   FRESHET_CHECK_OK(shape);
-  found->fresh.push_back(tables_->Numbered(std::move(*shape)));
+  found->fresh.push_back({tables_->Numbered(std::move(*shape)), listing.partitions});
   return Status::Ok();
 }
 

@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "capture/context.h"
@@ -19,15 +21,22 @@ class Discovery {
   Discovery(Context context, Tables* tables, Selects selects);
 
   struct Found {
-    /// New tables' numbered shapes: follow them in the stream, then note them.
-    std::vector<std::shared_ptr<const record::TableShape>> fresh;
+    /// New tables with their numbered shapes: follow them in the stream, then note them.
+    std::vector<Tables::Fresh> fresh;
     /// Followed tables that are no longer there; their last changes may still be on their way.
     std::vector<TableId> missing;
     /// Followed tables that broke.
     std::vector<TableId> broken;
+    /// Followed tables that have to be read again, and why. It is noted that they consist of other
+    /// partitions: begin it before the next seal.
+    std::vector<std::pair<TableId, std::string>> untold;
   };
-  /// `thorough`: also compare the followed tables' keys, a query each.
-  Result<Found> Look(bool thorough);
+  enum class Depth : uint8_t {
+    kFollowed,  // only the followed tables
+    kAll,
+    kThorough,  // also compare the followed tables' keys, a query each
+  };
+  Result<Found> Look(Depth depth);
 
  private:
   Status LookAtNew(const sources::TableListing& listing, Found* found);

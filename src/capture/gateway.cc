@@ -39,19 +39,16 @@ class Capture {
   /// Discover, open the stream at the staged cursor, and make both durable before anything is built
   /// on them.
   Status Begin() {
-    FRESHET_TRY(auto found, discovery_.Look(/*thorough=*/true));
+    FRESHET_TRY(auto found, discovery_.Look(Discovery::Depth::kThorough));
     // Those that staging knows first: that they are followed without a gap is the stream's to say.
-    auto shapes = tables_.shapes();
-    FRESHET_TRY(stream_, context_.source->OpenChanges(shapes, cursor_));
-    if (!found.fresh.empty()) {
-      shapes.insert(shapes.end(), found.fresh.begin(), found.fresh.end());
-      FRESHET_CHECK_OK(stream_->Watch(std::move(shapes)));
-    }
+    FRESHET_TRY(stream_, context_.source->OpenChanges(tables_.shapes(), cursor_));
+    if (!found.fresh.empty()) FRESHET_CHECK_OK(stream_->Watch(ShapesWith(found.fresh)));
     tables_.TakeChanged();
     if (cursor_.text.empty()) cursor_ = stream_->Start();
     fence_.emplace(stream_.get());
     snapshots_.emplace(context_, &tables_, &*fence_, options_.snapshot_readers);
-    for (auto& shape : found.fresh) tables_.Follow(std::move(shape));
+    for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
+    for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
     FRESHET_CHECK_OK(ExpectDrops(found.missing));
     snapshots_->AbandonUnended();
     MonotonicTime now = context_.clock->Now();
@@ -90,7 +87,7 @@ class Capture {
       polled_draining_ = draining_;
     }
     if (snapshots_->TakeTableMissed() && drops_.empty()) discover_at_ = now;
-    if (boundary_ && now >= discover_at_) FRESHET_CHECK_OK(Discover());
+    if (boundary_ && now >= discover_at_) FRESHET_CHECK_OK(Discover(Discovery::Depth::kAll));
     FRESHET_CHECK_OK(WatchChanged(now));
     if (now >= expire_at_) FRESHET_CHECK_OK(Expire());
     return Status::Ok();
@@ -118,21 +115,28 @@ class Capture {
     return Status::Ok();
   }
 
-  Status Discover() {
-    discover_at_ = context_.clock->Now() + limits::kDiscoverInterval;
-    auto looked = discovery_.Look(/*thorough=*/false);
+  std::vector<std::shared_ptr<const record::TableShape>> ShapesWith(
+      const std::vector<Tables::Fresh>& fresh) const {
+    auto shapes = tables_.shapes();
+    for (const auto& each : fresh) shapes.push_back(each.shape);
+    return shapes;
+  }
+
+  Status Discover(Discovery::Depth depth) {
+    if (depth == Discovery::Depth::kAll)
+      discover_at_ = context_.clock->Now() + limits::kDiscoverInterval;
+    auto looked = discovery_.Look(depth);
     if (IsBlocked(looked.status())) return Status::Ok();
     FRESHET_TRY(auto found, std::move(looked));
+    for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
     for (const TableId& table : found.broken) snapshots_->Stop(table);
     if (!found.fresh.empty()) {
       // The stream first: what is committed from now on is in it, and the snapshot comes after.
-      auto shapes = tables_.shapes();
-      shapes.insert(shapes.end(), found.fresh.begin(), found.fresh.end());
-      Status watched = stream_->Watch(std::move(shapes));
+      Status watched = stream_->Watch(ShapesWith(found.fresh));
       // The next look finds them again.
       if (IsBlocked(watched)) return ExpectDrops(found.missing);
       FRESHET_CHECK_OK(watched);
-      for (auto& shape : found.fresh) tables_.Follow(std::move(shape));
+      for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
     }
     blocked_told_ = false;
     return ExpectDrops(found.missing);
@@ -175,14 +179,18 @@ class Capture {
     return Status::Ok();
   }
 
-  /// Whether the drain is done: snapshots finished, then the stream past the source's position of
-  /// that moment, all sealed.
+  /// Whether the drain is done: snapshots finished, the followed tables looked at once more, then
+  /// the stream past the source's position of that moment, all sealed.
   Result<bool> Drained() {
     if (!draining_ || !polled_draining_ || !snapshots_->idle()) {
       drain_ticket_.reset();
       return false;
     }
     if (!drain_ticket_) {
+      if (!boundary_) return false;
+      FRESHET_CHECK_OK(Discover(Discovery::Depth::kFollowed));
+      FRESHET_CHECK_OK(WatchChanged(context_.clock->Now()));
+      if (!snapshots_->idle()) return false;
       FRESHET_TRY(drain_ticket_, fence_->Ask());
     }
     if (!fence_->Passed(*drain_ticket_) || !boundary_ || !drops_.empty()) return false;
@@ -215,7 +223,8 @@ class Capture {
   }
 
   Status On(record::TableEvent& event) {
-    boundary_ = false;
+    // What a table consists of is no part of a transaction.
+    if (!std::holds_alternative<record::PartitionsSeen>(event)) boundary_ = false;
     return std::visit([&](auto& each) { return On(each); }, event);
   }
   Status On(record::ChangeBatch& batch) {
@@ -247,6 +256,16 @@ class Capture {
     writer_->Note(staging::TableEnded{
         .kind = end.kind, .table = end.table, .at = end.at, .committed_at = end.committed_at});
     snapshots_->Restart(end.table, end.at, "the table was truncated");
+    return Status::Ok();
+  }
+  Status On(record::RowsUntold& untold) {
+    if (tables_.follows(untold.table)) snapshots_->Reread(untold.table, untold.at, untold.why);
+    return Status::Ok();
+  }
+  Status On(record::PartitionsSeen& seen) {
+    if (!tables_.follows(seen.table)) return Status::Ok();
+    auto why = tables_.TakePartitions(seen.table, seen.partitions);
+    if (why) snapshots_->Reread(seen.table, AfterEverything(), *why);
     return Status::Ok();
   }
   Status On(record::TableFailed& failed) { return BreakTable(failed.table, failed.why); }

@@ -43,7 +43,9 @@ struct Captured {
 ///         shape change, truncate or drop of a table in snapshot → abandon its generation, begin
 ///           the successor
 ///         at a Commit: if due, Seal, then Acknowledge (the only call site)
-///         discover again every limits::kDiscoverInterval
+///         rows came or went without changes (a partition was truncated, attached, detached) →
+///           abandon its generation even if complete, begin the successor
+///         discover again every limits::kDiscoverInterval, and before a drain ends
 class Gateway {
  public:
   Gateway(sources::Source* source, std::shared_ptr<store::FileStore> staging, Clock* clock,

@@ -72,24 +72,31 @@ std::map<Snapshots::Key, Generation> Snapshots::Wanted(
   for (const auto& [table, state] : context_.writer->checkpoint().tables) {
     for (const auto& [flow, generation] : state.generations) {
       Key key{table, flow};
-      if (!generation.ended && generation.successor)
-        wanted[key] = std::max(wanted[key], *generation.successor);
+      if (generation.successor) wanted[key] = std::max(wanted[key], *generation.successor);
       auto asked = wanted.find(key);
       if (asked != wanted.end() && asked->second <= generation.begun.generation)
         wanted.erase(asked);
     }
   }
   std::erase_if(wanted, [&](const auto& each) {
-    return !tables_->follows(each.first.first) || running_.contains(each.first);
+    return !tables_->follows(each.first.first) || running_.contains(each.first) ||
+           MayWait(each.first);
   });
   return wanted;
 }
 
+/// Whether the flow's newest generation is complete and was begun since the wishes settled.
+bool Snapshots::MayWait(const Key& key) const {
+  if (!begun_settled_.contains(key)) return false;
+  return context_.writer->checkpoint().tables.at(key.first).generations.at(key.second).ended;
+}
+
 Status Snapshots::Poll(bool settled) {
+  if (!settled) begun_settled_.clear();
+  settled_ = settled;
   FRESHET_TRY(auto wishes, staging::ListWishes(*context_.staging));
   FRESHET_CHECK_OK(ForgetAnswered(wishes));
   auto wanted = Wanted(wishes);
-  settled_ = settled;
   settled = settled || wanted == wanted_ || ++polls_unsettled_ >= kPollsUnsettledMax;
   wanted_ = std::move(wanted);
   bool waits = std::all_of(wanted_.begin(), wanted_.end(), [&](const auto& each) {
@@ -242,6 +249,7 @@ Status Snapshots::Begin(const Key& key, Generation generation,
                   .begun_at = context_.clock->Now(),
                   .told_at = context_.clock->Now()};
   context_.writer->Note(running.begun);
+  if (settled_) begun_settled_.insert(key);
   context_.Tell("snapshot_started", {{"table", shape->name.ToString()},
                                      {"flow", key.second.value()},
                                      {"generation", generation.value()},
@@ -302,6 +310,17 @@ void Snapshots::Restart(const TableId& table, Sequence at, const std::string& wh
     each = running_.erase(each);
     Abandon(key, why);
   }
+}
+
+void Snapshots::Reread(const TableId& table, Sequence at, const std::string& why) {
+  Restart(table, at, why);
+  std::vector<Key> ended;
+  for (const auto& [flow, generation] :
+       context_.writer->checkpoint().tables.at(table).generations) {
+    if (generation.ended && !generation.successor && generation.begun.position < at)
+      ended.emplace_back(table, flow);
+  }
+  for (const Key& key : ended) Abandon(key, why);
 }
 
 void Snapshots::Stop(const TableId& table) {

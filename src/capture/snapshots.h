@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -25,6 +26,7 @@ namespace freshet::capture {
 ///   Work     finished chunks → parts and ChunkDone noted together; the last one ends the
 ///            generation; hand out the next chunks
 ///   Restart  the table changed under its snapshot: abandon, the next Poll begins the successor
+///   Reread   its rows changed in a way that no change tells: finished snapshots are abandoned too
 class Snapshots {
  public:
   using Key = std::pair<TableId, staging::FlowId>;
@@ -34,7 +36,8 @@ class Snapshots {
   /// Abandon what an earlier gateway did not finish: its view of the source is gone with it.
   void AbandonUnended();
   /// Look at the wishes and begin what they ask for. `settled`: no more are to come, so begin at
-  /// once.
+  /// once. A table that was read since they settled and has to be read again then waits for a later
+  /// gateway: it holds what was asked for, and its partitions may come and go for ever.
   /// Errors: the source's, the store's.
   Status Poll(bool settled);
   /// Take what the readers finished and give them more; without reader threads, read one chunk
@@ -42,6 +45,9 @@ class Snapshots {
   Status Work();
   /// The table changed at `at`: a snapshot that does not hold the change starts again.
   void Restart(const TableId& table, Sequence at, const std::string& why);
+  /// Rows of the table came or went at `at` without changes that say so: every snapshot that does
+  /// not hold them starts again, also one that is complete.
+  void Reread(const TableId& table, Sequence at, const std::string& why);
   /// The table is no longer followed: its generations are left where they are.
   void Stop(const TableId& table);
 
@@ -73,6 +79,7 @@ class Snapshots {
   };
 
   std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
+  bool MayWait(const Key& key) const;
   Status ForgetAnswered(const std::vector<staging::Wish>& wishes);
   /// Take over the snapshot that was asked for, when it is there.
   Status TakeTaken();
@@ -104,6 +111,7 @@ class Snapshots {
   std::map<Key, staging::Generation> taking_;
   staging::SegmentNumber first_segment_;
   bool blocked_told_ = false;
+  std::set<Key> begun_settled_;
   std::map<Key, Running> running_;
   std::map<TableId, Ahead> ahead_;
   bool table_missed_ = false;

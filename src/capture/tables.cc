@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/tables.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "capture/shape_change.h"
@@ -40,13 +42,15 @@ std::shared_ptr<const record::TableShape> Tables::Numbered(record::TableShape sh
   return std::make_shared<const record::TableShape>(std::move(shape));
 }
 
-void Tables::Follow(std::shared_ptr<const record::TableShape> shape) {
+void Tables::Follow(Fresh fresh) {
+  const auto& shape = fresh.shape;
   context_.writer->Note(staging::TableListed{.table = shape->id, .name = shape->name});
   context_.writer->Note(staging::ShapeNoted{.shape = *shape, .at = {}});
   context_.Tell("table_found", {{"table", shape->name.ToString()},
                                 {"id", shape->id.value()},
                                 {"columns", static_cast<int64_t>(shape->width())}});
   shapes_[shape->id] = {.staged = shape, .source = shape};
+  if (fresh.partitions) TakePartitions(shape->id, *fresh.partitions);
 }
 
 void Tables::NoteBroken(const TableId& table, const record::TableName& name, const Status& why) {
@@ -63,8 +67,7 @@ void Tables::Break(const TableId& table, const Status& why) {
   NoteEnd(table, name, why);
 }
 
-void Tables::NoteEnd(const TableId& table, const record::TableName& name,
-                     const Status& why) const {
+void Tables::NoteEnd(const TableId& table, const record::TableName& name, const Status& why) const {
   std::string error_class(NameOf(why.error_class())), remedy(why.remedy());
   context_.writer->Note(staging::TableBroken{
       .table = table, .error_class = error_class, .message = why.message(), .remedy = remedy});
@@ -115,6 +118,26 @@ Result<bool> Tables::TakeShape(const record::TableShape& after, Sequence at) {
                                   {"columns", static_cast<int64_t>(shape->width())}});
   found->second = {.staged = shape, .source = shape};
   return true;
+}
+
+std::optional<std::string> Tables::TakePartitions(
+    const TableId& table, const std::vector<record::Partition>& partitions) {
+  FRESHET_ASSERT(follows(table));
+  std::set<std::string> now;
+  for (const auto& partition : partitions) now.insert(partition.id);
+  const auto known = context_.writer->checkpoint().tables.at(table).partitions;
+  if (known == now) return std::nullopt;
+  context_.writer->Note(staging::PartitionsNoted{.table = table, .partitions = now});
+  if (!known) return std::nullopt;
+  // The stream must know which rows are the table's before it is read again.
+  changed_ = true;
+  if (!std::includes(now.begin(), now.end(), known->begin(), known->end()))
+    return "a partition left it, and its rows with it";
+  for (const auto& partition : partitions) {
+    if (!partition.told && !known->contains(partition.id))
+      return "a partition joined it: " + partition.name;
+  }
+  return std::nullopt;
 }
 
 bool Tables::TakeChanged() { return std::exchange(changed_, false); }

@@ -3,6 +3,8 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "capture/context.h"
@@ -28,8 +30,13 @@ class Tables {
 
   /// Number a new table's shape; nothing is noted yet.
   std::shared_ptr<const record::TableShape> Numbered(record::TableShape shape) const;
+  /// A table that the stream is to follow, and the partitions it was made of before that.
+  struct Fresh {
+    std::shared_ptr<const record::TableShape> shape;
+    std::optional<std::vector<record::Partition>> partitions;
+  };
   /// Note a table that the stream follows from now on.
-  void Follow(std::shared_ptr<const record::TableShape> shape);
+  void Follow(Fresh fresh);
   /// Note a table that can never be followed.
   void NoteBroken(const TableId& table, const record::TableName& name, const Status& why);
   /// Note that a table's changes end here, and follow it no longer.
@@ -43,6 +50,11 @@ class Tables {
   /// not known before.
   /// Errors: what CheckFollowable says; nothing is changed then.
   Result<bool> TakeShape(const record::TableShape& after, Sequence at);
+
+  /// Take what the table consists of by now. Returns why it has to be read again, if it has to: a
+  /// partition came with rows, or took some along.
+  std::optional<std::string> TakePartitions(const TableId& table,
+                                            const std::vector<record::Partition>& partitions);
 
   /// Whether what is followed changed since the last call: the stream is told then.
   bool TakeChanged();

@@ -117,7 +117,9 @@ void Judge(const Staged& staged, const FlowBook::Entry& entry, int64_t applied, 
     report->rows_estimated = generation->second.begun.rows_estimated;
     return;
   }
-  bool current = applied >= state->last_segment.value() || report->lag_bytes == 0;
+  // An abandoned one stays as it is until its successor is read.
+  bool current = !generation->second.successor &&
+                 (applied >= state->last_segment.value() || report->lag_bytes == 0);
   report->state = current ? "current" : "behind";
   auto known_at = current ? staged.sealed_at : staged.checkpoint->committed_at;
   if (known_at > 0)

@@ -5,8 +5,10 @@
 #include <arrow/record_batch.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/clock.h"
 #include "record/sequence.h"
@@ -76,6 +78,26 @@ struct TableEnd {
   Sequence at;
   UtcMicros committed_at = 0;
 };
+/// Rows of a table went without a change for each, as when one of its partitions is truncated:
+/// what is there at or after `at` has to be read.
+struct RowsUntold {
+  TableId table;
+  Sequence at;
+  std::string why;
+};
+/// One of the partitions that hold a table's rows. `id` is the source's, and another when it left
+/// the table in between, for rows may have come or gone meanwhile.
+struct Partition {
+  std::string id;
+  std::string name;
+  /// Every row that came into the partition came as a change of the table.
+  bool told = false;
+};
+/// What a table consists of by now; a partition that came or went took rows along without a change.
+struct PartitionsSeen {
+  TableId table;
+  std::vector<Partition> partitions;
+};
 /// A table's changes cannot be followed any further; the others go on. Lasts until the table is
 /// read anew.
 struct TableFailed {
@@ -92,7 +114,8 @@ struct Idle {};
 /// The deadline passed; not known to be idle.
 struct Nothing {};
 
-using TableEvent = std::variant<ChangeBatch, ShapeChange, TableEnd, TableFailed>;
+using TableEvent =
+    std::variant<ChangeBatch, ShapeChange, TableEnd, RowsUntold, PartitionsSeen, TableFailed>;
 using StreamEvent = std::variant<TableEvent, Commit, Idle, Nothing>;
 
 }  // namespace freshet::record

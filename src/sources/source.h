@@ -41,6 +41,8 @@ struct TableListing {
   Status problem;
   int64_t rows_estimated = -1;
   int64_t bytes_estimated = -1;
+  /// Of a partitioned table: what holds its rows.
+  std::optional<std::vector<record::Partition>> partitions;
 };
 
 /// A piece of a table that one reader reads in one go. `text` is the source's own and legible.

@@ -23,6 +23,9 @@ struct EntryFold {
   }
   void operator()(const TableListed& entry) { Touch(entry.table).name = entry.name; }
   void operator()(const ShapeNoted& entry) { Touch(entry.shape.id).shape = entry.shape; }
+  void operator()(const PartitionsNoted& entry) {
+    Touch(entry.table).partitions = entry.partitions;
+  }
   void operator()(const ChangeRun& entry) { Touch(entry.table); }
   void operator()(const TableEnded& entry) {
     TableState& state = Touch(entry.table);
@@ -32,8 +35,12 @@ struct EntryFold {
   void operator()(const GenerationBegun& entry) {
     TableState& state = Touch(entry.table);
     state.broken.reset();
-    state.generations[entry.flow] = GenerationState{
-        .begun = entry, .chunks_done = {}, .rows = 0, .ended = false, .successor = {}};
+    state.generations[entry.flow] = GenerationState{.begun = entry,
+                                                    .chunks_done = {},
+                                                    .rows = 0,
+                                                    .ended = false,
+                                                    .successor = {},
+                                                    .abandoned_in = {}};
   }
   void operator()(const SnapshotPart& entry) { Touch(entry.table); }
   void operator()(const ChunkDone& entry) {
@@ -47,8 +54,10 @@ struct EntryFold {
       generation->ended = true;
   }
   void operator()(const GenerationAbandoned& entry) {
-    if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation))
+    if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation)) {
+      if (!generation->successor) generation->abandoned_in = number;
       generation->successor = entry.successor;
+    }
   }
 
   GenerationState* Find(const TableId& table, const FlowId& flow, Generation generation) {

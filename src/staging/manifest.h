@@ -36,6 +36,11 @@ struct ShapeNoted {
   record::TableShape shape;
   Sequence at;
 };
+/// The partitions that a table's rows lie in from here on, by the source's ids for them.
+struct PartitionsNoted {
+  TableId table;
+  std::set<std::string> partitions;
+};
 /// Rows of one table and one shape in one of the segment's packs: an Arrow IPC stream of
 /// ChangeSchema's form, whose fields carry their column ids (`PARQUET:field_id`), in sequence
 /// order.
@@ -101,8 +106,9 @@ struct GenerationEnded {
   int64_t rows = 0;
   int64_t values_nulled = 0;
 };
-/// The generation will never end; `successor` takes its place (its files go when the successor's
-/// first chunk is applied).
+/// The generation will never end, or its rows are no longer what the changes make of them: changes
+/// of this segment and later ones are not applied to it. `successor` takes its place (its files go
+/// when the successor's first chunk is applied).
 struct GenerationAbandoned {
   FlowId flow;
   TableId table;
@@ -111,8 +117,8 @@ struct GenerationAbandoned {
 };
 
 using Entry =
-    std::variant<TableListed, ShapeNoted, ChangeRun, TableEnded, TableBroken, GenerationBegun,
-                 SnapshotPart, ChunkDone, GenerationEnded, GenerationAbandoned>;
+    std::variant<TableListed, ShapeNoted, PartitionsNoted, ChangeRun, TableEnded, TableBroken,
+                 GenerationBegun, SnapshotPart, ChunkDone, GenerationEnded, GenerationAbandoned>;
 
 /// Where a flow's newest generation stands.
 struct GenerationState {
@@ -121,11 +127,13 @@ struct GenerationState {
   int64_t rows = 0;
   bool ended = false;
   std::optional<Generation> successor;  // abandoned, and this one takes its place
+  SegmentNumber abandoned_in;           // with a successor: the segment that says so
 };
 /// What is known of one table up to some segment.
 struct TableState {
   record::TableName name;
-  std::optional<record::TableShape> shape;  // the newest
+  std::optional<record::TableShape> shape;          // the newest
+  std::optional<std::set<std::string>> partitions;  // the newest, of a partitioned table
   std::optional<TableBroken> broken;
   bool dropped = false;
   SegmentNumber last_segment;  // the last that touches it

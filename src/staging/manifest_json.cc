@@ -36,6 +36,11 @@ struct EntryWriter {
   json operator()(const ShapeNoted& entry) {
     return {{"kind", "shape_noted"}, {"shape", ShapeToJson(entry.shape)}, {"at", entry.at.ToHex()}};
   }
+  json operator()(const PartitionsNoted& entry) {
+    return {{"kind", "partitions_noted"},
+            {"table", entry.table.value()},
+            {"partitions", entry.partitions}};
+  }
   json operator()(const ChangeRun& entry) {
     return {{"kind", "change_run"},
             {"table", entry.table.value()},
@@ -127,13 +132,17 @@ json StateToJson(const TableId& table, const TableState& state) {
               {"last_segment", state.last_segment.value()},
               {"generations", json::array()}};
   if (state.shape) out["shape"] = ShapeToJson(*state.shape);
+  if (state.partitions) out["partitions"] = *state.partitions;
   if (state.broken) out["broken"] = EntryWriter{}(*state.broken);
   for (const auto& [flow, generation] : state.generations) {
     json each = {{"begun", EntryWriter{}(generation.begun)},
                  {"chunks_done", RangesOf(generation.chunks_done)},
                  {"rows", generation.rows},
                  {"ended", generation.ended}};
-    if (generation.successor) each["successor"] = generation.successor->value();
+    if (generation.successor) {
+      each["successor"] = generation.successor->value();
+      each["abandoned_in"] = generation.abandoned_in.value();
+    }
     out["generations"].push_back(std::move(each));
   }
   return out;
@@ -157,6 +166,10 @@ int32_t Number32(const json& in, const char* name) { return in.at(name).get<int3
 TableId TableIn(const json& in) { return TableId(Text(in, "table")); }
 record::TableName NameIn(const json& in) {
   return {.schema = Text(in, "schema"), .table = Text(in, "name")};
+}
+
+std::set<std::string> PartitionsIn(const json& in) {
+  return in.at("partitions").get<std::set<std::string>>();
 }
 
 template <typename T>
@@ -254,6 +267,9 @@ Result<Entry> EntryIn(const json& in) {
   std::string kind = Text(in, "kind");
   if (kind == "table_listed") return Entry(TableListed{.table = TableIn(in), .name = NameIn(in)});
   if (kind == "shape_noted") return ShapeNotedIn(in);
+  if (kind == "partitions_noted") {
+    return Entry(PartitionsNoted{.table = TableIn(in), .partitions = PartitionsIn(in)});
+  }
   if (kind == "change_run") return ChangeRunIn(in);
   if (kind == "table_truncated") return TableEndedIn(in, record::TableEnd::Kind::kTruncated);
   if (kind == "table_dropped") return TableEndedIn(in, record::TableEnd::Kind::kDropped);
@@ -278,6 +294,7 @@ Result<TableState> StateIn(const json& in) {
     FRESHET_TRY(record::TableShape shape, ShapeFromJson(in.at("shape")));
     state.shape = std::move(shape);
   }
+  if (in.contains("partitions")) state.partitions = PartitionsIn(in);
   if (in.contains("broken")) state.broken = TableBrokenIn(in.at("broken"));
   for (const json& each : in.at("generations")) {
     GenerationState generation;
@@ -292,7 +309,10 @@ Result<TableState> StateIn(const json& in) {
     }
     generation.rows = Number(each, "rows");
     generation.ended = each.at("ended").get<bool>();
-    if (each.contains("successor")) generation.successor = Generation(Number(each, "successor"));
+    if (each.contains("successor")) {
+      generation.successor = Generation(Number(each, "successor"));
+      generation.abandoned_in = SegmentNumber(Number(each, "abandoned_in"));
+    }
     state.generations.emplace(generation.begun.flow, std::move(generation));
   }
   return state;

@@ -101,6 +101,7 @@ Manifest EveryEntry() {
                                                  .generation = Generation(4),
                                                  .successor = Generation(5),
                                                  .why = "truncated"});
+  manifest.entries.push_back(PartitionsNoted{.table = kTable, .partitions = {"7@2", "8@1/9@3"}});
   manifest.entries.push_back(TableBroken{
       .table = kTable, .error_class = "KEY_CHANGED", .message = "it did", .remedy = "undo it"});
   manifest.entries.push_back(TableEnded{
@@ -127,6 +128,8 @@ TEST(Manifest, ComesBackFromJsonAsItWas) {
   EXPECT_EQ(table.shape->name, EveryType().name);
   EXPECT_EQ(table.generations.at(kFlow).chunks_done, (std::set<int64_t>{1}));
   EXPECT_EQ(table.generations.at(kFlow).successor, Generation(5));
+  EXPECT_EQ(table.generations.at(kFlow).abandoned_in, SegmentNumber(1));
+  EXPECT_EQ(table.partitions, (std::set<std::string>{"7@2", "8@1/9@3"}));
   EXPECT_EQ(table.broken->error_class, "KEY_CHANGED");
   const auto& run = std::get<ChangeRun>(read->entries[2]);
   EXPECT_EQ(run.last, Sequence::Of(1, 9, 6));

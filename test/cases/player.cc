@@ -194,6 +194,14 @@ Result<model::Step> Player::StepOf(const std::string& table, const record::Table
     FRESHET_TRY(auto type, model::TypeOf(type_name));
     return model::Step{table, model::AddColumn{name, type}};
   }
+  if (verb == "lose") {
+    FRESHET_TRY(auto key, cells(true));
+    return model::Step{table, model::LoseRow{key}};
+  }
+  if (verb == "join") {
+    FRESHET_TRY(auto row, cells(false));
+    return model::Step{table, model::JoinRow{row}};
+  }
   if (verb == "+") {
     FRESHET_TRY(auto row, cells(false));
     return model::Step{table, model::InsertRow{row}};

@@ -176,6 +176,12 @@ class FakeStream final : public sources::ChangeStream {
                                             .at = sequence_,
                                             .committed_at = static_cast<UtcMicros>(position_)}));
   }
+  void Take(const Lose& lose) {
+    if (!shapes_.contains(lose.table)) return;
+    Close();
+    events_.push_back(record::TableEvent(record::RowsUntold{
+        .table = TableId(lose.table), .at = sequence_, .why = "a partition was truncated"}));
+  }
   void Take(const Alter& alter) {
     auto found = shapes_.find(alter.shape.id.value());
     if (found == shapes_.end()) return;
@@ -223,7 +229,7 @@ class FakeStream final : public sources::ChangeStream {
 void FakeSource::Create(record::TableShape shape) {
   std::lock_guard lock(mutex_);
   std::string id = shape.id.value();
-  tables_[id] = {.shape = std::move(shape), .rows = {}, .problem = {}};
+  tables_[id] = {.shape = std::move(shape), .rows = {}, .problem = {}, .partitions = {}};
 }
 
 void FakeSource::Drop(const std::string& table) {
@@ -246,6 +252,12 @@ void FakeSource::set_problem(const std::string& table, Status problem) {
   tables_.at(table).problem = std::move(problem);
 }
 
+void FakeSource::set_partitions(const std::string& table,
+                                std::vector<record::Partition> partitions) {
+  std::lock_guard lock(mutex_);
+  tables_.at(table).partitions = std::move(partitions);
+}
+
 void FakeSource::Commit(std::vector<Action> actions) {
   std::lock_guard lock(mutex_);
   for (const Action& action : actions) Apply(action);
@@ -259,6 +271,9 @@ void FakeSource::Apply(const Action& action) {
   } else if (const auto* gone = std::get_if<Delete>(&action)) {
     auto& rows = tables_.at(gone->table).rows;
     rows.erase(std::find(rows.begin(), rows.end(), gone->row));
+  } else if (const auto* lose = std::get_if<Lose>(&action)) {
+    auto& rows = tables_.at(lose->table).rows;
+    rows.erase(std::find(rows.begin(), rows.end(), lose->row));
   } else if (const auto* truncate = std::get_if<Truncate>(&action)) {
     tables_.at(truncate->table).rows.clear();
   } else if (const auto* alter = std::get_if<Alter>(&action)) {
@@ -290,7 +305,8 @@ Result<std::vector<sources::TableListing>> FakeSource::ListTables() {
                         .name = table.shape.name,
                         .problem = table.problem,
                         .rows_estimated = std::ssize(table.rows),
-                        .bytes_estimated = -1});
+                        .bytes_estimated = -1,
+                        .partitions = table.partitions});
   }
   return listings;
 }

@@ -29,6 +29,11 @@ struct Delete {
 struct Truncate {
   std::string table;
 };
+/// A row goes, and the stream says that rows went, but not which.
+struct Lose {
+  std::string table;
+  Row row;
+};
 /// The table has another shape from now on; new columns of old rows are null.
 struct Alter {
   record::TableShape shape;
@@ -38,7 +43,7 @@ struct Fail {
   std::string table;
   Status why;
 };
-using Action = std::variant<Insert, Delete, Truncate, Alter, Fail>;
+using Action = std::variant<Insert, Delete, Truncate, Lose, Alter, Fail>;
 
 /// A source that is a script: tables, transactions at positions 10, 20, 30 …, faults. Tables are
 /// named by their ids. A snapshot holds every transaction before it; the slot survives its streams
@@ -59,6 +64,7 @@ class FakeSource final : public sources::Source {
   void set_problem(const std::string& table, Status problem);
   /// Called when a snapshot was taken, before anybody has it.
   std::function<void()> after_snapshot;
+  void set_partitions(const std::string& table, std::vector<record::Partition> partitions);
 
   // How it behaves.
   int64_t chunk_rows = 2;
@@ -89,6 +95,7 @@ class FakeSource final : public sources::Source {
     record::TableShape shape;
     std::vector<Row> rows;
     Status problem;
+    std::optional<std::vector<record::Partition>> partitions;
   };
   struct Transaction {
     uint64_t position = 0;

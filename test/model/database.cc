@@ -43,6 +43,12 @@ void Replay(Content& content, const Operation& operation) {
   } else if (const auto* gone = std::get_if<DeleteRow>(&operation)) {
     if (auto found = Find(content, gone->key); found != content.rows.end())
       content.rows.erase(found);
+  } else if (const auto* lost = std::get_if<LoseRow>(&operation)) {
+    if (auto found = Find(content, lost->key); found != content.rows.end())
+      content.rows.erase(found);
+  } else if (const auto* joined = std::get_if<JoinRow>(&operation)) {
+    Upsert(content, joined->row);
+    ++content.partitions_joined;
   } else if (std::holds_alternative<Truncate>(operation)) {
     content.rows.clear();
   } else if (std::holds_alternative<Drop>(operation)) {

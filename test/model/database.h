@@ -29,6 +29,16 @@ struct DeleteRow {
 };
 struct Truncate {};
 struct Drop {};
+/// A row goes with a partition of its table that is truncated: the stream says that rows went, not
+/// which.
+struct LoseRow {
+  Row key;  // keyless: the whole row
+};
+/// A row comes with a partition that joins its table: only the list of the table's partitions
+/// tells.
+struct JoinRow {
+  Row row;
+};
 struct AddColumn {
   std::string name;
   std::shared_ptr<arrow::DataType> type;
@@ -36,8 +46,8 @@ struct AddColumn {
 struct DropColumn {
   std::string name;
 };
-using Operation =
-    std::variant<InsertRow, UpdateRow, DeleteRow, Truncate, Drop, AddColumn, DropColumn>;
+using Operation = std::variant<InsertRow, UpdateRow, DeleteRow, Truncate, Drop, LoseRow, JoinRow,
+                               AddColumn, DropColumn>;
 
 struct Step {
   std::string table;
@@ -49,6 +59,7 @@ struct Content {
   record::TableShape shape;
   std::vector<Row> rows;
   bool dropped = false;
+  int partitions_joined = 0;
 };
 
 /// A database with a log: tables that begin somewhere, and transactions at growing positions. What

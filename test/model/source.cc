@@ -42,7 +42,8 @@ class ModelChunkReader final : public sources::ChunkReader {
       for (const Step& step : steps) {
         bool row = std::holds_alternative<InsertRow>(step.operation) ||
                    std::holds_alternative<UpdateRow>(step.operation) ||
-                   std::holds_alternative<DeleteRow>(step.operation);
+                   std::holds_alternative<DeleteRow>(step.operation) ||
+                   std::holds_alternative<JoinRow>(step.operation);
         if (step.table == table_ && !row) return true;
       }
     }
@@ -132,10 +133,14 @@ Result<std::vector<sources::TableListing>> ModelSource::ListTables() {
   for (const auto& [name, table] : database_->tables()) {
     FRESHET_TRY(auto content, database_->At(name, database_->last_position()));
     if (content.dropped) continue;
+    std::vector<record::Partition> partitions;
+    for (int i = 0; i <= content.partitions_joined; ++i)
+      partitions.push_back({.id = fmt::format("{}", i), .name = "one", .told = i == 0});
     listings.push_back({.id = table.first_shape.id,
                         .name = table.first_shape.name,
                         .problem = Status::Ok(),
-                        .rows_estimated = std::ssize(content.rows)});
+                        .rows_estimated = std::ssize(content.rows),
+                        .partitions = std::move(partitions)});
   }
   return listings;
 }

@@ -153,8 +153,14 @@ class ModelStream final : public sources::ChangeStream {
   }
 
   void TakeOther(uint64_t position, uint64_t ordinal, const Step& step) {
+    if (std::holds_alternative<JoinRow>(step.operation)) return;
     auto& shape = watched_[step.table];
     record::Sequence sequence = SequenceAt(position, ordinal);
+    if (std::holds_alternative<LoseRow>(step.operation)) {
+      events_.push_back(record::TableEvent(record::RowsUntold{
+          .table = shape->id, .at = sequence, .why = "a partition was truncated"}));
+      return;
+    }
     using Kind = record::TableEnd::Kind;
     if (std::holds_alternative<Truncate>(step.operation) ||
         std::holds_alternative<Drop>(step.operation)) {

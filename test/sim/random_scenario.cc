@@ -53,6 +53,11 @@ class Draw {
 
   model::Operation Pick(const model::Content& content) {
     if (Chance(2)) return model::Truncate{};
+    if (Chance(1) && !content.rows.empty()) {
+      const Row& lost = content.rows[static_cast<size_t>(Below(std::ssize(content.rows)))];
+      return model::LoseRow{model::KeyOf(content.shape, lost)};
+    }
+    if (Chance(1)) return model::JoinRow{FreshRow(content.shape)};
     if (Chance(2) && content.shape.width() < 5) {
       return model::AddColumn{fmt::format("c{}", content.shape.width()), arrow::utf8()};
     }
