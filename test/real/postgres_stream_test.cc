@@ -5,77 +5,13 @@
 #include <atomic>
 #include <thread>
 
-#include "postgres_fixture.h"
+#include "postgres_stream_fixture.h"
 
 namespace freshet::sources::postgres {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-class StreamTest : public PostgresTest {
- protected:
-  /// Everything until the source is idle, one line an event: `+ row`, `~ row`, `- row`, `truncate`,
-  /// `shape …`, `failed CLASS`; a value that was not sent is `?`. Commits are kept in `cursor_`.
-  std::vector<std::string> Drain() {
-    std::vector<std::string> lines;
-    record::Sequence last;
-    while (true) {
-      auto event = stream_->Next(In(kPatience));
-      if (!event.ok()) {
-        lines.push_back("error " + std::string(NameOf(event.status().error_class())));
-        return lines;
-      }
-      if (std::holds_alternative<record::Idle>(*event)) return lines;
-      if (std::holds_alternative<record::Nothing>(*event)) {
-        lines.emplace_back("nothing");
-        return lines;
-      }
-      if (auto* commit = std::get_if<record::Commit>(&*event)) {
-        cursor_ = commit->cursor;
-        continue;
-      }
-      AddLines(std::get<record::TableEvent>(*event), &lines);
-    }
-  }
-
-  static void AddLines(const record::TableEvent& event, std::vector<std::string>* lines) {
-    if (const auto* batch = std::get_if<record::ChangeBatch>(&event)) {
-      EXPECT_TRUE(batch->rows->ValidateFull().ok()) << batch->rows->ValidateFull().ToString();
-      record::ChangeView view(batch->rows);
-      for (int64_t row = 0; row < view.size(); ++row) {
-        std::string line(1, "+~-"[static_cast<int>(view.op(row))]);
-        for (int column = 0; column < view.width(); ++column) {
-          line += column == 0 ? " " : ",";
-          line += view.missing(row, column) ? "?" : Text(*batch->rows->column(column), row);
-        }
-        EXPECT_TRUE(row == 0 || view.sequence(row - 1) < view.sequence(row));
-        lines->push_back(line);
-      }
-    } else if (const auto* shape = std::get_if<record::ShapeChange>(&event)) {
-      lines->push_back("shape " + shape->after->schema->field(shape->after->width() - 1)->name());
-    } else if (const auto* failed = std::get_if<record::TableFailed>(&event)) {
-      lines->push_back("failed " + std::string(NameOf(failed->why.error_class())));
-    } else {
-      lines->emplace_back("truncate");
-    }
-  }
-
-  void Open(const std::vector<std::string>& tables) {
-    OpenSource();
-    Status status = OpenStream(tables);
-    ASSERT_TRUE(status.ok()) << status.ToString();
-    cursor_ = stream_->Start();
-    EXPECT_FALSE(cursor_.text.empty());
-  }
-  Lsn Confirmed() {
-    return *ParseLsn(
-        Ask("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '" +
-            config_.slot + "'"));
-  }
-
-  record::Cursor cursor_;
-};
 
 TEST_F(StreamTest, EveryKindOfChange) {
   Run("CREATE TABLE t (id int PRIMARY KEY, v text, n numeric(10,2), at timestamptz)");
@@ -123,18 +59,6 @@ TEST_F(StreamTest, KeylessTableSendsWholeRows) {
   Open({"t"});
   Run("UPDATE t SET b = 'y' WHERE ctid = '(0,1)'; DELETE FROM t WHERE b = 'x'");
   EXPECT_THAT(Drain(), ElementsAre("- 1,x", "+ 1,y", "- 1,x"));
-}
-
-TEST_F(StreamTest, PartitionsComeUnderTheirRoot) {
-  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 "
-      "PARTITION OF p FOR VALUES FROM (0) TO (10)");
-  Run("CREATE TABLE p2 (v text, id int NOT NULL); ALTER TABLE p ATTACH PARTITION p2 FOR VALUES "
-      "FROM (10) TO (20)");
-  Open({"p"});
-  Run("INSERT INTO p VALUES (1, 'a'), (11, 'b')");
-  Run("UPDATE p SET id = 12 WHERE id = 1");
-  Run("DELETE FROM p WHERE id = 11; TRUNCATE p");
-  EXPECT_THAT(Drain(), ElementsAre("+ 1,a", "+ 11,b", "- 1,-", "+ 12,a", "- 11,-", "truncate"));
 }
 
 TEST_F(StreamTest, AddedColumnIsFollowedOthersFailTheirTableOnly) {

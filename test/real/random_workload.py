@@ -69,6 +69,8 @@ class Workload:
             "whole": 6,
             "index_key": 5,
             "part_move": 6,
+            "part_truncate": 1,
+            "part_detach": 1,
             "pairs": 6,
             "chain": 4,
             "swap": 3,
@@ -191,6 +193,26 @@ class Workload:
                 f"INSERT INTO parts VALUES ({self.random.randint(0, 2)}, {self._id()}, 'new', {self._big()})",
                 f"UPDATE parts SET id = {self._id()}, region = (region + 1) % 3 WHERE id = {low}",
             ]
+        )
+
+    def _part_truncate(self):
+        return f"TRUNCATE parts_{self.random.randint(0, 2)}"
+
+    def _part_detach(self):
+        """A partition leaves, loses and gets rows alone, and comes back; a new one, or one that was loaded before, takes its place."""
+        n, low = self.random.randint(0, 2), self._low()
+        away = f"ALTER TABLE parts DETACH PARTITION parts_{n}"
+        back = f"ALTER TABLE parts ATTACH PARTITION parts_{n} FOR VALUES IN ({n})"
+        alone = [
+            f"DELETE FROM parts_{n} WHERE id BETWEEN {low} AND {low + 100}",
+            f"INSERT INTO parts_{n} VALUES ({n}, {self._id()}, 'alone', {self._big()})",
+            f"UPDATE parts_{n} SET v = v || 'a' WHERE id < {low}",
+        ]
+        made = f"CREATE TABLE parts_{n} PARTITION OF parts FOR VALUES IN ({n})"
+        loaded = f"CREATE TABLE parts_{n} (LIKE parts INCLUDING ALL)"
+        drop = f"DROP TABLE parts_{n}"
+        return self.random.choice(
+            [[away, *alone, back], [drop, made, alone[1]], [away, drop, loaded, *alone, back, alone[2]]]
         )
 
     def _pairs(self):

@@ -154,6 +154,68 @@ def test_partitions_land_under_their_root(database, freshet):
     assert set(data_versions(freshet.destination)) == {"public/sales"}
 
 
+PARTED = """
+  CREATE TABLE sales (region text, id int, v text, big text, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
+  ALTER TABLE sales ALTER COLUMN big SET STORAGE EXTERNAL;
+  CREATE TABLE sales_eu PARTITION OF sales FOR VALUES IN ('eu');
+  CREATE TABLE sales_us PARTITION OF sales FOR VALUES IN ('us') PARTITION BY RANGE (id);
+  CREATE TABLE sales_us_low PARTITION OF sales_us FOR VALUES FROM (0) TO (100);
+  CREATE TABLE sales_us_high PARTITION OF sales_us FOR VALUES FROM (100) TO (100000);
+  INSERT INTO sales SELECT CASE i % 2 WHEN 0 THEN 'eu' ELSE 'us' END, i, 'v', repeat('x', 4000) FROM generate_series(1, 300) i"""
+LOAD_ASIA = """CREATE TABLE sales_asia (big text, region text NOT NULL, v text, id int NOT NULL);
+  INSERT INTO sales_asia SELECT repeat('y', 4000), 'asia', 'v', i FROM generate_series(1, 100) i"""
+ATTACH_ASIA = "ALTER TABLE sales ATTACH PARTITION sales_asia FOR VALUES IN ('asia')"
+
+
+def read_again(run):
+    return {event["table"] for event in run.events("snapshot_abandoned")}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "TRUNCATE sales_eu; INSERT INTO sales VALUES ('eu', 7, 'after', NULL)",
+        # nobody sends the large values of rows that came untold
+        f"{LOAD_ASIA}; {ATTACH_ASIA}; UPDATE sales SET v = 'w' WHERE region = 'asia' AND id < 50",
+        f"BEGIN; {LOAD_ASIA}; {ATTACH_ASIA}; COMMIT; UPDATE sales SET v = 'w' WHERE region = 'asia'",
+        "ALTER TABLE sales DETACH PARTITION sales_eu; UPDATE sales_eu SET v = 'alone'; UPDATE sales SET v = 'w'",
+        "ALTER TABLE sales DETACH PARTITION sales_us CONCURRENTLY",
+        "DROP TABLE sales_us_low; UPDATE sales SET v = 'w' WHERE region = 'us'",
+        "ALTER TABLE sales DETACH PARTITION sales_eu; DELETE FROM sales_eu WHERE id < 50; "
+        "ALTER TABLE sales ATTACH PARTITION sales_eu FOR VALUES IN ('eu')",
+    ],
+)
+def test_rows_that_come_and_go_with_partitions(database, freshet, step):
+    database.execute(PARTED)
+    freshet.ingest()
+    database.execute(step)
+    run = freshet.ingest()
+    assert read_again(run) == {"public.sales"}, run.describe()
+    assert_equal(database.connection, freshet.destination, "public.sales")
+    database.execute("UPDATE sales SET v = 'x' WHERE id % 3 = 0")
+    run = freshet.ingest()
+    assert not read_again(run), run.describe()
+    assert_equal(database.connection, freshet.destination, "public.sales")
+
+
+def test_partitions_that_bring_no_rows_cost_nothing(database, freshet):
+    database.execute(PARTED)
+    freshet.ingest()
+    database.execute(
+        "CREATE TABLE sales_asia PARTITION OF sales FOR VALUES IN ('asia'); INSERT INTO sales VALUES ('asia', 1, 'first', NULL)"
+    )
+    database.execute("ALTER TABLE sales ALTER COLUMN v SET STATISTICS 10")
+    database.execute(
+        "CREATE TABLE sales_africa (LIKE sales INCLUDING ALL); ALTER TABLE sales ATTACH PARTITION sales_africa FOR VALUES IN ('africa')"
+    )
+    run = freshet.ingest()
+    assert not read_again(run), run.describe()
+    database.execute("INSERT INTO sales VALUES ('africa', 1, 'first', NULL); TRUNCATE sales")
+    run = freshet.ingest()
+    assert not read_again(run), run.describe()
+    assert_equal(database.connection, freshet.destination, "public.sales")
+
+
 def test_columns_are_added(database, freshet):
     database.execute(
         "CREATE TABLE grows (id int PRIMARY KEY, v text); INSERT INTO grows SELECT i, 'v' FROM generate_series(1, 100) i; "

@@ -3,6 +3,7 @@
 import statistics
 import time
 
+import psycopg
 from contents import assert_equal, commits
 from freshet_command import wait_until
 
@@ -62,6 +63,46 @@ def test_fresh_within_a_second(database, freshet):
     told = f"median {statistics.median(lags):.2f} s, worst {max(lags):.2f} s"
     print("freshness:", told)
     assert statistics.median(lags) < 1.0 and max(lags) < 8, told
+
+
+def test_partitions_that_come_and_go(database, freshet):
+    database.execute(
+        "CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100); "
+        "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200); INSERT INTO p SELECT i, 'v' FROM generate_series(1, 199) i"
+    )
+    run = freshet.start("--continuous")
+    wait_until(lambda: run.events("table_current"), 60, "the first snapshot")
+    for n, change in enumerate(
+        [
+            "TRUNCATE p1; INSERT INTO p VALUES (1, 'after')",
+            "CREATE TABLE p3 (LIKE p INCLUDING ALL); INSERT INTO p3 SELECT i, 'v' FROM generate_series(200, 299) i; "
+            "ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (200) TO (300); UPDATE p SET v = 'w'",
+            "ALTER TABLE p DETACH PARTITION p2",
+        ]
+    ):
+        database.execute(change)
+        wait_until(lambda n=n: len(run.events("snapshot_completed")) >= n + 2, 60, change)
+    assert run.stop().code == 130, run.describe()
+    freshet.ingest()
+    assert_equal(database.connection, freshet.destination, "public.p")
+
+
+def test_a_lost_key_does_not_block_the_users_updates(database, freshet):
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'v')")
+    run = freshet.start("--continuous")
+    wait_until(lambda: run.events("table_current"), 60, "the snapshot")
+    database.execute("ALTER TABLE t DROP CONSTRAINT t_pkey")
+
+    def updates():
+        try:
+            database.execute("UPDATE t SET v = 'w'")
+        except psycopg.errors.ObjectNotInPrerequisiteState:
+            return False
+        return True
+
+    wait_until(updates, 30, "the table's way out of the publication")
+    wait_until(lambda: "TABLE_NO_IDENTITY" in run.error_classes(), 30, "a word about it")
+    run.stop()
 
 
 def test_new_tables_and_columns_are_followed(database, freshet):

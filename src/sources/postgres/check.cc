@@ -150,16 +150,17 @@ Status CheckPublication(Connection& connection, const Config& config, const Serv
   FRESHET_TRY(
       auto rows,
       connection.Query("SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubviaroot "
+                       "AND EXISTS (SELECT FROM pg_catalog.pg_publication_tables t JOIN "
+                       "pg_catalog.pg_class c ON c.relkind = 'p' AND c.relname = t.tablename JOIN "
+                       "pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = "
+                       "t.schemaname WHERE t.pubname = $1) "
                        "FROM pg_catalog.pg_publication WHERE pubname = $1",
                        {config.publication}));
   std::string name = QuoteIdentifier(config.publication);
   if (rows.empty()) {
-    Add(findings,
-        Error(ErrorClass::PUBLICATION_MISSING, "the publication does not exist: {}",
-              config.publication)
-            .WithRemedy(fmt::format(
-                "CREATE PUBLICATION {} FOR TABLE … WITH (publish_via_partition_root = true);",
-                name)));
+    Add(findings, Error(ErrorClass::PUBLICATION_MISSING, "the publication does not exist: {}",
+                        config.publication)
+                      .WithRemedy(fmt::format("CREATE PUBLICATION {} FOR TABLE …;", name)));
     return Status::Ok();
   }
   if (!rows.truth(0, 0)) {
@@ -169,12 +170,15 @@ Status CheckPublication(Connection& connection, const Config& config, const Serv
             .WithRemedy(fmt::format(
                 "ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');", name)));
   }
-  if (!rows.truth(0, 1)) {
+  if (rows.truth(0, 1)) {
     Add(findings,
         Error(ErrorClass::PUBLICATION_MISSING,
-              "the publication sends partitions under their own names: {}", config.publication)
-            .WithRemedy(fmt::format("ALTER PUBLICATION {} SET (publish_via_partition_root = true);",
-                                    name)));
+              "the publication hides that a partition was truncated or rewritten, so its whole "
+              "table is read again when its files are found to be others: {}",
+              config.publication)
+            .WithRemedy(fmt::format(
+                "ALTER PUBLICATION {} SET (publish_via_partition_root = false);", name)),
+        /*fatal=*/false);
   }
   return Status::Ok();
 }
@@ -210,15 +214,13 @@ Status CheckTableRights(Connection& connection, const Config& config, const Serv
     if (!config.publication_given && !rows.truth(row, 4)) {
       findings->push_back(
           {.table = name,
-           .problem =
-               Error(ErrorClass::SOURCE_PRIVILEGE,
-                     "the role does not own the table, so it cannot publish it: {}",
-                     name.ToString())
-                   .WithRemedy(fmt::format(
-                       "As its owner: CREATE PUBLICATION freshet FOR TABLE {} WITH "
-                       "(publish_via_partition_root = "
-                       "true); then pass --publication freshet. Or: ALTER TABLE {} OWNER TO {};",
-                       quoted, quoted, role))});
+           .problem = Error(ErrorClass::SOURCE_PRIVILEGE,
+                            "the role does not own the table, so it cannot publish it: {}",
+                            name.ToString())
+                          .WithRemedy(fmt::format(
+                              "As its owner: CREATE PUBLICATION freshet FOR TABLE {}; then pass "
+                              "--publication freshet. Or: ALTER TABLE {} OWNER TO {};",
+                              quoted, quoted, role))});
     }
   }
   return Status::Ok();

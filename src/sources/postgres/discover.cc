@@ -41,19 +41,24 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
      AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
 LEFT JOIN LATERAL (
+  WITH RECURSIVE tree(oid) AS (
+    SELECT inhrelid FROM pg_inherits
+    WHERE c.relkind = 'p' AND inhparent = c.oid AND NOT inhdetachpending
+    UNION ALL
+    SELECT h.inhrelid FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid AND NOT h.inhdetachpending)
   SELECT string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'f' OR p.relpersistence <> 'p') AS
       unlogged,
          string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'r' AND p.relpersistence = 'p' AND
              p.relreplident <> 'f' AND NOT
-           (p.relreplident = 'd' AND EXISTS (SELECT FROM pg_index x WHERE x.indrelid = p.oid AND
+           (i.indexrelid IS NOT NULL AND p.relreplident = 'd' AND
+            EXISTS (SELECT FROM pg_index x WHERE x.indrelid = p.oid AND
                x.indisvalid AND x.indimmediate AND x.indisprimary)))
            AS nameless,
          string_agg(q.name, ', ') FILTER (WHERE NOT has_table_privilege(p.oid, 'SELECT')) AS
              unreadable
-  FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
+  FROM tree t JOIN pg_class p ON p.oid = t.oid AND p.relkind <> 'p'
   JOIN pg_namespace pn ON pn.oid = p.relnamespace, LATERAL (SELECT format('%I.%I', pn.nspname,
-      p.relname) AS name) q
-  WHERE t.isleaf AND p.oid <> c.oid) l ON c.relkind = 'p'
+      p.relname) AS name) q) l ON c.relkind = 'p'
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname <> 'information_schema' AND NOT starts_with(n.nspname, 'pg_')
   AND NOT (c.relkind IN ('v', 'm', 'f') AND EXISTS
@@ -164,28 +169,38 @@ Status NotLogged(const Rows& rows, int row) {
   return Status::Ok();
 }
 
-/// A partitioned table needs a primary key, which partitions made later inherit; they would not
-/// inherit REPLICA IDENTITY, and the user's own updates of them would fail once published.
-Status PartitionedIdentity(const Rows& rows, int row, const std::string& name) {
-  if (rows.text(row, kIdentity) == "i" || rows.text(row, kIdentity) == "n") {
+/// A partitioned table that we publish needs a primary key, which partitions made later inherit.
+/// They do not inherit REPLICA IDENTITY FULL: the user's own updates of them would fail from the
+/// moment they are made, for as long as nobody looks. In a publication of the user's that is the
+/// case with or without us.
+Status PartitionedIdentity(const Rows& rows, int row, const std::string& name, bool to_publish) {
+  char identity = rows.text(row, kIdentity)[0];
+  bool keyless = rows.text(row, kKey).empty();
+  if (identity == 'i' || identity == 'n') {
     return Error(ErrorClass::TABLE_NO_IDENTITY,
                  "a partitioned table is identified by its primary key only")
         .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", name));
   }
-  if (rows.text(row, kKey).empty()) {
-    return Error(ErrorClass::TABLE_NO_IDENTITY, "the partitioned table has no primary key")
-        .WithRemedy(fmt::format("ALTER TABLE {} ADD PRIMARY KEY (…);", name));
+  if (keyless && (to_publish || identity != 'f')) {
+    return Error(ErrorClass::TABLE_NO_IDENTITY,
+                 "the partitioned table has no primary key: publishing it would break updates of "
+                 "partitions made later")
+        .WithRemedy(fmt::format("ALTER TABLE {} ADD PRIMARY KEY (…); or set REPLICA IDENTITY FULL "
+                                "on it and on each partition, also on those made later, put it "
+                                "into a publication of yours and pass --publication.",
+                                name));
   }
   if (!rows.text(row, kNameless).empty()) {
-    return Error(ErrorClass::TABLE_NO_IDENTITY,
-                 "partitions of it are not identified by the primary key: {}",
-                 rows.text(row, kNameless))
-        .WithRemedy("ALTER TABLE … REPLICA IDENTITY DEFAULT; on each of those partitions.");
+    return Error(ErrorClass::TABLE_NO_IDENTITY, "partitions of it are not identified by {}: {}",
+                 keyless ? "their whole rows" : "the primary key", rows.text(row, kNameless))
+        .WithRemedy(fmt::format("ALTER TABLE … REPLICA IDENTITY {}; on each of those partitions.",
+                                keyless ? "FULL" : "DEFAULT"));
   }
   return Status::Ok();
 }
 
-Status Identity(const Connection& connection, const Rows& rows, int row, const std::string& name) {
+Status Identity(const Connection& connection, const Rows& rows, int row, const std::string& name,
+                bool to_publish) {
   char identity = rows.text(row, kIdentity)[0];
   if (rows.number(row, kColumns) == 0) {
     return Error(ErrorClass::TABLE_NO_IDENTITY, "the table has no columns")
@@ -206,7 +221,7 @@ Status Identity(const Connection& connection, const Rows& rows, int row, const s
                  "updates")
         .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", name));
   }
-  if (rows.text(row, kKind) == "p") return PartitionedIdentity(rows, row, name);
+  if (rows.text(row, kKind) == "p") return PartitionedIdentity(rows, row, name, to_publish);
   if (identity == 'f' || (identity != 'n' && !rows.text(row, kKey).empty())) return Status::Ok();
   if (identity == 'd') {
     return Error(ErrorClass::TABLE_NO_IDENTITY,
@@ -266,7 +281,7 @@ Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool t
                           std::string(rows.text(row, kTable))};
   std::string name = Quote(table);
   Status problem = NotLogged(rows, row);
-  if (problem.ok()) problem = Identity(connection, rows, row, name);
+  if (problem.ok()) problem = Identity(connection, rows, row, name, to_publish);
   if (problem.ok()) problem = Readable(rows, row, name);
   if (problem.ok() && to_publish) problem = Owned(rows, row, name);
   if (problem.ok()) problem = Names(rows, row);
@@ -314,6 +329,7 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
     listing.problem = ProblemOf(*connection, rows, row, to_publish);
     listing.rows_estimated = rows.number(row, kRows);
     listing.bytes_estimated = rows.number(row, kBytes);
+    if (rows.text(row, kKind) == "p") listing.partitions.emplace();
     listings.push_back(std::move(listing));
   }
   return listings;
@@ -323,9 +339,15 @@ Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t o
   static const std::string sql = TypesQuery(R"sql(
     SELECT attnum::int AS place, attname AS name, atttypid AS type_oid, atttypmod AS typmod,
         attndims::int AS ndims,
-           atthasmissing OR atthasdef OR attidentity <> '' AS defaulted
-    FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND attgenerated
-        = '')sql");
+           atthasmissing OR atthasdef OR attidentity <> '' OR EXISTS (
+             WITH RECURSIVE tree(oid) AS (
+               SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::oid
+               UNION ALL
+               SELECT h.inhrelid FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid)
+             SELECT FROM tree JOIN pg_attribute l ON l.attrelid = tree.oid AND l.attname = a.attname
+             WHERE l.atthasmissing) AS defaulted
+    FROM pg_attribute a WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND
+        attgenerated = '')sql");
   FRESHET_TRY(Rows rows, connection->Query(sql, {std::to_string(oid)}));
   return ToColumns(rows);
 }

@@ -20,7 +20,8 @@ struct SourceColumn {
   uint32_t type_oid = 0;
   int32_t modifier = -1;
   ColumnType type;
-  /// Rows that were there when it was added may hold something else than NULL.
+  /// Rows that were there when it was added, also in a partition, may hold something else than
+  /// NULL.
   bool has_default = false;
 };
 
@@ -37,8 +38,8 @@ struct SourceTable {
   Status problem;
 };
 
-/// Return all user tables, or those of `only`: partitioned tables as one, what cannot be ingested
-/// with its problem. `to_publish`: not owning the table is a problem too.
+/// Return all user tables, or those of `only`: partitioned tables as one, without their partitions,
+/// what cannot be ingested with its problem. `to_publish`: not owning the table is a problem too.
 Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish,
                                              const std::optional<std::set<uint32_t>>& only = {});
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "sources/postgres/discover.h"
+#include "sources/postgres/partitions.h"
 #include "sources/postgres/slot.h"
 
 namespace freshet::sources::postgres {
@@ -59,24 +60,55 @@ Status SetTables(Connection* connection, const Config& config,
   return Alter(connection, config, "ADD", added);
 }
 
-void CheckWhole(const Rows& rows, const Config& config, bool partitioned,
-                std::vector<Status>* problems) {
-  std::string name = QuoteIdentifier(config.publication);
+Status CheckKinds(const Rows& rows, const Config& config) {
   bool all_kinds = rows.truth(0, 0) && rows.truth(0, 1) && rows.truth(0, 2) && rows.truth(0, 3);
-  if (!all_kinds) {
-    problems->push_back(
-        Error(ErrorClass::PUBLICATION_MISSING,
-              "the publication does not carry every kind of change: {}", config.publication)
-            .WithRemedy(fmt::format(
-                "ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');", name)));
+  if (all_kinds) return Status::Ok();
+  return Error(ErrorClass::PUBLICATION_MISSING,
+               "the publication does not carry every kind of change: {}", config.publication)
+      .WithRemedy(
+          fmt::format("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');",
+                      QuoteIdentifier(config.publication)));
+}
+
+/// What a publication holds of each table: true, and columns or rows are left out.
+Result<std::map<uint32_t, bool>> HeldBy(Connection* connection, const Config& config) {
+  // A column list shorter than the table, or a row filter, would lose data without a word.
+  FRESHET_TRY(
+      Rows rows,
+      connection->Query(
+          "SELECT c.oid, t.rowfilter IS NOT NULL OR cardinality(t.attnames) < (SELECT count(*) "
+          "FROM pg_attribute a WHERE "
+          "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') "
+          "FROM pg_publication_tables t JOIN pg_namespace n ON n.nspname = t.schemaname "
+          "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename WHERE t.pubname = "
+          "$1",
+          {config.publication}));
+  std::map<uint32_t, bool> cut;
+  for (int row = 0; row < rows.size(); ++row) cut[rows.oid(row, 0)] = rows.truth(row, 1);
+  return cut;
+}
+
+/// A publication that sends changes under the partitions lists these, not their table. The table
+/// must be in it nevertheless, so that partitions made later are.
+Status AddPartitioned(Connection* connection, const Config& config,
+                      std::map<uint32_t, bool>* held) {
+  FRESHET_TRY(
+      Rows roots,
+      connection->Query(
+          "SELECT c.oid FROM pg_class c, pg_publication p WHERE p.pubname = $1 AND c.relkind = 'p' "
+          "AND (p.puballtables OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid "
+          "AND r.prrelid = c.oid) OR EXISTS (SELECT FROM pg_publication_namespace s WHERE "
+          "s.pnpubid = p.oid AND s.pnnspid = c.relnamespace))",
+          {config.publication}));
+  std::set<uint32_t> oids;
+  for (int row = 0; row < roots.size(); ++row) oids.insert(roots.oid(row, 0));
+  FRESHET_TRY(auto leaves, ReadLeaves(connection, config.publication, oids));
+  for (uint32_t oid : oids) held->emplace(oid, false);
+  for (const auto& leaf : leaves) {
+    auto found = held->find(leaf.oid);
+    if (found != held->end() && found->second) (*held)[leaf.root] = true;
   }
-  if (partitioned && !rows.truth(0, 4)) {
-    problems->push_back(
-        Error(ErrorClass::PUBLICATION_MISSING,
-              "the publication names partitions instead of their table: {}", config.publication)
-            .WithRemedy(fmt::format("ALTER PUBLICATION {} SET (publish_via_partition_root = true);",
-                                    name)));
-  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -99,11 +131,11 @@ Result<bool> EnsurePublication(Connection* connection, const Config& config) {
   if (config.publication_given) {
     return Error(ErrorClass::PUBLICATION_MISSING, "the publication does not exist: {}",
                  config.publication)
-        .WithRemedy(fmt::format(
-            "CREATE PUBLICATION {} FOR TABLE … WITH (publish_via_partition_root = true);", name));
+        .WithRemedy(fmt::format("CREATE PUBLICATION {} FOR TABLE …;", name));
   }
+  // Changes come under the partitions, for under the root the truncate of one would not come.
   Status made = connection->Execute(
-      fmt::format("CREATE PUBLICATION {} WITH (publish_via_partition_root = true)", name));
+      fmt::format("CREATE PUBLICATION {} WITH (publish_via_partition_root = false)", name));
   if (made.Is(ErrorClass::SOURCE_PRIVILEGE)) {
     return std::move(made).WithRemedy(fmt::format("GRANT CREATE ON DATABASE {} TO {};",
                                                   QuoteIdentifier(PQdb(connection->handle())),
@@ -124,24 +156,9 @@ Result<PublicationProblems> CheckGivenPublication(
     problems.whole.push_back(EnsurePublication(connection, config).status());
     return problems;
   }
-  // A column list shorter than the table, or a row filter, would lose data without a word.
-  FRESHET_TRY(
-      Rows rows,
-      connection->Query(
-          "SELECT c.oid, t.rowfilter IS NOT NULL OR cardinality(t.attnames) < (SELECT count(*) "
-          "FROM pg_attribute a WHERE "
-          "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') "
-          "FROM pg_publication_tables t JOIN pg_namespace n ON n.nspname = t.schemaname "
-          "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename WHERE t.pubname = "
-          "$1",
-          {config.publication}));
-  std::map<uint32_t, bool> cut;
-  for (int row = 0; row < rows.size(); ++row) cut[rows.oid(row, 0)] = rows.truth(row, 1);
-  FRESHET_TRY(Rows roots, connection->Query("SELECT oid FROM pg_class WHERE relkind = 'p'"));
-  bool partitioned = false;
-  for (int row = 0; row < roots.size(); ++row)
-    partitioned = partitioned || tables.contains(roots.oid(row, 0));
-  CheckWhole(whole, config, partitioned, &problems.whole);
+  if (Status kinds = CheckKinds(whole, config); !kinds.ok()) problems.whole.push_back(kinds);
+  FRESHET_TRY(auto cut, HeldBy(connection, config));
+  if (!whole.truth(0, 4)) FRESHET_CHECK_OK(AddPartitioned(connection, config, &cut));
   std::string name = QuoteIdentifier(config.publication);
   for (const auto& [oid, table] : tables) {
     auto found = cut.find(oid);

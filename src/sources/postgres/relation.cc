@@ -110,14 +110,18 @@ Status CheckAbsent(const RelationFit& fit, const std::optional<SourceTable>& now
 Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& relation,
                                 const std::shared_ptr<const record::TableShape>& shape) {
   RelationFit fit;
-  if (relation.schema != shape->name.schema || relation.table != shape->name.table) {
+  // A partition has a name of its own, and of its columns only the names tell which they are.
+  FRESHET_TRY(uint32_t oid, OidOf(shape->id));
+  bool partition = relation.oid != oid;
+  if (!partition &&
+      (relation.schema != shape->name.schema || relation.table != shape->name.table)) {
     fit.problem = Error(ErrorClass::TABLE_RENAMED, "the table is now called {}.{}", relation.schema,
                         relation.table)
                       .With("table", shape->name.ToString());
     return fit;
   }
   std::optional<SourceTable> now;
-  auto read = ReadTable(connection, relation.oid);
+  auto read = ReadTable(connection, oid);
   if (read.ok()) now = std::move(*read);
   if (!read.ok() && !read.status().Is(ErrorClass::NOT_FOUND)) return read.status();
 
@@ -133,9 +137,10 @@ Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& r
   } else {
     fit.shape = shape;
   }
-  // A partition's identity may be less than its table's FULL: there an old row can lack values
-  // without saying so.
-  fit.whole_old_rows = relation.identity == 'f' && (shape->keyless() || (now && !now->partitioned));
+  // Sent under its table, a partition's identity may be less than the table's FULL: there an old
+  // row can lack values without saying so.
+  fit.whole_old_rows =
+      relation.identity == 'f' && (shape->keyless() || partition || (now && !now->partitioned));
   return fit;
 }
 

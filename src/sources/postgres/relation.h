@@ -21,9 +21,9 @@ struct RelationFit {
   bool whole_old_rows = false;
 };
 
-/// Compare a Relation message with the shape. The message tells names, types and the identity as of
-/// the change; what it does not tell (column numbers, defaults) is asked from the catalog as it is
-/// now.
+/// Compare a Relation message, of the table or of a partition of it, with the table's shape. The
+/// message tells names, types and the identity as of the change; what it does not tell (column
+/// numbers, defaults) is asked from the catalog as it is now.
 /// Errors: the connection's.
 Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& relation,
                                 const std::shared_ptr<const record::TableShape>& shape);

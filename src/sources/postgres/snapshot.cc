@@ -95,8 +95,9 @@ Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shap
           "greatest(c.relpages, 1) "
           "FROM pg_class c WHERE c.oid = $1::oid AND c.relkind <> 'p' OR c.oid IN "
           "(WITH RECURSIVE tree(oid) AS (SELECT inhrelid FROM pg_inherits WHERE inhparent = "
-          "$1::oid "
-          "UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid) "
+          "$1::oid AND NOT inhdetachpending "
+          "UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid AND "
+          "NOT i.inhdetachpending) "
           "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind = 'r' AND "
           "p.relispartition) "
           "ORDER BY 1",

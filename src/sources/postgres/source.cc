@@ -7,6 +7,7 @@
 #include "sources/postgres/check.h"
 #include "sources/postgres/connection.h"
 #include "sources/postgres/discover.h"
+#include "sources/postgres/partitions.h"
 #include "sources/postgres/slot.h"
 #include "sources/postgres/snapshot.h"
 
@@ -83,6 +84,13 @@ Status PostgresSource::Connect() {
 
 Result<std::vector<TableListing>> PostgresSource::ListTablesIn(Connection* session) {
   FRESHET_TRY(auto listings, postgres::ListTables(session, !config_.publication_given));
+  FRESHET_TRY(auto leaves, ReadLeaves(session, config_.publication, {}));
+  std::map<uint32_t, std::vector<record::Partition>> partitions;
+  for (auto& leaf : leaves) partitions[leaf.root].push_back(std::move(leaf.partition));
+  for (auto& listing : listings) {
+    FRESHET_TRY(uint32_t oid, OidOf(listing.id));
+    if (listing.partitions) listing.partitions = std::move(partitions[oid]);
+  }
   if (!config_.publication_given) return listings;
   std::map<uint32_t, record::TableName> fit;
   for (const auto& listing : listings) {

@@ -51,19 +51,85 @@ Status PostgresStream::Watch(std::vector<std::shared_ptr<const record::TableShap
       Fail(&table, why->second);
     } else if (table.shape == nullptr || !table.shape->SameColumns(*shape) ||
                table.shape->version != shape->version) {
-      FRESHET_CHECK_OK(FlushTable(&table));
-      table.changes.reset();
+      FRESHET_CHECK_OK(Forget(&table));
       table.shape = std::move(shape);
-      table.failed = false;
     }
   }
   for (auto& [oid, table] : tables_) {
     if (table.shape == nullptr || watched.contains(oid)) continue;
-    FRESHET_CHECK_OK(FlushTable(&table));
-    table.shape.reset();
-    table.changes.reset();
-    table.failed = false;
+    FRESHET_CHECK_OK(Forget(&table));
+    table.partitions.clear();
   }
+  roots_.clear();
+  FRESHET_TRY(auto leaves, ReadLeaves(side_.get(), origin_.config.publication, watched));
+  return TakeLeaves(leaves, watched);
+}
+
+Status PostgresStream::Forget(Table* table) {
+  FRESHET_CHECK_OK(FlushTable(table));
+  if (table->changes != nullptr) nulled_before_ += table->changes->values_nulled();
+  table->changes.reset();
+  table->shape.reset();
+  table->failed = false;
+  for (auto& [oid, relation] : relations_) {
+    if (relation.table == table) relation.layout.reset();
+  }
+  return Status::Ok();
+}
+
+PostgresStream::Table* PostgresStream::OwnerOf(uint32_t oid) {
+  auto root = roots_.find(oid);
+  return &tables_[root == roots_.end() ? oid : root->second];
+}
+
+Status PostgresStream::TakeLeaves(const std::vector<Leaf>& leaves,
+                                  const std::set<uint32_t>& roots) {
+  std::erase_if(roots_, [&](const auto& each) { return roots.contains(each.second); });
+  std::map<uint32_t, std::vector<record::Partition>> partitions;
+  for (const auto& leaf : leaves) {
+    roots_[leaf.oid] = leaf.root;
+    partitions[leaf.root].push_back(leaf.partition);
+  }
+  for (uint32_t root : roots) {
+    Table& table = tables_[root];
+    std::set<std::string> ids;
+    for (const auto& partition : partitions[root]) ids.insert(partition.id);
+    if (!table.followed() || ids == table.partitions) continue;
+    table.partitions = std::move(ids);
+    FRESHET_CHECK_OK(FlushTable(&table));
+    ready_.emplace_back(
+        record::TableEvent(record::PartitionsSeen{table.shape->id, std::move(partitions[root])}));
+  }
+  for (auto& [oid, relation] : relations_) {
+    Table* owner = OwnerOf(oid);
+    if (relation.table == owner) continue;
+    relation.table = owner;
+    relation.layout.reset();
+  }
+  return Status::Ok();
+}
+
+/// The log says nothing of whose partition a relation is, so the catalog is asked, which may be
+/// ahead of the log. That is enough: where the two differ, a partition came or went, so the table
+/// is read again, at a position after all changes that went to the wrong side.
+Status PostgresStream::Settle(uint32_t oid, Relation* relation) {
+  FRESHET_TRY(auto lineage, ReadLineage(side_.get(), oid));
+  std::set<uint32_t> concerned;
+  auto known = roots_.find(oid);
+  uint32_t before = known == roots_.end() ? 0 : known->second;
+  uint32_t after = 0;
+  for (size_t i = 1; i < lineage.size(); ++i) {
+    auto table = tables_.find(lineage[i]);
+    if (table != tables_.end() && table->second.followed()) after = lineage[i];
+  }
+  if (before != after) {
+    if (before != 0) concerned.insert(before);
+    if (after != 0) concerned.insert(after);
+    FRESHET_TRY(auto leaves, ReadLeaves(side_.get(), origin_.config.publication, concerned));
+    FRESHET_CHECK_OK(TakeLeaves(leaves, concerned));
+  }
+  relation->table = OwnerOf(oid);
+  relation->layout.reset();
   return Status::Ok();
 }
 
@@ -283,15 +349,18 @@ Status PostgresStream::TakeRow(char tag, std::string_view body) {
   // ones.
   record::Sequence first = NextSequence();
   record::Sequence second = NextSequence();
-  Table& table = tables_[*oid];
-  if (table.shape == nullptr || table.failed) return Status::Ok();
-  if (table.changes == nullptr) {
-    FRESHET_CHECK_OK(Fit(&table));
-    if (table.failed) return Status::Ok();
+  Relation& relation = relations_[*oid];
+  if (relation.table == nullptr) relation.table = OwnerOf(*oid);
+  Table& table = *relation.table;
+  if (!table.followed()) return Status::Ok();
+  if (!relation.layout) {
+    FRESHET_CHECK_OK(Fit(&relation));
+    if (!table.followed()) return Status::Ok();
   }
   if (!ParseRow(tag, body, &row_)) return Error(ErrorClass::SOURCE_PROTOCOL, "bad row");
   size_t before = table.changes->bytes();
-  Status status = table.changes->Add(tag, row_, {first, second, begin_.committed_at});
+  Status status =
+      table.changes->Add(tag, row_, *relation.layout, {first, second, begin_.committed_at});
   if (!status.ok()) {
     Fail(&table, std::move(status));
     return Status::Ok();
@@ -303,32 +372,40 @@ Status PostgresStream::TakeRow(char tag, std::string_view body) {
 }
 
 Status PostgresStream::TakeRelation(std::string_view body) {
-  auto relation = ParseRelation(body);
-  if (!relation) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Relation");
-  Table& table = tables_[relation->oid];
-  table.relation = std::move(relation);
-  if (table.shape == nullptr || table.failed) return Status::Ok();
-  return Fit(&table);
+  auto message = ParseRelation(body);
+  if (!message) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Relation");
+  uint32_t oid = message->oid;
+  Relation& relation = relations_[oid];
+  relation.message = std::move(message);
+  FRESHET_CHECK_OK(Settle(oid, &relation));
+  return relation.table->followed() ? Fit(&relation) : Status::Ok();
 }
 
-/// Compare the table's newest Relation message with its shape, and begin to collect its rows in
+/// Compare the relation's newest message with its table's shape, and begin to collect its rows in
 /// what came out of it.
-Status PostgresStream::Fit(Table* table) {
-  if (!table->relation)
+Status PostgresStream::Fit(Relation* relation) {
+  if (!relation->message)
     return Error(ErrorClass::SOURCE_PROTOCOL, "a row came before its table's description");
-  FRESHET_TRY(RelationFit fit, FitRelation(side_.get(), *table->relation, table->shape));
-  FRESHET_CHECK_OK(FlushTable(table));
+  Table* table = relation->table;
+  FRESHET_TRY(RelationFit fit, FitRelation(side_.get(), *relation->message, table->shape));
   if (!fit.problem.ok()) {
+    FRESHET_CHECK_OK(FlushTable(table));
     Fail(table, std::move(fit.problem));
     return Status::Ok();
   }
   if (fit.shape != table->shape) {
+    FRESHET_CHECK_OK(FlushTable(table));
     record::Sequence at = record::Sequence::Of(origin_.epoch, begin_.commit_lsn, ordinal_);
     ready_.emplace_back(record::TableEvent(record::ShapeChange{table->shape, fit.shape, at}));
     table->shape = fit.shape;
+    if (table->changes != nullptr) nulled_before_ += table->changes->values_nulled();
+    table->changes.reset();
+    for (auto& [oid, each] : relations_) {
+      if (each.table == table && each.layout) each.layout->Widen(table->shape->width());
+    }
   }
-  if (table->changes != nullptr) nulled_before_ += table->changes->values_nulled();
-  table->changes = std::make_unique<TableChanges>(table->shape, fit.ordinals, fit.whole_old_rows);
+  if (table->changes == nullptr) table->changes = std::make_unique<TableChanges>(table->shape);
+  relation->layout.emplace(table->shape->width(), fit.ordinals, fit.whole_old_rows);
   return Status::Ok();
 }
 
@@ -336,12 +413,47 @@ Status PostgresStream::TakeTruncate(std::string_view body) {
   auto truncate = ParseTruncate(body);
   if (!truncate) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Truncate");
   record::Sequence at = NextSequence();
+  std::map<Table*, std::set<uint32_t>> partitions;
   for (uint32_t oid : truncate->oids) {
-    Table& table = tables_[oid];
-    if (table.shape == nullptr || table.failed) continue;
-    FRESHET_CHECK_OK(FlushTable(&table));
+    Table* table = OwnerOf(oid);
+    if (!table->followed()) continue;
+    if (roots_.contains(oid)) {
+      partitions[table].insert(oid);
+      continue;
+    }
+    FRESHET_CHECK_OK(FlushTable(table));
     ready_.emplace_back(record::TableEvent(record::TableEnd{
-        record::TableEnd::Kind::kTruncated, table.shape->id, at, begin_.committed_at}));
+        record::TableEnd::Kind::kTruncated, table->shape->id, at, begin_.committed_at}));
+  }
+  for (const auto& [table, truncated] : partitions)
+    FRESHET_CHECK_OK(TruncatePartitions(table, truncated, at));
+  return Status::Ok();
+}
+
+/// A truncate of the table comes as one of all its partitions. Where the catalog knows fewer by now
+/// than there were then, one went: that is announced before, and the table is read again anyway.
+Status PostgresStream::TruncatePartitions(Table* table, const std::set<uint32_t>& truncated,
+                                          record::Sequence at) {
+  FRESHET_TRY(uint32_t root, OidOf(table->shape->id));
+  FRESHET_TRY(auto leaves,
+              ReadLeaves(side_.get(), origin_.config.publication, std::set<uint32_t>{root}));
+  FRESHET_CHECK_OK(TakeLeaves(leaves, {root}));
+  FRESHET_CHECK_OK(FlushTable(table));
+  std::string names;
+  bool whole = true;
+  for (const auto& leaf : leaves) {
+    if (!truncated.contains(leaf.oid)) {
+      whole = false;
+    } else {
+      names += (names.empty() ? "" : ", ") + leaf.partition.name;
+    }
+  }
+  if (whole) {
+    ready_.emplace_back(record::TableEvent(record::TableEnd{
+        record::TableEnd::Kind::kTruncated, table->shape->id, at, begin_.committed_at}));
+  } else {
+    ready_.emplace_back(record::TableEvent(
+        record::RowsUntold{table->shape->id, at, "partitions were truncated: " + names}));
   }
   return Status::Ok();
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "sources/postgres/changes.h"
 #include "sources/postgres/fence.h"
+#include "sources/postgres/partitions.h"
 #include "sources/postgres/pgoutput.h"
 #include "sources/postgres/receiver.h"
 #include "sources/postgres/relation.h"
@@ -46,15 +48,26 @@ class PostgresStream final : public ChangeStream {
   int64_t values_nulled() const override;
 
  private:
-  /// A table in the publication, followed or not.
+  /// A table by its oid, followed or not.
   struct Table {
     /// None: its changes are skipped.
     std::shared_ptr<const record::TableShape> shape;
-    /// Its last Relation message, kept for a table that is followed later.
-    std::optional<RelationMessage> relation;
-    /// None until the Relation message was compared with the shape.
+    /// None until a Relation message was compared with the shape.
     std::unique_ptr<TableChanges> changes;
     bool failed = false;
+    /// The ids of its partitions that were returned last; none: it is not partitioned.
+    std::set<std::string> partitions;
+
+    bool followed() const { return shape != nullptr && !failed; }
+  };
+  /// What the server sends rows of: a table, or a partition of one.
+  struct Relation {
+    /// The newest one, kept for a table that is followed later.
+    std::optional<RelationMessage> message;
+    /// Whose rows these are; null: nobody's.
+    Table* table = nullptr;
+    /// None until the message was compared with the table's shape.
+    std::optional<RowLayout> layout;
   };
 
   Status TakeMessage(std::string_view message);
@@ -65,11 +78,19 @@ class PostgresStream final : public ChangeStream {
   Status TakeRelation(std::string_view body);
   Status TakeTruncate(std::string_view body);
   Status TakeKeepalive(std::string_view body);
-  Status Fit(Table* table);
+  Status TruncatePartitions(Table* table, const std::set<uint32_t>& truncated, record::Sequence at);
+  /// Find out by the catalog whose rows a relation's are.
+  Status Settle(uint32_t oid, Relation* relation);
+  Table* OwnerOf(uint32_t oid);
+  /// Take the partitions as they are by now; a table that consists of others than was returned
+  /// last is announced.
+  Status TakeLeaves(const std::vector<Leaf>& leaves, const std::set<uint32_t>& roots);
+  Status Fit(Relation* relation);
   Status FlushTable(Table* table);
   Status FlushAll();
   Status CloseCommit();
   void Fail(Table* table, Status why);
+  Status Forget(Table* table);
   bool CommitDue(MonotonicTime now) const;
   /// Read on until an event is ready or the deadline passed; false: nothing came.
   Result<bool> Advance(Deadline deadline);
@@ -84,6 +105,8 @@ class PostgresStream final : public ChangeStream {
   const std::unique_ptr<Receiver> receiver_;
 
   std::unordered_map<uint32_t, Table> tables_;
+  std::unordered_map<uint32_t, Relation> relations_;
+  std::unordered_map<uint32_t, uint32_t> roots_;  // partition → the followed table it is of
   std::deque<record::StreamEvent> ready_;
   std::optional<WireBlock> block_;
   RowMessage row_;

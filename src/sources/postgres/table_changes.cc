@@ -12,48 +12,52 @@ constexpr size_t kRowBytes = 48;
 
 }  // namespace
 
-TableChanges::TableChanges(std::shared_ptr<const record::TableShape> shape,
-                           const std::vector<int>& ordinals, bool whole_old_rows)
+RowLayout::RowLayout(int shape_width, const std::vector<int>& ordinals, bool whole_old)
+    : places(static_cast<size_t>(shape_width), -1),
+      width_sent(ordinals.size()),
+      whole_old_rows(whole_old) {
+  for (size_t i = 0; i < ordinals.size(); ++i)
+    places[static_cast<size_t>(ordinals[i])] = static_cast<int>(i);
+}
+
+TableChanges::TableChanges(std::shared_ptr<const record::TableShape> shape)
     : shape_(std::move(shape)),
       schema_(record::ChangeSchema(*shape_->schema)),
-      places_(static_cast<size_t>(shape_->width()), -1),
       is_key_(static_cast<size_t>(shape_->width()), false),
-      width_sent_(ordinals.size()),
-      whole_old_rows_(whole_old_rows),
       missing_bits_(static_cast<size_t>(shape_->width() + 7) / 8, '\0') {
-  for (size_t i = 0; i < ordinals.size(); ++i)
-    places_[static_cast<size_t>(ordinals[i])] = static_cast<int>(i);
   for (int ordinal : shape_->key) is_key_[static_cast<size_t>(ordinal)] = true;
-  columns_.reserve(places_.size());
+  columns_.reserve(is_key_.size());
   for (const auto& field : shape_->schema->fields())
     columns_.emplace_back(TextTypeOf(*field->type()));
 }
 
-Status TableChanges::Add(char tag, const RowMessage& row, const Stamp& stamp) {
+Status TableChanges::Add(char tag, const RowMessage& row, const RowLayout& layout,
+                         const Stamp& stamp) {
   FRESHET_CHECK_OK(Reserve());
-  if (row.old_kind != 0) FRESHET_CHECK_OK(CheckTuple(row.before));
-  if (tag != 'D') FRESHET_CHECK_OK(CheckTuple(row.after));
-  if (tag == 'I') return AddInsert(row, stamp.first, record::Op::kInsert, stamp.committed_at);
+  if (row.old_kind != 0) FRESHET_CHECK_OK(CheckTuple(row.before, layout));
+  if (tag != 'D') FRESHET_CHECK_OK(CheckTuple(row.after, layout));
+  if (tag == 'I')
+    return AddInsert(row, layout, stamp.first, record::Op::kInsert, stamp.committed_at);
   bool needs_old = tag == 'D' || shape_->keyless();
   if (needs_old && row.old_kind != (shape_->keyless()   ? 'O'
                                     : row.old_kind == 0 ? 'K'
                                                         : row.old_kind)) {
     return Error(ErrorClass::KEY_CHANGED, "the source no longer sends the old row");
   }
-  if (tag == 'D') return AddDelete(row.before, stamp.first, stamp.committed_at);
-  if (shape_->keyless() || KeyChanged(row)) {
-    FRESHET_CHECK_OK(AddDelete(row.before, stamp.first, stamp.committed_at));
-    return AddInsert(row, stamp.second, record::Op::kInsert, stamp.committed_at);
+  if (tag == 'D') return AddDelete(row.before, layout, stamp.first, stamp.committed_at);
+  if (shape_->keyless() || KeyChanged(row, layout)) {
+    FRESHET_CHECK_OK(AddDelete(row.before, layout, stamp.first, stamp.committed_at));
+    return AddInsert(row, layout, stamp.second, record::Op::kInsert, stamp.committed_at);
   }
-  return AddInsert(row, stamp.first, record::Op::kUpdate, stamp.committed_at);
+  return AddInsert(row, layout, stamp.first, record::Op::kUpdate, stamp.committed_at);
 }
 
 /// The old key is also sent when it did not change, if a value of it is stored out of line.
 /// Source: PostgreSQL 15, src/backend/access/heap/heapam.c, HeapDetermineColumnsInfo.
-bool TableChanges::KeyChanged(const RowMessage& row) const {
+bool TableChanges::KeyChanged(const RowMessage& row, const RowLayout& layout) const {
   if (row.old_kind == 0) return false;
   for (int ordinal : shape_->key) {
-    auto place = static_cast<size_t>(places_[static_cast<size_t>(ordinal)]);
+    auto place = static_cast<size_t>(layout.places[static_cast<size_t>(ordinal)]);
     const TupleColumn& before = row.before[place];
     const TupleColumn& after = row.after[place];
     if (after.kind != 'u' && (before.kind != after.kind || before.text != after.text)) return true;
@@ -61,10 +65,10 @@ bool TableChanges::KeyChanged(const RowMessage& row) const {
   return false;
 }
 
-Status TableChanges::CheckTuple(const Tuple& tuple) const {
-  if (tuple.size() == width_sent_) return Status::Ok();
+Status TableChanges::CheckTuple(const Tuple& tuple, const RowLayout& layout) {
+  if (tuple.size() == layout.width_sent) return Status::Ok();
   return Error(ErrorClass::SOURCE_PROTOCOL, "a row has {} columns, its table {}", tuple.size(),
-               width_sent_);
+               layout.width_sent);
 }
 
 Status TableChanges::Reserve() {
@@ -92,14 +96,15 @@ Status TableChanges::AddValue(int ordinal, const TupleColumn& value) {
                shape_->schema->field(ordinal)->name());
 }
 
-Status TableChanges::AddInsert(const RowMessage& row, const record::Sequence& sequence,
-                               record::Op op, UtcMicros committed_at) {
+Status TableChanges::AddInsert(const RowMessage& row, const RowLayout& layout,
+                               const record::Sequence& sequence, record::Op op,
+                               UtcMicros committed_at) {
   static const TupleColumn kNull;
   bool missing = false;
   for (int ordinal = 0; ordinal < shape_->width(); ++ordinal) {
-    int place = places_[static_cast<size_t>(ordinal)];
+    int place = layout.places[static_cast<size_t>(ordinal)];
     const TupleColumn* value = place < 0 ? &kNull : &row.after[static_cast<size_t>(place)];
-    bool old_has_it = (row.old_kind == 'O' && whole_old_rows_) ||
+    bool old_has_it = (row.old_kind == 'O' && layout.whole_old_rows) ||
                       (row.old_kind != 0 && is_key_[static_cast<size_t>(ordinal)]);
     if (value->kind == 'u' && old_has_it) value = &row.before[static_cast<size_t>(place)];
     if (value->kind == 'u') {
@@ -117,11 +122,11 @@ Status TableChanges::AddInsert(const RowMessage& row, const record::Sequence& se
   return AddMark(op, sequence, committed_at, missing);
 }
 
-Status TableChanges::AddDelete(const Tuple& before, const record::Sequence& sequence,
-                               UtcMicros committed_at) {
+Status TableChanges::AddDelete(const Tuple& before, const RowLayout& layout,
+                               const record::Sequence& sequence, UtcMicros committed_at) {
   static const TupleColumn kNull;
   for (int ordinal = 0; ordinal < shape_->width(); ++ordinal) {
-    int place = places_[static_cast<size_t>(ordinal)];
+    int place = layout.places[static_cast<size_t>(ordinal)];
     bool wanted = place >= 0 && (shape_->keyless() || is_key_[static_cast<size_t>(ordinal)]);
     FRESHET_CHECK_OK(AddValue(ordinal, wanted ? before[static_cast<size_t>(place)] : kNull));
   }

@@ -20,17 +20,29 @@ struct Stamp {
   UtcMicros committed_at = 0;
 };
 
+/// How the row messages of one relation fit a shape. A partition's columns may stand in another
+/// order than its table's, and its replica identity may be another.
+struct RowLayout {
+  /// `ordinals`: for each column of the messages its place in the shape. `whole_old_rows`: an old
+  /// row of kind O holds every column, so it fills in what the new one leaves out.
+  RowLayout(int shape_width, const std::vector<int>& ordinals, bool whole_old_rows);
+  /// Columns were added to the shape that these messages do not have.
+  void Widen(int shape_width) { places.resize(static_cast<size_t>(shape_width), -1); }
+
+  /// For each column of the shape its place in the messages; -1: not sent, null.
+  std::vector<int> places;
+  size_t width_sent = 0;
+  bool whole_old_rows = false;
+};
+
 /// Collects one table's changes into a batch. One thread at a time; knows nothing of transactions.
 class TableChanges {
  public:
-  /// `ordinals`: for each column of the row messages its place in the shape. `whole_old_rows`: an
-  /// old row of kind O holds every column, so it fills in what the new one leaves out.
-  TableChanges(std::shared_ptr<const record::TableShape> shape, const std::vector<int>& ordinals,
-               bool whole_old_rows);
+  explicit TableChanges(std::shared_ptr<const record::TableShape> shape);
 
   /// Append an insert, update or delete (tag I, U, D). After an error nothing more may be added.
   /// Errors: SOURCE_PROTOCOL, KEY_CHANGED (the old row was not sent), VALUE_NOT_SENT (keyless).
-  Status Add(char tag, const RowMessage& row, const Stamp& stamp);
+  Status Add(char tag, const RowMessage& row, const RowLayout& layout, const Stamp& stamp);
   int64_t rows() const { return rows_; }
   size_t bytes() const { return bytes_; }
   const std::shared_ptr<const record::TableShape>& shape() const { return shape_; }
@@ -39,23 +51,20 @@ class TableChanges {
   int64_t values_nulled() const;
 
  private:
-  Status AddInsert(const RowMessage& row, const record::Sequence& sequence, record::Op op,
+  Status AddInsert(const RowMessage& row, const RowLayout& layout, const record::Sequence& sequence,
+                   record::Op op, UtcMicros committed_at);
+  Status AddDelete(const Tuple& before, const RowLayout& layout, const record::Sequence& sequence,
                    UtcMicros committed_at);
-  Status AddDelete(const Tuple& before, const record::Sequence& sequence, UtcMicros committed_at);
   Status AddValue(int ordinal, const TupleColumn& value);
   Status AddMark(record::Op op, const record::Sequence& sequence, UtcMicros committed_at,
                  bool missing);
-  bool KeyChanged(const RowMessage& row) const;
+  bool KeyChanged(const RowMessage& row, const RowLayout& layout) const;
   Status Reserve();
-  Status CheckTuple(const Tuple& tuple) const;
+  static Status CheckTuple(const Tuple& tuple, const RowLayout& layout);
 
   std::shared_ptr<const record::TableShape> shape_;
   std::shared_ptr<arrow::Schema> schema_;
-  /// For each column of the shape its place in the messages; -1: not sent, null.
-  std::vector<int> places_;
   std::vector<bool> is_key_;
-  size_t width_sent_ = 0;
-  bool whole_old_rows_ = false;
   std::vector<ColumnDecoder> columns_;
   arrow::Int8Builder op_;
   arrow::FixedSizeBinaryBuilder sequence_{arrow::fixed_size_binary(24)};
