@@ -31,6 +31,9 @@ TESTS_MINUTES = 25
 REAL_MINUTES = 4  # a file of test/real, unless it has its own budget here
 REAL_MINUTES_OF = {"test_random": 8, "test_crash": 6, "test_bad_input": 6}
 REAL_ALONE = {"test_continuous"}  # measures how fresh the tables are
+# What runs on the newest server too; `make real` runs all of them on every version.
+NEWEST = "18"
+ON_NEWEST = {"test_basics", "test_changes", "test_types", "test_source_changes", "test_servers"}
 
 
 def run_within(command, minutes, log):
@@ -95,6 +98,12 @@ def real_tests():
         )
 
 
+def real_tests_on_newest():
+    for name, command, minutes in real_tests():
+        if name in ON_NEWEST:
+            yield name, ["env", f"FRESHET_PG={NEWEST}", *command], minutes
+
+
 def write_ctest(folder, label, tests):
     """Register commands as ctest tests, each with its budget."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +136,8 @@ def main():
     LOGS.mkdir(parents=True, exist_ok=True)
     write_ctest(LOGS / "lint", "lint", lint_tests())
     write_ctest(LOGS / "real", "real", real_tests())
-    folders = [ROOT / "build/dev", ROOT / "build/tsan", LOGS / "lint", LOGS / "real"]
+    write_ctest(LOGS / "newest", f"real{NEWEST}", real_tests_on_newest())
+    folders = [ROOT / "build/dev", ROOT / "build/tsan", LOGS / "lint", LOGS / "real", LOGS / "newest"]
     (LOGS / "CTestTestfile.cmake").write_text("".join(f"subdirs([==[{folder}]==])\n" for folder in folders))
     started = time.monotonic()
     step("lint", ctest(LOGS / "lint"), 3)

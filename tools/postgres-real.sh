@@ -9,11 +9,12 @@
 #   postgres-real.sh uri     DIR                      print the URI
 #
 # wal_level is logical unless an option says otherwise. Options given to start or restart stay until given anew.
-# PostgreSQL refuses to run as root: then it runs as user postgres, else nobody. PG_BIN names another version's programs.
+# PostgreSQL refuses to run as root: then it runs as user postgres, else nobody. FRESHET_PG chooses the version: 15
+# unless told, others as tools/postgres-get installs them; PG_BIN names the programs of any other server.
 set -euo pipefail
 
-bin=${PG_BIN:-/usr/lib/postgresql/15/bin}
-usage() { sed -n '3,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+bin=${PG_BIN:-$("$(dirname "${BASH_SOURCE[0]}")/postgres-get" --bin "${FRESHET_PG:-15}")}
+usage() { sed -n '3,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 [ $# -ge 2 ] || usage
 command=$1
 mkdir -p "$2"
@@ -27,6 +28,14 @@ if [ "$(id -u)" = 0 ]; then
 fi
 as_owner() {
   if [ "$(id -un)" = "$owner" ]; then (cd / && "$@"); else (cd / && setpriv --reuid "$owner" --regid "$(id -g "$owner")" --clear-groups "$@"); fi
+}
+
+# A server that lies where its user may not go, as under root's home, is run from a copy.
+reach() {
+  if as_owner test -x "$bin/postgres"; then return; fi
+  [ -x "$bin/postgres" ] || { echo "there is no PostgreSQL in $bin: tools/postgres-get installs it" >&2; exit 1; }
+  [ -e "$dir/programs" ] || cp -r "$(dirname "$bin")" "$dir/programs"
+  bin=$dir/programs/bin
 }
 
 # A port nobody listens on. Two scripts may still choose the same: `start` then tries another.
@@ -43,15 +52,6 @@ uri() { echo "postgresql://postgres@127.0.0.1:$(cat "$dir/port")/postgres"; }
 
 prepare() {
   [ -e "$dir/data/PG_VERSION" ] && return
-  if [ "$(id -u)" = 0 ]; then
-    # Temporary directories are closed to other users: open the way down to this one.
-    local above=$dir
-    while [ "$above" != / ]; do
-      as_owner test -x "$above" || chmod o+x "$above"
-      above=$(dirname "$above")
-    done
-    chown "$owner" "$dir"
-  fi
   as_owner "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$dir/initdb.log" 2>&1 ||
     { cat "$dir/initdb.log" >&2; exit 1; }
   cat >>"$dir/data/postgresql.conf" <<CONF
@@ -96,6 +96,19 @@ start() {
 
 stop() { ! running || as_owner "$bin/pg_ctl" -D "$dir/data" -m "$1" -w -t 60 stop >/dev/null; }
 
+open_way() {
+  # Temporary directories are closed to other users: open the way down to this one.
+  [ "$(id -u)" = 0 ] || return 0
+  local above=$dir
+  while [ "$above" != / ]; do
+    as_owner test -x "$above" || chmod o+x "$above"
+    above=$(dirname "$above")
+  done
+  chown "$owner" "$dir"
+}
+
+open_way
+reach
 case $command in
   start)
     prepare

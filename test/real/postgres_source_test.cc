@@ -83,9 +83,11 @@ TEST_F(SourceTest, ListsTablesWithTheirProblems) {
 
 TEST_F(SourceTest, DescribesKeysAndTypes) {
   Run("CREATE DOMAIN amount AS numeric(10,2)");
-  Run("CREATE TABLE t (a int, b text, c amount, d numeric(3,-2), e numeric, f timestamptz, g "
-      "int[], h amount[], i int[][], "
-      "j int GENERATED ALWAYS AS (a) STORED, PRIMARY KEY (b, a))");
+  // A negative scale means zeros before the point; older servers refuse it.
+  std::string rounded = session_->server_version() >= 150000 ? "numeric(3,-2)" : "numeric(5,0)";
+  Run("CREATE TABLE t (a int, b text, c amount, d " + rounded +
+      ", e numeric, f timestamptz, g int[], h amount[], i int[][], j int GENERATED ALWAYS AS (a) "
+      "STORED, PRIMARY KEY (b, a))");
   Run("CREATE TABLE u (a int NOT NULL, b int NOT NULL, PRIMARY KEY (a)); CREATE UNIQUE INDEX u_b "
       "ON u (b) INCLUDE (a); "
       "ALTER TABLE u REPLICA IDENTITY USING INDEX u_b");
@@ -138,15 +140,16 @@ TEST_F(SourceTest, SnapshotOfPartitionsAndOfAnEmptyTable) {
 }
 
 TEST_F(SourceTest, LargeTableIsSplitWithoutLossOrOverlap) {
-  Run("CREATE TABLE big (id int PRIMARY KEY, v text); INSERT INTO big SELECT i, repeat('x', 1900) "
-      "FROM generate_series(1, 80000) i");
+  // A row a page: 40,000 pages of 8 KiB are two chunks and a half.
+  Run("CREATE TABLE big (id int PRIMARY KEY, v text) WITH (fillfactor = 10); INSERT INTO big "
+      "SELECT i, repeat('x', 850) FROM generate_series(1, 40000) i");
   OpenSource();
   auto snapshot = source_->BeginSnapshot();
   ASSERT_TRUE(snapshot.ok());
   auto shape = Shape("big");
   auto chunks = (*snapshot)->Plan(*shape);
   ASSERT_TRUE(chunks.ok());
-  EXPECT_EQ(chunks->size(), 2U);
+  EXPECT_EQ(chunks->size(), session_->server_version() >= 140000 ? 3U : 2U);
   int64_t rows = 0, sum = 0;
   for (const auto& chunk : *chunks) {
     auto reader = (*snapshot)->Open(shape, chunk);
@@ -160,8 +163,8 @@ TEST_F(SourceTest, LargeTableIsSplitWithoutLossOrOverlap) {
       for (int64_t i = 0; i < ids.length(); ++i) sum += ids.Value(i);
     }
   }
-  EXPECT_EQ(rows, 80000);
-  EXPECT_EQ(sum, 80000LL * 80001 / 2);
+  EXPECT_EQ(rows, 40000);
+  EXPECT_EQ(sum, 40000LL * 40001 / 2);
 }
 
 TEST_F(SourceTest, RewriteOrTruncateMakesTheSnapshotStale) {

@@ -19,8 +19,7 @@ constexpr std::string_view kSettings =
     "bytea_output=hex "
     "-c lc_monetary=C -c xmlbinary=base64 -c standard_conforming_strings=on -c search_path= -c "
     "row_security=off "
-    "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c "
-    "idle_session_timeout=0 "
+    "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 "
     "-c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed "
     "-c client_min_messages=error";
 
@@ -205,6 +204,9 @@ Result<std::unique_ptr<Connection>> Connection::Connect(const Config& config, Mo
     return ConnectError(config, mode, connection->handle());
   }
   PQsetErrorVerbosity(connection->handle(), PQERRORS_DEFAULT);
+  // An older server refuses a session that asks for a setting it does not know.
+  if (connection->server_version() >= 140000)
+    FRESHET_CHECK_OK(connection->Execute("SET idle_session_timeout = 0"));
   return connection;
 }
 

@@ -72,16 +72,21 @@ Status CheckKinds(const Rows& rows, const Config& config) {
 
 /// What a publication holds of each table: true, and columns or rows are left out.
 Result<std::map<uint32_t, bool>> HeldBy(Connection* connection, const Config& config) {
-  // A column list shorter than the table, or a row filter, would lose data without a word.
+  // A column list shorter than the table, or a row filter, would lose data without a word. Older
+  // servers have neither.
+  std::string_view cuts =
+      connection->server_version() < 150000
+          ? "false"
+          : "t.rowfilter IS NOT NULL OR cardinality(t.attnames) < (SELECT count(*) FROM "
+            "pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND "
+            "a.attgenerated = '')";
   FRESHET_TRY(
       Rows rows,
       connection->Query(
-          "SELECT c.oid, t.rowfilter IS NOT NULL OR cardinality(t.attnames) < (SELECT count(*) "
-          "FROM pg_attribute a WHERE "
-          "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') "
-          "FROM pg_publication_tables t JOIN pg_namespace n ON n.nspname = t.schemaname "
-          "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename WHERE t.pubname = "
-          "$1",
+          fmt::format("SELECT c.oid, {} FROM pg_publication_tables t JOIN pg_namespace n ON "
+                      "n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND "
+                      "c.relname = t.tablename WHERE t.pubname = $1",
+                      cuts),
           {config.publication}));
   std::map<uint32_t, bool> cut;
   for (int row = 0; row < rows.size(); ++row) cut[rows.oid(row, 0)] = rows.truth(row, 1);

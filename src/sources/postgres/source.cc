@@ -14,6 +14,10 @@
 namespace freshet::sources::postgres {
 namespace {
 
+/// The oldest server that publishes partitions under their root. Source: PostgreSQL 13, "CREATE
+/// PUBLICATION", publish_via_partition_root.
+constexpr int kServerVersionMin = 130000;
+
 /// One session for the catalog, used under a mutex and made anew when it broke; streams and
 /// snapshots have their own.
 class PostgresSource final : public Source {
@@ -58,9 +62,9 @@ Result<Connection*> PostgresSource::Session() {
 Status PostgresSource::Connect() {
   std::lock_guard lock(mutex_);
   FRESHET_TRY(Connection * session, Session());
-  if (session->server_version() < 150000) {
-    return Error(ErrorClass::SOURCE_UNSUPPORTED, "the server is older than PostgreSQL 15: {}",
-                 session->server_version() / 10000);
+  if (session->server_version() < kServerVersionMin) {
+    return Error(ErrorClass::SOURCE_UNSUPPORTED, "the server is older than PostgreSQL {}: {}",
+                 kServerVersionMin / 10000, session->server_version() / 10000);
   }
   FRESHET_TRY(
       Rows rows,
