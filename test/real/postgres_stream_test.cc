@@ -111,6 +111,25 @@ TEST_F(StreamTest, ResumesExactlyAtTheCursor) {
   EXPECT_THAT(Drain(), ElementsAre("+ 2", "+ 3"));
 }
 
+TEST_F(StreamTest, WhatWasAcknowledgedLastIsToldBeforeTheEnd) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  for (int round = 1; round <= 5; ++round) {
+    record::Cursor from = cursor_;
+    OpenSource();
+    ASSERT_TRUE(OpenStream({"t"}, from).ok());
+    Run(fmt::format("INSERT INTO t VALUES ({})", round));
+    EXPECT_THAT(Drain(), ElementsAre(fmt::format("+ {}", round)));
+    ASSERT_TRUE(stream_->Acknowledge(cursor_).ok());
+    stream_.reset();
+    auto durable = FromCursor(cursor_);
+    ASSERT_TRUE(durable.ok());
+    for (auto end = In(kPatience);
+         Confirmed() < durable->lsn && std::chrono::steady_clock::now() < end;) {
+    }
+    EXPECT_EQ(Confirmed(), durable->lsn);
+  }
+}
+
 TEST_F(StreamTest, SlotLostOrMovedIsAnErrorNeverASkip) {
   Run("CREATE TABLE t (id int PRIMARY KEY)");
   Open({"t"});

@@ -108,6 +108,9 @@ Status Receiver::Receive(const std::stop_token& stop) {
       if (PQconsumeInput(connection_->handle()) == 0) return connection_->ErrorOf(nullptr);
     }
   }
+  // What was acknowledged last is told before the session ends, or the log up to there would stay
+  // pinned until the next one.
+  if (!ended) return SendStatusIfDue();
   return Error(ErrorClass::SOURCE_UNREACHABLE, "the source ended the replication stream");
 }
 
