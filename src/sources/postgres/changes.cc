@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/postgres/changes.h"
 
+#include <algorithm>
+
 #include "sources/postgres/connection.h"
 #include "sources/postgres/discover.h"
 #include "sources/postgres/fence.h"
@@ -22,16 +24,33 @@ Status CheckSlot(const std::optional<SlotState>& slot, const std::string& name,
     return Error(ErrorClass::INVALID_ARGUMENT, "the replication slot {} cannot be used: {}", name,
                  slot->unfit);
   }
-  if (slot->lost) {
-    return Error(ErrorClass::SLOT_LOST,
-                 "the server has removed log that the replication slot needs: {}", name);
-  }
+  if (!slot->lost.empty()) return SlotLost(name, slot->lost);
   if (from && slot->confirmed > *from) {
     return Error(ErrorClass::SLOT_MOVED,
                  "the replication slot {} was moved to {}, past the last durable position {}", name,
                  FormatLsn(slot->confirmed), FormatLsn(*from));
   }
   return Status::Ok();
+}
+
+/// Where the server's history left an older timeline: what is after it there is not in this server.
+/// Nothing when its history does not know that timeline.
+/// Source: PostgreSQL, "Streaming Replication Protocol", TIMELINE_HISTORY.
+Result<std::optional<Lsn>> EndOfTimeline(const Origin& origin, uint32_t timeline) {
+  FRESHET_TRY(auto connection, Connection::Connect(origin.config, Connection::Mode::kReplication));
+  FRESHET_TRY(Rows rows, connection->Query(fmt::format("TIMELINE_HISTORY {}", origin.epoch)));
+  // One line a timeline: its number, where it ended, why; tabs in between.
+  std::string_view text = rows.text(0, 1);
+  std::string start = fmt::format("{}\t", timeline);
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (!line.starts_with(start)) continue;
+    line.remove_prefix(start.size());
+    FRESHET_TRY(Lsn end, ParseLsn(line.substr(0, line.find('\t'))));
+    return std::optional(end);
+  }
+  return std::optional<Lsn>();
 }
 
 Result<std::optional<Lsn>> ResumeAt(const Origin& origin, const record::Cursor& from) {
@@ -41,6 +60,16 @@ Result<std::optional<Lsn>> ResumeAt(const Origin& origin, const record::Cursor& 
     return Error(ErrorClass::SOURCE_CHANGED,
                  "the server is {} on timeline {}; the last position is of {} on timeline {}",
                  origin.identity, origin.epoch, position.source, position.epoch);
+  }
+  if (position.epoch < origin.epoch) {
+    FRESHET_TRY(auto end, EndOfTimeline(origin, position.epoch));
+    if (!end || position.lsn > *end) {
+      return Error(ErrorClass::SOURCE_CHANGED,
+                   "the server was promoted or restored at {} of timeline {}, before the last "
+                   "position {}: what came in between is at the destination but not in it",
+                   end ? FormatLsn(*end) : "an unknown place", position.epoch,
+                   FormatLsn(position.lsn));
+    }
   }
   return std::optional(position.lsn);
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sources/postgres/slot.h"
+
 namespace freshet::sources::postgres {
 namespace {
 
@@ -13,7 +15,6 @@ struct Server {
   std::string user;
   bool superuser = false;
   bool replication = false;
-  bool in_recovery = false;
   bool may_create = false;
   std::string database;
   int version = 0;
@@ -31,7 +32,6 @@ Result<Server> ReadServer(Connection& connection) {
                   "pg_catalog.pg_roles g "
                   "WHERE g.rolname IN ('rds_replication', 'cloudsqlsuperuser', 'azure_pg_admin') "
                   "AND pg_catalog.pg_has_role(current_user, g.oid, 'MEMBER')), "
-                  "pg_catalog.pg_is_in_recovery(), "
                   "pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), "
                   "pg_catalog.current_database() FROM pg_catalog.pg_roles r WHERE r.rolname = "
                   "current_user"));
@@ -40,9 +40,8 @@ Result<Server> ReadServer(Connection& connection) {
   return Server{.user = std::string(rows.text(0, 0)),
                 .superuser = rows.truth(0, 1),
                 .replication = rows.truth(0, 2),
-                .in_recovery = rows.truth(0, 3),
-                .may_create = rows.truth(0, 4),
-                .database = std::string(rows.text(0, 5)),
+                .may_create = rows.truth(0, 3),
+                .database = std::string(rows.text(0, 4)),
                 .version = connection.server_version()};
 }
 
@@ -57,10 +56,6 @@ Status CheckWalLevel(Connection& connection, Findings* findings) {
 }
 
 void CheckRole(const Server& server, Findings* findings) {
-  if (server.in_recovery) {
-    Add(findings, Error(ErrorClass::SOURCE_NOT_LOGICAL, "the server is a standby")
-                      .WithRemedy("Point at the primary server."));
-  }
   if (!server.superuser && !server.replication) {
     Add(findings,
         Error(ErrorClass::SOURCE_PRIVILEGE, "the role may not replicate: {}", server.user)
@@ -102,15 +97,10 @@ Status CheckRoom(Connection& connection, const Config& config, Findings* finding
   return Status::Ok();
 }
 
-Status CheckSlot(Connection& connection, const Config& config, const Server& server,
-                 Findings* findings) {
+Status CheckSlot(Connection& connection, const Config& config, Findings* findings) {
   if (config.slot.empty()) return Status::Ok();
-  FRESHET_TRY(auto rows,
-              connection.Query("SELECT coalesce(plugin, ''), coalesce(database, ''), "
-                               "coalesce(wal_status, ''), coalesce(active_pid, 0) "
-                               "FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
-                               {config.slot}));
-  if (rows.empty()) {
+  FRESHET_TRY(auto slot, ReadSlot(&connection, config.slot));
+  if (!slot) {
     if (config.slot_given) {
       Add(findings,
           Error(ErrorClass::SLOT_LOST, "the replication slot does not exist: {}", config.slot)
@@ -120,18 +110,12 @@ Status CheckSlot(Connection& connection, const Config& config, const Server& ser
     }
     return Status::Ok();
   }
-  if (rows.text(0, 0) != "pgoutput" || rows.text(0, 1) != server.database) {
-    Add(findings, Error(ErrorClass::SLOT_IN_USE,
-                        "the replication slot is of plugin '{}' in database '{}': {}",
-                        rows.text(0, 0), rows.text(0, 1), config.slot)
+  if (!slot->unfit.empty()) {
+    Add(findings, Error(ErrorClass::SLOT_IN_USE, "the replication slot {} cannot be used: {}",
+                        config.slot, slot->unfit)
                       .WithRemedy("Give another slot with --slot."));
   }
-  if (rows.text(0, 2) == "lost") {
-    Add(findings,
-        Error(ErrorClass::SLOT_LOST,
-              "the server has removed log that the replication slot needs: {}", config.slot)
-            .WithRemedy("Ingest into an empty directory, and raise max_slot_wal_keep_size."));
-  }
+  if (!slot->lost.empty()) Add(findings, SlotLost(config.slot, slot->lost));
   return Status::Ok();
 }
 
@@ -241,7 +225,7 @@ std::vector<Finding> CheckServer(Connection& connection, const Config& config) {
   note(CheckWalLevel(connection, &findings));
   CheckRole(*server, &findings);
   note(CheckRoom(connection, config, &findings));
-  note(CheckSlot(connection, config, *server, &findings));
+  note(CheckSlot(connection, config, &findings));
   note(CheckPublication(connection, config, *server, &findings));
   note(CheckTableRights(connection, config, *server, &findings));
   return findings;

@@ -125,6 +125,12 @@ struct Blockers {
 };
 Blockers FindBlockers(Connection* observer, int waiting) {
   Blockers blockers;
+  auto recovery = observer->Query("SELECT pg_is_in_recovery()");
+  if (recovery.ok() && recovery->truth(0, 0)) {
+    // Source: PostgreSQL 16, "Logical Decoding Concepts", "Replication Slots".
+    return {"a standby waits for the primary to log which run",
+            "At the primary: SELECT pg_log_standby_snapshot();"};
+  }
   auto rows = observer->Query(
       "SELECT DISTINCT b.pid, a.usename, coalesce(a.application_name, ''), "
       "coalesce(date_trunc('second', now() - a.xact_start)::text, '?') "

@@ -9,8 +9,12 @@ Result<std::optional<Lsn>> FenceAsker::Ask(MonotonicTime now) {
                                "SELECT setting FROM pg_settings WHERE name = 'wal_writer_delay'"));
     flush_delay_ = std::chrono::milliseconds(3 * (rows.empty() ? 200 : rows.number(0, 0)) + 50);
   }
-  FRESHET_TRY(Rows rows,
-              connection_->Query("SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()"));
+  // A standby sends what it has replayed, and what it has not is not committed there.
+  FRESHET_TRY(
+      Rows rows,
+      connection_->Query("SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
+                         "pg_current_wal_insert_lsn() END, CASE WHEN pg_is_in_recovery() THEN "
+                         "pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END"));
   FRESHET_TRY(inserted_, ParseLsn(rows.text(0, 0)));
   FRESHET_TRY(flushed_, ParseLsn(rows.text(0, 1)));
   asked_at_ = now;

@@ -34,24 +34,42 @@ Status StreamError(Status status, const Connection& connection) {
   return SlotError(std::move(status), connection);
 }
 
+Status SlotLost(const std::string& name, std::string_view why) {
+  std::string remedy = "Ingest into an empty directory";
+  if (why == "wal_removed") remedy += ", and raise max_slot_wal_keep_size";
+  if (why == "idle_timeout") remedy += ", and raise idle_replication_slot_timeout";
+  if (why == "rows_removed") remedy += ", and set hot_standby_feedback = on at the standby";
+  return Error(ErrorClass::SLOT_LOST, "the server has invalidated the replication slot {}: {}",
+               name, why)
+      .WithRemedy(remedy + ".");
+}
+
 Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::string& name) {
+  // Source: PostgreSQL 16 and 17, pg_replication_slots.
+  std::string_view lost = "CASE WHEN s.wal_status = 'lost' THEN 'wal_removed' ELSE '' END";
+  if (connection->server_version() >= 160000)
+    lost =
+        "CASE WHEN s.conflicting THEN 'rows_removed' WHEN s.wal_status = 'lost' THEN "
+        "'wal_removed' ELSE '' END";
+  if (connection->server_version() >= 170000) lost = "coalesce(s.invalidation_reason, '')";
   FRESHET_TRY(
       Rows rows,
       connection->Query(
-          "SELECT coalesce(s.confirmed_flush_lsn::text, '0/0'), coalesce(s.wal_status = 'lost', "
-          "false), "
-          "coalesce(s.active_pid, 0), coalesce(a.application_name = 'freshet', false), "
-          "CASE WHEN s.slot_type <> 'logical' THEN 'it is a physical slot' "
-          "WHEN s.plugin <> 'pgoutput' THEN 'its plugin is ' || s.plugin "
-          "WHEN s.database <> current_database() THEN 'it belongs to database ' || s.database "
-          "ELSE '' END "
-          "FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid "
-          "WHERE s.slot_name = $1",
+          fmt::format(
+              "SELECT coalesce(s.confirmed_flush_lsn::text, '0/0'), {}, "
+              "coalesce(s.active_pid, 0), coalesce(a.application_name = 'freshet', false), "
+              "CASE WHEN s.slot_type <> 'logical' THEN 'it is a physical slot' "
+              "WHEN s.plugin <> 'pgoutput' THEN 'its plugin is ' || s.plugin "
+              "WHEN s.database <> current_database() THEN 'it belongs to database ' || s.database "
+              "ELSE '' END "
+              "FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid "
+              "WHERE s.slot_name = $1",
+              lost),
           {name}));
   if (rows.empty()) return std::optional<SlotState>();
   SlotState state;
   FRESHET_TRY(state.confirmed, ParseLsn(rows.text(0, 0)));
-  state.lost = rows.truth(0, 1);
+  state.lost = rows.text(0, 1);
   state.active_process = static_cast<int>(rows.number(0, 2));
   state.active_ours = rows.truth(0, 3);
   state.unfit = rows.text(0, 4);
@@ -59,9 +77,11 @@ Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::str
 }
 
 Result<Lsn> MakeSlot(Connection* connection, Connection* observer, const Config& config) {
+  FRESHET_TRY(Rows recovery, observer->Query("SELECT pg_is_in_recovery()"));
+  bool failover = connection->server_version() >= 170000 && !recovery.truth(0, 0);
   std::string sql =
-      fmt::format("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')",
-                  QuoteLiteral(config.slot));
+      fmt::format("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput'{})",
+                  QuoteLiteral(config.slot), failover ? ", failover => true" : "");
   auto rows = connection->QueryUntil(sql, std::chrono::steady_clock::now() + config.slot_wait_max,
                                      observer);
   if (!rows.ok()) return SlotError(rows.status(), *connection).With("slot", config.slot);

@@ -21,7 +21,9 @@ namespace freshet::sources::postgres {
 struct SlotState {
   /// The stream goes on from here at the earliest.
   Lsn confirmed = 0;
-  bool lost = false;
+  /// Why the server will not read on from it, in its own words (wal_removed, idle_timeout …);
+  /// empty: it will.
+  std::string lost;
   /// The process that reads it; 0: nobody.
   int active_process = 0;
   /// Whether that process says it is Freshet's.
@@ -30,6 +32,9 @@ struct SlotState {
   std::string unfit;
 };
 Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::string& name);
+/// The SLOT_LOST that such a slot stands for, with what keeps it from happening again.
+Status SlotLost(const std::string& name, std::string_view why);
+/// From version 17 on the slot is one that standbys keep up with, so that it outlives the primary.
 /// Errors: SOURCE_NOT_LOGICAL, SOURCE_NO_FREE_SLOT, SOURCE_PRIVILEGE, SOURCE_BLOCKED. `observer`
 /// finds out who blocks.
 Result<Lsn> MakeSlot(Connection* connection, Connection* observer, const Config& config);

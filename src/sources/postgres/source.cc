@@ -17,6 +17,8 @@ namespace {
 /// The oldest server that publishes partitions under their root. Source: PostgreSQL 13, "CREATE
 /// PUBLICATION", publish_via_partition_root.
 constexpr int kServerVersionMin = 130000;
+/// Source: PostgreSQL 16, release notes, "logical decoding on standbys".
+constexpr int kStandbyVersionMin = 160000;
 
 /// One session for the catalog, used under a mutex and made anew when it broke; streams and
 /// snapshots have their own.
@@ -41,6 +43,8 @@ class PostgresSource final : public Source {
 
  private:
   Result<Connection*> Session();
+  static Result<uint32_t> Timeline(Connection* session);
+  Result<uint32_t> StandbyTimeline();
   Result<std::vector<TableListing>> ListTablesIn(Connection* session);
 
   const Config config_;
@@ -71,19 +75,39 @@ Status PostgresSource::Connect() {
       session->Query(
           "SELECT (SELECT system_identifier FROM pg_control_system()), "
           "(SELECT oid FROM pg_database WHERE datname = current_database()), pg_is_in_recovery()"));
-  if (rows.truth(0, 2)) {
-    return Error(ErrorClass::SOURCE_UNSUPPORTED,
-                 "the server is a standby; changes are read from the primary");
-  }
   identity_ = fmt::format("{}-{}", rows.text(0, 0), rows.text(0, 1));
-  // The first eight digits of a log file's name are the timeline, which grows with every promotion
-  // and point-in-time recovery.
+  bool standby = rows.truth(0, 2);
+  if (standby && session->server_version() < kStandbyVersionMin) {
+    return Error(ErrorClass::SOURCE_UNSUPPORTED,
+                 "the server is a standby, which sends changes from PostgreSQL {} on: {}",
+                 kStandbyVersionMin / 10000, session->server_version() / 10000)
+        .WithRemedy("Point at the primary server.");
+  }
+  if (standby && !config_.publication_given) {
+    return Error(ErrorClass::SOURCE_UNSUPPORTED,
+                 "the server is a standby, where no publication can be made")
+        .WithRemedy(
+            "Make one at the primary and pass it with --publication, or point at the primary.");
+  }
+  FRESHET_TRY(epoch_, standby ? StandbyTimeline() : Timeline(session));
+  return Status::Ok();
+}
+
+/// The first eight digits of a log file's name are the timeline, which grows with every promotion
+/// and point-in-time recovery.
+Result<uint32_t> PostgresSource::Timeline(Connection* session) {
   FRESHET_TRY(
-      Rows timeline,
+      Rows rows,
       session->Query(
           "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8"));
-  epoch_ = timeline.oid(0, 0);
-  return Status::Ok();
+  return rows.oid(0, 0);
+}
+
+/// A standby names the timeline that it follows to those who replicate only.
+Result<uint32_t> PostgresSource::StandbyTimeline() {
+  FRESHET_TRY(auto replication, Connection::Connect(config_, Connection::Mode::kReplication));
+  FRESHET_TRY(Rows rows, replication->Query("IDENTIFY_SYSTEM"));
+  return rows.oid(0, 1);
 }
 
 Result<std::vector<TableListing>> PostgresSource::ListTablesIn(Connection* session) {

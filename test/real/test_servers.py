@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers in company: a busy neighbour database, a standby as the source, promotion, client certificates."""
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import pytest
+from contents import assert_equal, commits, data_versions
+from freshet_command import ROOT, wait_until
+from postgres_server import Server
+
+TABLE = (
+    "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' FROM generate_series(1, 500) i"
+)
+BEHIND = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) FROM pg_replication_slots WHERE database = %s"
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def busy_neighbour(server):
+    """A function that writes some 4 MB of log in another database of the same server."""
+    neighbour = server.create_database()
+    neighbour.execute("CREATE TABLE noise (v text)")
+    yield lambda: neighbour.execute(
+        "INSERT INTO noise SELECT repeat(md5(i::text), 30) FROM generate_series(1, 4000) i"
+    )
+    neighbour.drop()
+
+
+def test_a_neighbours_log_is_let_go_by_each_run(database, freshet, busy_neighbour):
+    database.execute(TABLE)
+    freshet.ingest()
+    before = data_versions(freshet.destination)
+    for _ in range(2):
+        busy_neighbour()
+        assert database.value(BEHIND, (database.name,)) > 2 * MEGABYTE
+        freshet.ingest()
+        assert database.value(BEHIND, (database.name,)) < MEGABYTE
+    assert data_versions(freshet.destination) == before
+
+
+def test_a_neighbours_log_is_let_go_while_our_tables_are_idle(database, freshet, busy_neighbour):
+    database.execute(TABLE)
+    run = freshet.start("--continuous")
+    wait_until(lambda: commits(freshet.destination / "public" / "t"), 60, "the table")
+    wait_until(lambda: database.slots() and database.slots()[0][1], 60, "the stream")
+    for _ in range(2):
+        busy_neighbour()
+        wait_until(
+            lambda: database.value(BEHIND, (database.name,)) < MEGABYTE,
+            60,
+            "the release of the neighbour's log",
+        )
+    assert run.code is None, run.describe()
+    assert run.stop().code == 130
+    assert_equal(database.connection, freshet.destination, "public.t")
+
+
+@pytest.fixture
+def standby(server, database):
+    """A standby of the server, caught up with what the database held when it was first asked for."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-standby-", dir="/tmp"))
+    data = directory / "data"
+    base_backup = ROOT / ".deps" / "postgres" / "18" / "bin" / "pg_basebackup"
+    where = ["-h", server.host, "-p", str(server.port), "-U", server.user]
+    subprocess.run(
+        [str(base_backup), "-D", str(data), "-R", "-c", "fast", *where],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    owner = (server.directory / "data").stat()
+    if os.getuid() == 0:
+        for path in [data, *data.rglob("*")]:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    running = Server(directory, "hot_standby_feedback=on").start()
+    yield running
+    running.destroy()
+
+
+def catch_up(database, standby):
+    """Wait until the standby has replayed what the database's server has written."""
+    written = database.value("SELECT pg_current_wal_lsn()")
+    with standby.connect("postgres") as there:
+        wait_until(
+            lambda: there.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (written,)).fetchone()[0],
+            60,
+            "the standby",
+        )
+
+
+def ingest_from(standby, database, freshet):
+    """A slot on a standby waits for the primary to log which transactions run: it is told to."""
+    run = freshet.start("--publication", "given", url=standby.url(database.name))
+    wait_until(
+        lambda: database.value("SELECT pg_log_standby_snapshot() IS NOT NULL") and run.code is not None,
+        120,
+        "the end of the run",
+        interval=0.2,
+    )
+    assert run.code == 0, run.describe()
+
+
+def test_a_standby_is_a_source(database, freshet, standby):
+    """From version 16 on, and it goes on to be one when it is promoted; older ones are refused."""
+    database.execute(
+        TABLE + "; CREATE PUBLICATION given FOR TABLE t WITH (publish_via_partition_root = true)"
+    )
+    catch_up(database, standby)
+    url = standby.url(database.name)
+    refused = freshet.ingest(url=url, expect=3)
+    assert "SOURCE_UNSUPPORTED" in refused.error_classes() and "primary" in refused.stdout + refused.stderr
+    if database.connection.info.server_version < 160000:
+        return
+    ingest_from(standby, database, freshet)
+    assert_equal(database.connection, freshet.destination, "public.t")
+    database.execute("UPDATE t SET v = 'w' WHERE id < 100; DELETE FROM t WHERE id > 400")
+    catch_up(database, standby)
+    ingest_from(standby, database, freshet)
+    assert_equal(database.connection, freshet.destination, "public.t")
+    with standby.connect(database.name) as promoted:
+        assert promoted.execute("SELECT pg_promote()").fetchone()[0]
+        promoted.execute("INSERT INTO t VALUES (1000, 'after the promotion')")
+        freshet.ingest("--publication", "given", url=url)
+        assert_equal(promoted, freshet.destination, "public.t")
+
+
+def test_a_promoted_server_that_lacks_what_was_read_is_refused(database, freshet, standby):
+    """Else rows would stay at the destination that no server has."""
+    database.execute(TABLE)
+    freshet.ingest()
+    catch_up(database, standby)
+    with standby.connect("postgres") as there:
+        there.execute("ALTER SYSTEM SET primary_conninfo = ''")
+        there.execute("SELECT pg_reload_conf()")
+        wait_until(
+            lambda: not there.execute("SELECT 1 FROM pg_stat_wal_receiver").fetchall(),
+            30,
+            "the standby's separation",
+        )
+        database.execute("INSERT INTO t VALUES (1000, 'only the former primary has it')")
+        freshet.ingest()
+        before = data_versions(freshet.destination)
+        assert there.execute("SELECT pg_promote()").fetchone()[0]
+        run = freshet.ingest(url=standby.url(database.name), expect=3)
+        assert "SOURCE_CHANGED" in run.error_classes(), run.describe()
+    assert data_versions(freshet.destination) == before
+
+
+def test_client_certificate(database, freshet, server, tmp_path):
+    """The user is known by a certificate alone: without it, or by another's, there is no way in."""
+    if not database.value("SHOW ssl_library"):
+        pytest.skip("this server is built without TLS")
+    data = server.directory / "data"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    for name, subject in (("server", "localhost"), ("client", "certified"), ("other", "certified")):
+        files = ["-keyout", str(tmp_path / f"{name}.key"), "-out", str(tmp_path / f"{name}.crt")]
+        subprocess.run([*request, "-subj", f"/CN={subject}", *files], check=True, capture_output=True)
+        os.chmod(tmp_path / f"{name}.key", 0o600)
+    owner = data.stat()
+    for name in ("server.key", "server.crt", "client.crt"):
+        (data / name).write_bytes((tmp_path / name).read_bytes())
+        os.chmod(data / name, 0o600)
+        if os.getuid() == 0:
+            os.chown(data / name, owner.st_uid, owner.st_gid)
+    rules = data / "pg_hba.conf"
+    former = rules.read_text()
+    database.execute(TABLE + "; CREATE ROLE certified LOGIN SUPERUSER")
+    rules.write_text("hostssl all,replication certified all cert\n" + former)
+    database.execute("ALTER SYSTEM SET ssl = on")
+    database.execute("ALTER SYSTEM SET ssl_ca_file = 'client.crt'")
+    database.execute("SELECT pg_reload_conf()")
+    try:
+        url = server.url(database.name, user="certified") + "?sslmode=require"
+        by = lambda name: url + f"&sslcert={tmp_path}/{name}.crt&sslkey={tmp_path}/{name}.key"
+        assert "SOURCE_AUTH" in freshet.ingest(url=url, expect=3).error_classes()
+        assert freshet.ingest(url=by("other"), expect=3).error_classes() & {"SOURCE_TLS", "SOURCE_AUTH"}
+        freshet.ingest(url=by("client"))
+        assert_equal(database.connection, freshet.destination, "public.t")
+    finally:
+        rules.write_text(former)
+        database.execute("ALTER SYSTEM RESET ssl")
+        database.execute("ALTER SYSTEM RESET ssl_ca_file")
+        database.execute("SELECT pg_reload_conf()")
+        database.execute("DROP ROLE certified")
