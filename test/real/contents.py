@@ -175,15 +175,18 @@ def source_expression(expression, base, kind):
     if kind == "VARCHAR":
         return f"CASE WHEN {expression} IS DISTINCT FROM NULL THEN format('%s', {expression}) END"
     if base == "numeric":
-        return f"CASE WHEN {expression} NOT IN ('NaN', 'Infinity', '-Infinity') THEN {expression}::text END"
+        return f"CASE WHEN {expression}::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN {expression}::text END"
     if base == "bytea":
         return f"encode({expression}, 'hex')"
     if base == "date":
         return f"CASE WHEN isfinite({expression}) THEN ({expression} - DATE '1970-01-01')::text END"
     if base in ("timestamp", "timestamptz"):
-        # Doubles are exact to the microsecond near 1970 and four times as fast as numerics. The last months that PostgreSQL
-        # knows are beyond 64 bits of microseconds.
-        micros = f"trunc(extract(epoch FROM {expression}) * 1000000)"
+        # Doubles are exact to the microsecond near 1970 and four times as fast as numerics; far from it they are exact to
+        # the second. The last months that PostgreSQL knows are beyond 64 bits of microseconds.
+        micros = (
+            f"trunc(extract(epoch FROM date_trunc('second', {expression}))::numeric * 1000000 "
+            f"+ mod(extract(microseconds FROM {expression})::numeric, 1000000))"
+        )
         return (
             f"CASE WHEN {expression} >= '1960-01-01' AND {expression} < '2038-01-01' THEN "
             f"round(date_part('epoch', {expression}) * 1000000)::bigint::text "
@@ -195,7 +198,8 @@ def source_expression(expression, base, kind):
 BASE_TYPES_SQL = """
 WITH RECURSIVE base(oid, type, typmod) AS (
   SELECT a.attnum::int, a.atttypid, a.atttypmod FROM pg_attribute a
-   WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+   WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
+     AND (a.attgenerated = '' OR a.attgenerated = 's' AND current_setting('server_version_num')::int >= 180000)
   UNION ALL
   SELECT b.oid, t.typbasetype, CASE WHEN b.typmod = -1 THEN t.typtypmod ELSE b.typmod END
     FROM base b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd')
@@ -206,7 +210,7 @@ SELECT a.attname, CASE WHEN e.oid IS NOT NULL THEN e.typname || '[]' ELSE t.typn
 
 
 def source_columns(postgres, schema, table):
-    """(name, base type) of every column that is sent; generated columns are not."""
+    """(name, base type) of every column that is sent: generated ones are from version 18 on, if they are stored."""
     oid = postgres.execute(
         "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
         (schema, table),

@@ -7,6 +7,23 @@
 namespace freshet::sources::postgres {
 namespace {
 
+/// Whether the log carries column `a`: generated ones it does from version 18 on, if they are
+/// stored and the publication says so. Source: PostgreSQL 18, "CREATE PUBLICATION",
+/// publish_generated_columns.
+constexpr std::string_view kCarried =
+    "(a.attgenerated = '' OR a.attgenerated = 's' AND current_setting('server_version_num')::int "
+    ">= 180000)";
+
+/// Put a text where the template says {name}.
+std::string With(std::string_view sql, std::string_view name, std::string_view text) {
+  std::string filled(sql);
+  for (size_t at = filled.find(name); at != std::string::npos; at = filled.find(name, at)) {
+    filled.replace(at, name.size(), text);
+    at += text.size();
+  }
+  return filled;
+}
+
 /// One row a table. The key is the replica identity's: the index's columns if it names one, else
 /// the primary key's, if that is usable (valid, not deferrable). Source: PostgreSQL, "Logical
 /// Replication", "Publication"; RelationGetIndexList.
@@ -14,24 +31,24 @@ constexpr std::string_view kTables = R"sql(
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
        c.reltuples::int8, c.relpages::int8 * current_setting('block_size')::int8,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
-       row_security_active(c.oid) AS filtered,
+       row_security_active(c.oid) OR coalesce(l.filtered, false) AS filtered,
        coalesce((SELECT string_agg(k.number::text, ' ' ORDER BY k.place)
                  FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place) WHERE k.place <=
                      i.indnkeyatts), '') AS key,
        EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY
-           (i.indkey::int2[]) AND a.attgenerated <> '')
+           (i.indkey::int2[]) AND NOT {carried})
          AS key_generated,
-       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND
-           a.attgenerated <> '') AS generated,
+       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT
+           a.attisdropped AND NOT {carried}) AS generated,
        (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT
-           a.attisdropped AND a.attgenerated = '')
+           a.attisdropped AND {carried})
          AS columns,
        coalesce((SELECT min(a.attname::text) FROM pg_attribute a
                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND
                      starts_with(a.attname, '__freshet_')), '') AS reserved,
        coalesce((SELECT min(a.attname::text) FROM pg_attribute a
                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND
-                     a.attgenerated = ''
+                     {carried}
                  GROUP BY lower(a.attname) HAVING count(*) > 1 LIMIT 1), '') AS clash,
        coalesce(l.unlogged, '') AS unlogged, coalesce(l.nameless, '') AS nameless,
            coalesce(l.unreadable, '') AS unreadable,
@@ -55,7 +72,8 @@ LEFT JOIN LATERAL (
                x.indisvalid AND x.indimmediate AND x.indisprimary)))
            AS nameless,
          string_agg(q.name, ', ') FILTER (WHERE NOT has_table_privilege(p.oid, 'SELECT')) AS
-             unreadable
+             unreadable,
+         bool_or(row_security_active(p.oid)) AS filtered
   FROM tree t JOIN pg_class p ON p.oid = t.oid AND p.relkind <> 'p'
   JOIN pg_namespace pn ON pn.oid = p.relnamespace, LATERAL (SELECT format('%I.%I', pn.nspname,
       p.relname) AS name) q) l ON c.relkind = 'p'
@@ -92,7 +110,7 @@ enum Field : int {
 
 /// Columns with their types: domains are followed to their base, arrays to their element's base.
 constexpr std::string_view kColumnTypes = R"sql(
-WITH RECURSIVE wanted AS (%s),
+WITH RECURSIVE wanted AS ({wanted}),
 base(place, oid, typmod, ndims, defaulted) AS (
   SELECT place, type_oid, typmod, ndims, false FROM wanted
   UNION ALL
@@ -121,8 +139,7 @@ ORDER BY w.place
 )sql";
 
 std::string TypesQuery(std::string_view wanted) {
-  std::string sql(kColumnTypes);
-  return sql.replace(sql.find("%s"), 2, wanted);
+  return With(With(kColumnTypes, "{wanted}", wanted), "{carried}", kCarried);
 }
 
 std::vector<SourceColumn> ToColumns(const Rows& rows) {
@@ -213,12 +230,12 @@ Status Identity(const Connection& connection, const Rows& rows, int row, const s
             "ALTER TABLE {} REPLICA IDENTITY USING INDEX …; an index without generated columns.",
             name));
   }
-  // From version 18 updates fail at the source when the identity is FULL and a generated column is
-  // not published.
+  // From version 18 updates fail at the source when the identity is FULL and a generated column,
+  // as every virtual one, is not published.
   if (identity == 'f' && rows.truth(row, kGenerated) && connection.server_version() >= 180000) {
     return Error(ErrorClass::TABLE_NO_IDENTITY,
-                 "REPLICA IDENTITY FULL and a generated column: publishing it would break its "
-                 "updates")
+                 "REPLICA IDENTITY FULL and a virtual generated column: publishing it would break "
+                 "its updates")
         .WithRemedy(fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", name));
   }
   if (rows.text(row, kKind) == "p") return PartitionedIdentity(rows, row, name, to_publish);
@@ -296,7 +313,7 @@ Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool t
 }
 
 Result<Rows> QueryTables(Connection* connection, const std::optional<std::set<uint32_t>>& only) {
-  std::string sql(kTables);
+  std::string sql = With(kTables, "{carried}", kCarried);
   if (!only) return connection->Query(sql + "ORDER BY 2, 3");
   std::vector<std::string> oids;
   for (uint32_t oid : *only) oids.push_back(std::to_string(oid));
@@ -347,7 +364,7 @@ Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t o
              SELECT FROM tree JOIN pg_attribute l ON l.attrelid = tree.oid AND l.attname = a.attname
              WHERE l.atthasmissing) AS defaulted
     FROM pg_attribute a WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND
-        attgenerated = '')sql");
+        {carried})sql");
   FRESHET_TRY(Rows rows, connection->Query(sql, {std::to_string(oid)}));
   return ToColumns(rows);
 }

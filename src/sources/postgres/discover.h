@@ -13,7 +13,8 @@
 
 namespace freshet::sources::postgres {
 
-/// A column as the catalog has it; generated ones are none, for the log does not carry them.
+/// A column as the catalog has it, if the log carries it: generated ones it does from version 18 on
+/// if they are stored.
 struct SourceColumn {
   int32_t number = 0;
   std::string name;

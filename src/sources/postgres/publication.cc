@@ -79,7 +79,8 @@ Result<std::map<uint32_t, bool>> HeldBy(Connection* connection, const Config& co
           ? "false"
           : "t.rowfilter IS NOT NULL OR cardinality(t.attnames) < (SELECT count(*) FROM "
             "pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND "
-            "a.attgenerated = '')";
+            "(a.attgenerated = '' OR a.attgenerated = 's' AND "
+            "current_setting('server_version_num')::int >= 180000))";
   FRESHET_TRY(
       Rows rows,
       connection->Query(
@@ -129,18 +130,31 @@ Result<std::set<uint32_t>> PublishedTables(Connection* connection, const std::st
 }
 
 Result<bool> EnsurePublication(Connection* connection, const Config& config) {
-  FRESHET_TRY(Rows rows, connection->Query("SELECT 1 FROM pg_publication WHERE pubname = $1",
+  bool generates = connection->server_version() >= 180000;
+  FRESHET_TRY(Rows rows, connection->Query(fmt::format("SELECT {} FROM pg_publication WHERE "
+                                                       "pubname = $1",
+                                                       generates ? "pubgencols = 's'" : "true"),
                                            {config.publication}));
-  if (!rows.empty()) return false;
   std::string name = QuoteIdentifier(config.publication);
+  if (!rows.empty()) {
+    // One of ours that is older than the server's version leaves them out.
+    if (!config.publication_given && !rows.truth(0, 0)) {
+      FRESHET_CHECK_OK(connection->Execute(
+          fmt::format("ALTER PUBLICATION {} SET (publish_generated_columns = stored)", name)));
+    }
+    return false;
+  }
+  std::string_view generated = generates ? ", publish_generated_columns = stored" : "";
   if (config.publication_given) {
     return Error(ErrorClass::PUBLICATION_MISSING, "the publication does not exist: {}",
                  config.publication)
-        .WithRemedy(fmt::format("CREATE PUBLICATION {} FOR TABLE …;", name));
+        .WithRemedy(
+            fmt::format("CREATE PUBLICATION {} FOR TABLE …{};", name,
+                        generates ? " WITH (publish_generated_columns = stored)" : ""));
   }
   // Changes come under the partitions, for under the root the truncate of one would not come.
-  Status made = connection->Execute(
-      fmt::format("CREATE PUBLICATION {} WITH (publish_via_partition_root = false)", name));
+  Status made = connection->Execute(fmt::format(
+      "CREATE PUBLICATION {} WITH (publish_via_partition_root = false{})", name, generated));
   if (made.Is(ErrorClass::SOURCE_PRIVILEGE)) {
     return std::move(made).WithRemedy(fmt::format("GRANT CREATE ON DATABASE {} TO {};",
                                                   QuoteIdentifier(PQdb(connection->handle())),
@@ -179,8 +193,13 @@ Result<PublicationProblems> CheckGivenPublication(
                 "the publication {} leaves out columns or rows of the table", config.publication)
               .With("table", table.ToString())
               .WithRemedy(fmt::format(
-                  "ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};",
-                  name, Quote(table)));
+                  "ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};{2}",
+                  name, Quote(table),
+                  connection->server_version() < 180000
+                      ? ""
+                      : fmt::format(
+                            " ALTER PUBLICATION {} SET (publish_generated_columns = stored);",
+                            name)));
     }
   }
   return problems;
