@@ -2,8 +2,11 @@
 """Bad input: one clear error, the right exit code, nothing left behind at the source or the destination."""
 import os
 import pathlib
+import socket
+import struct
 import subprocess
 import tempfile
+import threading
 
 import pytest
 from contents import assert_equal, data_versions
@@ -130,6 +133,31 @@ def test_tls_verified(freshet, database, server, tmp_path):
     finally:
         database.execute("ALTER SYSTEM RESET ssl")
         database.execute("SELECT pg_reload_conf()")
+
+
+def test_a_server_too_old(freshet):
+    """A server that says it is PostgreSQL 12 is refused by its version, before anything is asked of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                # Anything before the start-up message asks for encryption, which there is none of.
+                while struct.unpack("!II", connection.recv(4096)[:8])[1] != 3 << 16:
+                    connection.sendall(b"N")
+                version = b"server_version\x0012.22\x00"
+                connection.sendall(
+                    b"R\x00\x00\x00\x08\x00\x00\x00\x00S" + struct.pack("!I", 4 + len(version)) + version
+                )
+                connection.sendall(b"Z\x00\x00\x00\x05I")
+                connection.recv(4096)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        port = listener.getsockname()[1]
+        run = refused(freshet, None, "SOURCE_UNSUPPORTED", 3, url=f"postgresql://me@127.0.0.1:{port}/db")
+        answering.join()
+    assert "12" in run.stdout + run.stderr
 
 
 def test_wal_level_replica(freshet):

@@ -65,16 +65,18 @@ def standby(server, database):
     base_backup = ROOT / ".deps" / "postgres" / "18" / "bin" / "pg_basebackup"
     where = ["-h", server.host, "-p", str(server.port), "-U", server.user]
     subprocess.run(
-        [str(base_backup), "-D", str(data), "-R", "-c", "fast", *where],
+        [str(base_backup), "-D", str(data), "-c", "fast", *where],
         check=True,
         capture_output=True,
         timeout=120,
     )
+    (data / "standby.signal").touch()
     owner = (server.directory / "data").stat()
     if os.getuid() == 0:
         for path in [data, *data.rglob("*")]:
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    running = Server(directory, "hot_standby_feedback=on").start()
+    primary = f"primary_conninfo=host={server.host} port={server.port} user={server.user}"
+    running = Server(directory, primary, "hot_standby_feedback=on").start()
     yield running
     running.destroy()
 
@@ -183,4 +185,4 @@ def test_client_certificate(database, freshet, server, tmp_path):
         database.execute("ALTER SYSTEM RESET ssl")
         database.execute("ALTER SYSTEM RESET ssl_ca_file")
         database.execute("SELECT pg_reload_conf()")
-        database.execute("DROP ROLE certified")
+        database.execute("DROP OWNED BY certified; DROP ROLE certified")
