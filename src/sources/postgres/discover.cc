@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sources/postgres/partitions.h"
+
 namespace freshet::sources::postgres {
 namespace {
 
@@ -59,10 +61,10 @@ LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
      AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
 LEFT JOIN LATERAL (
   WITH RECURSIVE tree(oid) AS (
-    SELECT inhrelid FROM pg_inherits
-    WHERE c.relkind = 'p' AND inhparent = c.oid AND NOT inhdetachpending
+    SELECT h.inhrelid FROM pg_inherits h
+    WHERE c.relkind = 'p' AND h.inhparent = c.oid AND {attached}
     UNION ALL
-    SELECT h.inhrelid FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid AND NOT h.inhdetachpending)
+    SELECT h.inhrelid FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid AND {attached})
   SELECT string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'f' OR p.relpersistence <> 'p') AS
       unlogged,
          string_agg(q.name, ', ') FILTER (WHERE p.relkind = 'r' AND p.relpersistence = 'p' AND
@@ -313,7 +315,7 @@ Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool t
 }
 
 Result<Rows> QueryTables(Connection* connection, const std::optional<std::set<uint32_t>>& only) {
-  std::string sql = With(kTables, "{carried}", kCarried);
+  std::string sql = With(With(kTables, "{carried}", kCarried), "{attached}", Attached("h"));
   if (!only) return connection->Query(sql + "ORDER BY 2, 3");
   std::vector<std::string> oids;
   for (uint32_t oid : *only) oids.push_back(std::to_string(oid));

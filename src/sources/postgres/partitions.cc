@@ -8,7 +8,6 @@ namespace {
 /// one command wrote the rows of its system columns, of its inherited columns and of its place
 /// below the parent; ATTACH writes the inherited columns again. A column altered since proves
 /// nothing, so one is enough.
-/// A partition whose detaching has begun (DETACH … CONCURRENTLY) is none any more.
 /// Source: PostgreSQL 15, src/backend/catalog/heap.c, AddNewAttributeTuples;
 /// src/backend/commands/tablecmds.c, MergeAttributesIntoExisting; partition.c,
 /// get_partition_ancestors.
@@ -20,7 +19,7 @@ WITH RECURSIVE link AS (
                  WHERE s.attrelid = i.inhrelid AND s.attnum = -6 AND s.xmin = i.xmin AND
                    s.xmax = 0 AND u.xmax = 0 AND u.attnum > 0 AND u.attinhcount > 0) AS born
   FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent AND p.relkind = 'p'
-  WHERE NOT i.inhdetachpending),
+  WHERE {attached}),
 tree(root, oid, id, born) AS (
   SELECT l.inhparent, l.inhrelid, l.id, l.born
   FROM link l JOIN pg_class r ON r.oid = l.inhparent AND NOT r.relispartition
@@ -43,18 +42,30 @@ WITH RECURSIVE up(oid, height) AS (
   SELECT oid, 0 FROM pg_class WHERE oid = $1::oid
   UNION ALL
   SELECT i.inhparent, up.height + 1 FROM up JOIN pg_inherits i ON i.inhrelid = up.oid
-  JOIN pg_class p ON p.oid = i.inhparent AND p.relkind = 'p' WHERE NOT i.inhdetachpending)
+  JOIN pg_class p ON p.oid = i.inhparent AND p.relkind = 'p' WHERE {attached})
 SELECT oid FROM up ORDER BY height
 )sql";
 
+std::string WithAttached(std::string_view text) {
+  constexpr std::string_view kName = "{attached}";
+  std::string sql(text);
+  size_t at = sql.find(kName);
+  return sql.replace(at, kName.size(), Attached("i"));
+}
+
 }  // namespace
+
+std::string Attached(std::string_view link) {
+  // Before version 14 there is no such column, and no DETACH … CONCURRENTLY either.
+  return fmt::format("(to_jsonb({}) ->> 'inhdetachpending')::bool IS NOT TRUE", link);
+}
 
 Result<std::vector<Leaf>> ReadLeaves(Connection* connection, const std::string& publication,
                                      const std::optional<std::set<uint32_t>>& roots) {
   std::vector<std::string> oids;
   for (uint32_t oid : roots.value_or(std::set<uint32_t>())) oids.push_back(std::to_string(oid));
   FRESHET_TRY(Rows rows,
-              connection->Query(std::string(kLeaves),
+              connection->Query(WithAttached(kLeaves),
                                 {publication, roots ? ArrayParameter(oids) : std::string()}));
   std::vector<Leaf> leaves;
   for (int row = 0; row < rows.size(); ++row) {
@@ -68,7 +79,7 @@ Result<std::vector<Leaf>> ReadLeaves(Connection* connection, const std::string& 
 }
 
 Result<std::vector<uint32_t>> ReadLineage(Connection* connection, uint32_t oid) {
-  FRESHET_TRY(Rows rows, connection->Query(std::string(kLineage), {std::to_string(oid)}));
+  FRESHET_TRY(Rows rows, connection->Query(WithAttached(kLineage), {std::to_string(oid)}));
   std::vector<uint32_t> lineage;
   for (int row = 0; row < rows.size(); ++row) lineage.push_back(rows.oid(row, 0));
   return lineage;

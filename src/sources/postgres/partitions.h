@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "record/change.h"
@@ -19,6 +21,10 @@ struct Leaf {
   /// it, so that a partition which was detached and attached again is another.
   record::Partition partition;
 };
+
+/// Return the SQL condition that a row of pg_inherits, by its alias, is of a partition still: one
+/// whose DETACH … CONCURRENTLY has begun is none any more.
+std::string Attached(std::string_view link);
 
 /// Read the partitions that hold the rows of all partitioned tables, or of `roots`. No table is
 /// locked, but for one that was attached instead of made as a partition. Where the publication

@@ -98,13 +98,19 @@ Result<std::map<uint32_t, bool>> HeldBy(Connection* connection, const Config& co
 /// must be in it nevertheless, so that partitions made later are.
 Status AddPartitioned(Connection* connection, const Config& config,
                       std::map<uint32_t, bool>* held) {
+  // Older servers publish no schemas.
+  std::string_view by_schema =
+      connection->server_version() < 150000
+          ? "false"
+          : "EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid "
+            "= c.relnamespace)";
   FRESHET_TRY(
       Rows roots,
       connection->Query(
-          "SELECT c.oid FROM pg_class c, pg_publication p WHERE p.pubname = $1 AND c.relkind = 'p' "
-          "AND (p.puballtables OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid "
-          "AND r.prrelid = c.oid) OR EXISTS (SELECT FROM pg_publication_namespace s WHERE "
-          "s.pnpubid = p.oid AND s.pnnspid = c.relnamespace))",
+          fmt::format("SELECT c.oid FROM pg_class c, pg_publication p WHERE p.pubname = $1 AND "
+                      "c.relkind = 'p' AND (p.puballtables OR EXISTS (SELECT FROM "
+                      "pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid) OR {})",
+                      by_schema),
           {config.publication}));
   std::set<uint32_t> oids;
   for (int row = 0; row < roots.size(); ++row) oids.insert(roots.oid(row, 0));
@@ -148,9 +154,8 @@ Result<bool> EnsurePublication(Connection* connection, const Config& config) {
   if (config.publication_given) {
     return Error(ErrorClass::PUBLICATION_MISSING, "the publication does not exist: {}",
                  config.publication)
-        .WithRemedy(
-            fmt::format("CREATE PUBLICATION {} FOR TABLE …{};", name,
-                        generates ? " WITH (publish_generated_columns = stored)" : ""));
+        .WithRemedy(fmt::format("CREATE PUBLICATION {} FOR TABLE …{};", name,
+                                generates ? " WITH (publish_generated_columns = stored)" : ""));
   }
   // Changes come under the partitions, for under the root the truncate of one would not come.
   Status made = connection->Execute(fmt::format(

@@ -10,6 +10,7 @@
 #include "sources/postgres/connection.h"
 #include "sources/postgres/discover.h"
 #include "sources/postgres/lsn.h"
+#include "sources/postgres/partitions.h"
 #include "sources/postgres/slot.h"
 
 namespace freshet::sources::postgres {
@@ -96,18 +97,18 @@ Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shap
   FRESHET_TRY(
       Rows rows,
       holder_->Query(
-          "SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) / "
-          "current_setting('block_size')::int8, "
-          "current_setting('block_size')::int8, greatest(c.reltuples, 0)::int8, "
-          "greatest(c.relpages, 1) "
-          "FROM pg_class c WHERE c.oid = $1::oid AND c.relkind <> 'p' OR c.oid IN "
-          "(WITH RECURSIVE tree(oid) AS (SELECT inhrelid FROM pg_inherits WHERE inhparent = "
-          "$1::oid AND NOT inhdetachpending "
-          "UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid AND "
-          "NOT i.inhdetachpending) "
-          "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind = 'r' AND "
-          "p.relispartition) "
-          "ORDER BY 1",
+          fmt::format(
+              "SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) / "
+              "current_setting('block_size')::int8, current_setting('block_size')::int8, "
+              "greatest(c.reltuples, 0)::int8, greatest(c.relpages, 1) "
+              "FROM pg_class c WHERE c.oid = $1::oid AND c.relkind <> 'p' OR c.oid IN "
+              "(WITH RECURSIVE tree(oid) AS (SELECT i.inhrelid FROM pg_inherits i WHERE "
+              "i.inhparent = $1::oid AND {0} "
+              "UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid "
+              "AND {0}) "
+              "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind = 'r' "
+              "AND p.relispartition) ORDER BY 1",
+              Attached("i")),
           {shape.id.value()}));
   std::vector<Chunk> chunks;
   for (int row = 0; row < rows.size(); ++row) {
