@@ -396,6 +396,17 @@ def dead_links(tree):
                     yield path, number, f"names a document that is not there: {target}"
 
 
+def quoted_code(tree):
+    """A block of code in a guide whose first line names its file stands in that file, word for word."""
+    for path in tree.matching(".md", under="docs/"):
+        for block in re.finditer(r"^```cpp\n// (\S+)\n(.*?)^```", tree.text[path], re.M | re.S):
+            line = tree.text[path].count("\n", 0, block.start()) + 1
+            if block.group(1) not in tree.text:
+                yield path, line, f"quotes a file that is not there: {block.group(1)}"
+            elif block.group(2) not in tree.text[block.group(1)]:
+                yield path, line, f"quotes what {block.group(1)} does not say"
+
+
 def error_classes(tree):
     text = tree.text.get("src/base/error_classes.def", "")
     names = re.findall(r"^ERROR_CLASS\((\w+),", text, re.M)
@@ -448,6 +459,7 @@ RULES = [
     spdx,
     one_title,
     dead_links,
+    quoted_code,
     error_classes,
     line_ends,
     python_compiles,

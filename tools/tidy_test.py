@@ -26,6 +26,7 @@ GOOD = {
     "auto Make() { return std::unique_ptr<Thing>(new Thing(1)); }\n",
     "src/capture/gateway.cc": SPDX + "void Loop() { stream->Acknowledge(cursor); }\n",
     "src/apply/fold.cc": SPDX + "void Fold() {}\n",
+    "docs/guide.md": "# Guide\n\n```cpp\n// src/apply/fold.cc\nvoid Fold() {}\n```\n",
     "tools/run": "#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\n",
 }
 LONG_BODY = "".join(f"  Step({i});\n" for i in range(80))
@@ -95,6 +96,8 @@ BAD = [
     ("dead_links", {"docs/a.md": "# A\n\n[b](b.md)\n"}, "dead link"),
     ("dead_links", {"docs/a.md": "# A\n\n[b](errors.md#nothing)\n"}, "dead anchor"),
     ("dead_links", {"src/base/a.cc": SPDX + "// Source: docs/" + "gone.md\n"}, "document that is not there"),
+    ("quoted_code", {"docs/a.md": "# A\n\n```cpp\n// src/gone.cc\nint a;\n```\n"}, "not there"),
+    ("quoted_code", {"docs/a.md": "# A\n\n```cpp\n// src/apply/fold.cc\nint a;\n```\n"}, "does not say"),
     ("error_classes", {"docs/errors.md": "# Errors\n"}, "does not explain NOT_FOUND"),
     ("error_classes", {"docs/errors.md": GOOD["docs/errors.md"] + "\n### OLD\n"}, "no error class"),
     ("error_classes", {"src/store/file.cc": SPDX}, "used nowhere"),

@@ -23,6 +23,7 @@ Result<bool> DropAll(const DropArguments& arguments) {
     auto record =
         destination.ok() ? destination->ReadSource() : std::optional<pipeline::SourceRecord>();
     if (record.ok() && *record) {
+      options.source.connector = (*record)->connector;
       options.source.parameters = (*record)->parameters;
       AskPassword(&options.source);
     }

@@ -7,26 +7,12 @@
 
 #include <cstdio>
 
-#include "sources/postgres/config.h"
-#include "sources/postgres/source.h"
+#include "sources/registry/registry.h"
 
 namespace freshet::app {
 namespace {
 
 using pipeline::SourceSettings;
-namespace postgres = sources::postgres;
-
-postgres::Config ConfigOf(const SourceSettings& settings) {
-  postgres::Config config;
-  config.parameters = settings.parameters;
-  config.password = settings.password;
-  config.tls_key_password = settings.tls_key_password;
-  config.slot = settings.slot;
-  config.slot_given = settings.slot_given;
-  config.publication = settings.publication;
-  config.publication_given = settings.publication_given;
-  return config;
-}
 
 /// Read a line from the terminal without showing it.
 Secret ReadPassword(const std::string& prompt) {
@@ -52,25 +38,23 @@ Secret ReadPassword(const std::string& prompt) {
 }  // namespace
 
 Result<ParsedSource> ParseSource(std::string_view text) {
-  FRESHET_TRY(auto config, postgres::ParseUri(text));
   ParsedSource parsed;
-  parsed.database = config.parameter("dbname");
-  parsed.settings.parameters = std::move(config.parameters);
-  parsed.settings.password = std::move(config.password);
-  parsed.settings.tls_key_password = std::move(config.tls_key_password);
+  FRESHET_TRY(parsed.settings, sources::ParseSource(text));
+  parsed.database = parsed.settings.parameter("dbname");
   AskPassword(&parsed.settings);
   return parsed;
 }
 
 void AskPassword(SourceSettings* settings) {
   if (!settings->password.empty() || isatty(STDIN_FILENO) == 0) return;
-  auto config = ConfigOf(*settings);
-  if (!postgres::NeedsPassword(config)) return;
-  settings->password = ReadPassword("Password for " + postgres::Describe(config));
+  auto connector = sources::ConnectorNamed(settings->connector);
+  if (!connector.ok() || (*connector)->needs_password == nullptr) return;
+  if (!(*connector)->needs_password(*settings)) return;
+  settings->password = ReadPassword("Password for " + (*connector)->describe(*settings));
 }
 
 Result<std::unique_ptr<sources::Source>> OpenSource(const SourceSettings& settings) {
-  return postgres::Open(ConfigOf(settings));
+  return sources::OpenSource(settings);
 }
 
 }  // namespace freshet::app

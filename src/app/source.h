@@ -22,7 +22,7 @@ Result<ParsedSource> ParseSource(std::string_view text);
 /// Ask for the password of settings that came from a destination's record, likewise.
 void AskPassword(pipeline::SourceSettings* settings);
 
-/// Open the source of these settings: the one place that knows the connectors.
+/// Open the source of these settings by its connector.
 Result<std::unique_ptr<sources::Source>> OpenSource(const pipeline::SourceSettings& settings);
 
 }  // namespace freshet::app

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schema JSON <-> columns. Source: Delta protocol, "Schema
 // Serialization Format" and "Column Mapping".
+#include <algorithm>
 #include <charconv>
 
 #include "delta/action_json.h"
@@ -123,6 +124,16 @@ Result<Column> ColumnOf(const Json& field) {
 }
 
 }  // namespace
+
+std::string TypeName(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::LIST)
+    return "ARRAY<" + TypeName(*static_cast<const arrow::ListType&>(type).value_type()) + ">";
+  auto name = TypeJson(type).get<std::string>();
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  return name;
+}
 
 Result<std::vector<Column>> ColumnsFromJson(std::string_view schema_json) {
   const Json schema = Json::parse(schema_json, nullptr, false);

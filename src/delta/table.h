@@ -29,6 +29,10 @@ struct Column {
   std::string other_metadata_json = {};
 };
 
+/// Return the type as people write it: `LONG`, `DECIMAL(10,2)`, `ARRAY<STRING>`. REQUIRES: a type
+/// that record::TableShape lists.
+std::string TypeName(const arrow::DataType& type);
+
 /// Schema JSON <-> columns; metadata that we don't know on known fields is kept when the JSON is
 /// written again.
 /// Errors: DELTA_UNSUPPORTED (a type we don't write).

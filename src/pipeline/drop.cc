@@ -46,7 +46,10 @@ Result<bool> Drop(const DropOptions& options, Clock* clock) {
   FRESHET_TRY(auto record, destination.ReadSource());
   if (record) {
     auto settings = options.source;
-    if (settings.parameters.empty()) settings.parameters = record->parameters;
+    if (settings.connector.empty()) {
+      settings.connector = record->connector;
+      settings.parameters = record->parameters;
+    }
     settings.slot = record->slot;
     settings.publication = record->publication;
     settings.slot_given = record->slot_given;

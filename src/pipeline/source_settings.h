@@ -8,21 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "base/secret.h"
 #include "base/status.h"
-#include "sources/source.h"
+#include "sources/connector.h"
 
 namespace freshet::pipeline {
 
-/// How to reach a source and what to use there, without a word of any one connector.
-struct SourceSettings {
-  /// The connector's own names and values, no secret among them.
-  std::vector<std::pair<std::string, std::string>> parameters;
-  Secret password, tls_key_password;
-  std::string slot, publication;
-  bool slot_given = false,
-       publication_given = false;  // by the user: never made, altered nor dropped
-};
+using SourceSettings = sources::Settings;
 
 /// Opens a source; given by app/, which knows the connectors.
 using OpenSource = std::function<Result<std::unique_ptr<sources::Source>>(const SourceSettings&)>;

@@ -21,6 +21,7 @@ using record::Event;
 std::string ToLine(const WorkerStart& start) {
   return ToLine(Event{"start",
                       {{"destination", start.destination},
+                       {"connector", start.source.connector},
                        {"parameters", ParametersToJson(start.source.parameters)},
                        {"password", start.source.password.Reveal()},
                        {"tls_key_password", start.source.tls_key_password.Reveal()},
@@ -39,6 +40,7 @@ Result<WorkerStart> WorkerStartFromLine(std::string_view line) {
     return Error(ErrorClass::INVALID_ARGUMENT, "the first line is not a start");
   WorkerStart start;
   start.destination = TextOf(*event, "destination");
+  start.source.connector = TextOf(*event, "connector");
   FRESHET_TRY(start.source.parameters, ParametersFromJson(TextOf(*event, "parameters")));
   start.source.password = Secret(TextOf(*event, "password"));
   start.source.tls_key_password = Secret(TextOf(*event, "tls_key_password"));

@@ -39,6 +39,9 @@ struct TableShape {
   std::vector<int> key;
   /// One a column, in the schema's order.
   std::vector<ColumnId> ids;
+  /// One a column, as the source spells its type; for people. Only Source::Describe fills it in, no
+  /// comparison looks at it and staging does not keep it.
+  std::vector<std::string> source_types;
 
   bool keyless() const { return key.empty(); }
   int width() const { return schema->num_fields(); }

@@ -131,7 +131,8 @@ element_modifier(place, typmod) AS (
 SELECT w.place, w.name, w.type_oid, w.typmod, b.oid, t.typtype,
        coalesce((SELECT max(x.typmod) FROM element_modifier x WHERE x.place = w.place), b.typmod),
            b.ndims,
-       coalesce(e.oid, 0), coalesce(e.typtype, 'b'), w.defaulted OR b.defaulted
+       coalesce(e.oid, 0), coalesce(e.typtype, 'b'), w.defaulted OR b.defaulted,
+       format_type(w.type_oid, w.typmod)
 FROM wanted w
 JOIN base b ON b.place = w.place
 JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
@@ -161,6 +162,7 @@ std::vector<SourceColumn> ToColumns(const Rows& rows) {
     type.element_kind = rows.text(row, 9)[0];
     column.type = TypeOf(type);
     column.has_default = rows.truth(row, 10);
+    column.type_name = rows.text(row, 11);
     columns.push_back(std::move(column));
   }
   return columns;
@@ -403,6 +405,7 @@ Result<record::TableShape> ToShape(const SourceTable& table) {
   for (const auto& column : table.columns) {
     fields.push_back(arrow::field(column.name, ArrowTypeOf(column.type)));
     shape.ids.emplace_back(column.number);
+    shape.source_types.push_back(column.type_name);
   }
   shape.schema = arrow::schema(std::move(fields));
   for (int32_t number : table.key) {

@@ -20,6 +20,7 @@ struct SourceColumn {
   std::string name;
   uint32_t type_oid = 0;
   int32_t modifier = -1;
+  std::string type_name;  // as the server prints it, for people
   ColumnType type;
   /// Rows that were there when it was added, also in a partition, may hold something else than
   /// NULL.

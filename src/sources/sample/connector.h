@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sources/connector.h"
+
+namespace freshet::sources::sample {
+
+/// This connector's line of the registry.
+Connector AsConnector();
+
+}  // namespace freshet::sources::sample
