@@ -2,6 +2,7 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <exception>
@@ -56,6 +57,8 @@ constexpr const char* kExamples = R"(Examples:
   freshet ingest postgresql://user@host/shop --to lake --continuous
       stay, and keep the tables fresh
   freshet ingest postgresql://user@host/shop --to lake --tables 'public.*' --exclude '*.audit_*'
+  freshet discover postgresql://user@host/shop
+      its tables: columns, types, keys, sizes, and what cannot be ingested
   freshet check postgresql://user@host/shop
       what keeps the source from being ingested, with the SQL that mends it
   freshet status lake
@@ -66,8 +69,7 @@ Exit codes: 0 all current, 1 internal, 2 usage, 3 source, 4 destination,
 
 constexpr const char* kSourceWords =
     "a PostgreSQL URI (postgresql://user@host:port/database?sslmode=…); the password comes from "
-    "it, PGPASSWORD, ~/.pgpass, "
-    "or a prompt on a terminal";
+    "it, PGPASSWORD, ~/.pgpass, or a prompt on a terminal; or a journal (sample:///directory)";
 
 std::string CheckDuration(const std::string& text) {
   return ParseDuration(text) ? std::string() : "not a duration: " + text;
@@ -137,6 +139,28 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
   });
 }
 
+constexpr const char* kDiscoverExamples = R"(Examples:
+  freshet discover postgresql://user@host/shop
+      every table with its columns, their types there and in Delta, its key and its size
+  freshet discover postgresql://user@host/shop --tables 'public.*' --tables 'sales.order*'
+  freshet discover postgresql://user@host/shop --json
+      one table or column a line; ingestible says whether, reason and remedy why not)";
+
+void AddDiscover(CLI::App& app, DiscoverArguments* arguments, ExitCode* code) {
+  auto* command = app.add_subcommand(
+      "discover",
+      "list a source's tables: columns, types, keys, sizes, and what cannot be ingested");
+  command->footer(kDiscoverExamples);
+  command->add_option("SOURCE", arguments->source, kSourceWords)->required();
+  command
+      ->add_option("--tables", arguments->tables,
+                   "only these: schema.table, * matches, names unquoted (may be repeated)")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false);
+  command->add_flag("--json", arguments->json, "one table or column a line, as JSON");
+  command->callback([=] { *code = RunDiscover(*arguments); });
+}
+
 void AddOthers(CLI::App& app, CheckArguments* check, StatusArguments* status, DropArguments* drop,
                ExitCode* code) {
   auto* check_command = app.add_subcommand(
@@ -171,6 +195,24 @@ void AddWorkers(CLI::App& app, int* worker_code) {
   worker->require_subcommand(1);
 }
 
+/// A first word that is none is named; CLI11 would only say that a command is missing.
+void CheckFirst(const CLI::App& app, const std::string& word) {
+  auto named = [&](const CLI::App* command) { return command->get_name() == word; };
+  if (!app.get_subcommands(named).empty() || app.get_option_no_throw(word) != nullptr) return;
+  throw CLI::ParseError("there is no command " + word, CLI::ExitCodes::ExtrasError);
+}
+
+std::string OneLine(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
+/// `ingest ` where the arguments name that command, else nothing.
+std::string ParsedCommand(const CLI::App& app) {
+  auto parsed = app.get_subcommands();
+  return parsed.empty() ? "" : parsed[0]->get_name() + " ";
+}
+
 }  // namespace
 
 ExitCode Fail(const Status& status) {
@@ -187,6 +229,7 @@ int Main(int count, char** arguments) {
   app.footer(kExamples);
   app.require_subcommand(1);
   IngestArguments ingest;
+  DiscoverArguments discover;
   CheckArguments check;
   StatusArguments status;
   DropArguments drop;
@@ -194,13 +237,18 @@ int Main(int count, char** arguments) {
   auto code = ExitCode::kOk;
   int worker_code = -1;
   AddIngest(app, &ingest, &retry_for, &code);
+  AddDiscover(app, &discover, &code);
   AddOthers(app, &check, &status, &drop, &code);
   AddWorkers(app, &worker_code);
   try {
+    if (count > 1) CheckFirst(app, arguments[1]);
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
     // --help and --version end here too, with 0.
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "error: INVALID_ARGUMENT: %s\n    freshet %s--help says what there is.\n",
+                 OneLine(error.what()).c_str(), ParsedCommand(app).c_str());
+    return static_cast<int>(ExitCode::kUsage);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: INTERNAL: %s\n", error.what());
     return static_cast<int>(ExitCode::kInternal);

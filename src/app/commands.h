@@ -19,6 +19,11 @@ struct IngestArguments {
   std::string staging_retention, staging_age_max, staging_bytes_max;  // empty: not given
   bool json = false, quiet = false;
 };
+struct DiscoverArguments {
+  std::string source;
+  std::vector<std::string> tables;
+  bool json = false;
+};
 struct CheckArguments {
   std::string source;
   bool json = false;
@@ -33,6 +38,7 @@ struct DropArguments {
 };
 
 pipeline::ExitCode RunIngest(const IngestArguments& arguments);
+pipeline::ExitCode RunDiscover(const DiscoverArguments& arguments);
 pipeline::ExitCode RunCheck(const CheckArguments& arguments);
 pipeline::ExitCode RunStatus(const StatusArguments& arguments);
 pipeline::ExitCode RunDrop(const DropArguments& arguments);

@@ -14,15 +14,6 @@
 namespace freshet::app {
 namespace {
 
-Status AddPatterns(const std::vector<std::string>& texts,
-                   std::vector<pipeline::TablePattern>* patterns) {
-  for (const auto& text : texts) {
-    FRESHET_TRY(auto pattern, pipeline::TablePattern::Parse(text));
-    patterns->push_back(std::move(pattern));
-  }
-  return Status::Ok();
-}
-
 /// REQUIRES: checked when the command line was read.
 std::chrono::seconds Seconds(const std::string& duration) {
   return std::chrono::duration_cast<std::chrono::seconds>(ParseDuration(duration).value());
@@ -32,8 +23,8 @@ Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
   pipeline::PipelineSpec spec;
   spec.slot = arguments.slot;
   spec.publication = arguments.publication;
-  FRESHET_CHECK_OK(AddPatterns(arguments.tables, &spec.tables));
-  FRESHET_CHECK_OK(AddPatterns(arguments.excludes, &spec.excludes));
+  FRESHET_TRY(spec.tables, pipeline::ParsePatterns(arguments.tables));
+  FRESHET_TRY(spec.excludes, pipeline::ParsePatterns(arguments.excludes));
   if (!arguments.staging_retention.empty())
     spec.staging.retention = Seconds(arguments.staging_retention);
   if (!arguments.staging_age_max.empty()) spec.staging.age_max = Seconds(arguments.staging_age_max);

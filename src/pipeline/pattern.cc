@@ -50,4 +50,13 @@ bool MatchesWildcard(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
+Result<std::vector<TablePattern>> ParsePatterns(const std::vector<std::string>& texts) {
+  std::vector<TablePattern> patterns;
+  for (const auto& text : texts) {
+    FRESHET_TRY(auto pattern, TablePattern::Parse(text));
+    patterns.push_back(std::move(pattern));
+  }
+  return patterns;
+}
+
 }  // namespace freshet::pipeline

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "record/shape.h"
@@ -23,6 +24,9 @@ class TablePattern {
  private:
   std::string text_, schema_, table_;
 };
+
+/// Parse each of them. Errors: INVALID_ARGUMENT.
+Result<std::vector<TablePattern>> ParsePatterns(const std::vector<std::string>& texts);
 
 /// Whether `*` and literal characters of `pattern` cover all of `text`.
 bool MatchesWildcard(std::string_view pattern, std::string_view text);
