@@ -6,14 +6,14 @@ namespace freshet::conformance {
 namespace {
 
 TEST_F(Conformance, DiscoveryListsAndDescribesTables) {
-  Make("plain");
-  Fill("plain", 1, 3);
+  Make("simple");
+  Fill("simple", 1, 3);
   OpenSource();
-  auto listing = Listing("plain");
+  auto listing = Listing("simple");
   ASSERT_TRUE(listing.problem.ok()) << listing.problem.ToString();
   ASSERT_FALSE(listing.id.value().empty());
   EXPECT_LE(listing.id.value().size(), size_t{64});
-  Shape shape = ShapeOf("plain");
+  Shape shape = ShapeOf("simple");
   ASSERT_NE(shape, nullptr);
   EXPECT_TRUE(record::CheckShape(*shape).ok());
   EXPECT_EQ(shape->id, listing.id);
@@ -24,7 +24,7 @@ TEST_F(Conformance, DiscoveryListsAndDescribesTables) {
   EXPECT_EQ(Snap()->Describe(listing.id)->schema->ToString(), shape->schema->ToString());
   // Another source on the same system knows it by the same id.
   OpenSource();
-  EXPECT_EQ(Listing("plain").id, listing.id);
+  EXPECT_EQ(Listing("simple").id, listing.id);
 }
 
 TEST_F(Conformance, ATableThatIsGoneIsNotFound) {
@@ -49,14 +49,14 @@ TEST_F(Conformance, ATableCreatedAgainIsAnotherTable) {
 }
 
 TEST_F(Conformance, CheckFindsNothingWhereNothingIsWrong) {
-  Make("plain");
+  Make("simple");
   OpenSource();
   for (const auto& finding : source_->Check())
     EXPECT_FALSE(finding.fatal) << finding.problem.ToString();
 }
 
 TEST_F(Conformance, ATableThatCannotBeIngestedSaysWhyAndWhatToDo) {
-  Make("plain");
+  Make("simple");
   backend_->CreateTable("keyless", {{"id", facts_.long_type}}, /*keyed=*/false);
   OpenSource();
   auto problem = Listing("keyless").problem;
@@ -71,16 +71,16 @@ TEST_F(Conformance, ATableThatCannotBeIngestedSaysWhyAndWhatToDo) {
     ++found;
   }
   EXPECT_EQ(found, 1);
-  EXPECT_TRUE(Listing("plain").problem.ok());
+  EXPECT_TRUE(Listing("simple").problem.ok());
 }
 
 TEST_F(Conformance, IdentityIsForGood) {
-  Make("plain");
+  Make("simple");
   OpenSource();
   auto traits = source_->traits();
   EXPECT_FALSE(traits.name.empty());
   EXPECT_FALSE(traits.identity.empty());
-  Fill("plain", 1, 2);
+  Fill("simple", 1, 2);
   source_.reset();
   backend_->Restart();
   OpenSource();
@@ -88,10 +88,10 @@ TEST_F(Conformance, IdentityIsForGood) {
 }
 
 TEST_F(Conformance, ForgetMayBeRepeated) {
-  Make("plain");
+  Make("simple");
   OpenSource();
-  OpenStream({"plain"});
-  Fill("plain", 1, 1);
+  OpenStream({"simple"});
+  Fill("simple", 1, 1);
   Seen seen = Drain();
   ASSERT_FALSE(seen.commits.empty());
   ASSERT_TRUE(stream_->Acknowledge(seen.commits.back()).ok());

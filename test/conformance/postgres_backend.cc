@@ -124,7 +124,11 @@ class PostgresBackend final : public TestBackend {
     Status made = admin->Execute("CREATE DATABASE " + database_);
     EXPECT_TRUE(made.ok()) << made.ToString();
     Connect();
-    Run("CREATE TYPE mood AS ENUM ('sad', 'ok')");
+    Run("CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TYPE point3 AS (x int, y text); "
+        "CREATE DOMAIN amount AS numeric(12,3); CREATE EXTENSION hstore; CREATE TYPE plain; "
+        "CREATE FUNCTION plain_in(cstring) RETURNS plain AS 'textin' LANGUAGE internal IMMUTABLE "
+        "STRICT; CREATE FUNCTION plain_out(plain) RETURNS cstring AS 'textout' LANGUAGE internal "
+        "IMMUTABLE STRICT; CREATE TYPE plain (INPUT = plain_in, OUTPUT = plain_out)");
   }
   /// End whoever reads the slot, and wait until the server has noticed.
   void FreeSlot(Connection* admin) {
@@ -218,6 +222,20 @@ std::vector<std::string> PostgresBackend::Examples(const std::string& type) cons
       {"inet", {"::1/64"}},
       {"bit(5)", {"10101"}},
       {"xml", {"<a>b</a>"}},
+      {"numeric(3,-2)", {"12300"}},
+      {"\"char\"", {"a"}},
+      {"point", {"(1.5,-2)"}},
+      {"int4range", {"[1,5)", "empty"}},
+      {"int4multirange", {"{[1,5),[7,9)}"}},
+      {"tsvector", {"a:1 b:2"}},
+      {"regtype", {"integer"}},
+      {"int2vector", {"1 2"}},
+      {"amount", {"1.5", "NaN"}},
+      {"point3", {"(1,a)", "(,\"b c\")"}},
+      {"hstore", {"a=>1, b=>NULL", ""}},
+      {"plain", {"any text", ""}},
+      {"integer[][]", {"{{1,2},{3,4}}"}},
+      {"box[]", {"{(1,1),(0,0)}"}},
       {"integer[]", {"{1,NULL,-3}", "{}", "{{1,2},{3,4}}"}},
       {"text[]", {R"({"",NULL,"NULL","a b"})", "{}"}},
   };

@@ -9,38 +9,57 @@
 namespace freshet::conformance {
 namespace {
 
-/// A row of the page's table: | `type` | DELTA | … |
+/// A row of the page's table: | `type`, `type` … | DELTA | … |
+struct ListedRow {
+  std::vector<std::string> names;
+  std::string delta;
+};
+
+std::vector<ListedRow> ListedRows(const std::string& page) {
+  std::ifstream file(page);
+  EXPECT_TRUE(file) << page;
+  std::vector<ListedRow> rows;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("| `")) continue;
+    size_t bar = line.find(" | ", 2), next = line.find(" |", bar + 3);
+    if (bar == std::string::npos || next == std::string::npos) continue;
+    ListedRow row{.names = {}, .delta = line.substr(bar + 3, next - bar - 3)};
+    for (size_t at = line.find('`'); at < bar; at = line.find('`', at)) {
+      size_t end = line.find('`', at + 1);
+      row.names.push_back(line.substr(at + 1, end - at - 1));
+      at = end + 1;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+/// A type of the page that the backend has values of.
 struct ListedType {
   std::string name, delta;
 };
-
-std::vector<ListedType> ListedTypes(const std::string& page) {
-  std::ifstream file(page);
-  EXPECT_TRUE(file) << page;
-  std::vector<ListedType> types;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("| `")) continue;
-    size_t end = line.find('`', 3), bar = line.find("| ", end);
-    size_t delta_end = line.find(" |", bar + 2);
-    if (end == std::string::npos || delta_end == std::string::npos) continue;
-    types.push_back({line.substr(3, end - 3), line.substr(bar + 2, delta_end - bar - 2)});
-  }
-  return types;
-}
 
 class Types : public Conformance {
  protected:
   void SetUp() override {
     Conformance::SetUp();
-    types_ = ListedTypes(facts_.types_page);
-    ASSERT_GE(types_.size(), size_t{10}) << facts_.types_page;
-    for (size_t i = 0; i < types_.size(); ++i) {
-      examples_.push_back(backend_->Examples(types_[i].name));
-      ASSERT_FALSE(examples_.back().empty()) << facts_.types_page << " names " << types_[i].name
-                                             << ": give the backend's Examples values of it";
-      rows_ = std::max(rows_, examples_.back().size() + 1);
-      columns_.push_back({"c" + std::to_string(i), types_[i].name});
+    auto rows = ListedRows(facts_.types_page);
+    ASSERT_GE(rows.size(), size_t{10}) << facts_.types_page;
+    for (const auto& row : rows) {
+      size_t before = types_.size();
+      for (const auto& name : row.names) Add({name, row.delta});
+      ASSERT_GT(types_.size(), before)
+          << facts_.types_page << " has a row for " << row.names[0]
+          << ": give the backend's Examples values of one of its types";
     }
+  }
+  void Add(ListedType type) {
+    auto examples = backend_->Examples(type.name);
+    if (examples.empty()) return;
+    rows_ = std::max(rows_, examples.size() + 1);
+    columns_.push_back({"c" + std::to_string(types_.size()), type.name});
+    examples_.push_back(std::move(examples));
+    types_.push_back(std::move(type));
   }
   /// The row's values, NULL where a type has no more examples.
   std::vector<Literal> Values(size_t row) const {
@@ -114,7 +133,10 @@ TEST_F(Types, ThePageSaysWhatDeltaGets) {
   ASSERT_EQ(shape->width(), static_cast<int>(types_.size()) + 1);
   for (size_t i = 0; i < types_.size(); ++i) {
     auto name = delta::TypeName(*shape->schema->field(static_cast<int>(i) + 1)->type());
-    EXPECT_EQ(name.substr(0, name.find_first_of("(<")), types_[i].delta) << types_[i].name;
+    // A domain's row says it in words.
+    if (types_[i].delta.find(' ') == std::string::npos) {
+      EXPECT_EQ(name.substr(0, name.find_first_of("(<")), types_[i].delta) << types_[i].name;
+    }
     EXPECT_FALSE(shape->source_types[i + 1].empty());
   }
 }
