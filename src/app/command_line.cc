@@ -124,6 +124,12 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
       ->add_option("--publication", arguments->publication,
                    "use this publication instead of one of our own")
       ->type_name("NAME");
+  command
+      ->add_option("--type-mapping", arguments->type_mapping,
+                   "what types become: lossless (as near as Delta can hold them; the default) or "
+                   "databricks (the tables of Lakeflow Connect)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"lossless", "databricks"}));
   command->add_flag("--continuous", arguments->continuous, "stay and keep the tables fresh");
   command
       ->add_option("--retry-for", *retry_for, "how long a failing source is retried: 90s, 2m, 1h")

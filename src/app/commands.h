@@ -13,7 +13,7 @@ namespace freshet::app {
 struct IngestArguments {
   std::string source, directory;
   std::vector<std::string> tables, excludes;
-  std::string spec_file, slot, publication;
+  std::string spec_file, slot, publication, type_mapping;
   bool continuous = false;
   std::chrono::milliseconds retry_for{120'000};
   std::string staging_retention, staging_age_max, staging_bytes_max;  // empty: not given

@@ -23,6 +23,7 @@ Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
   pipeline::PipelineSpec spec;
   spec.slot = arguments.slot;
   spec.publication = arguments.publication;
+  spec.type_mapping = arguments.type_mapping;
   FRESHET_TRY(spec.tables, pipeline::ParsePatterns(arguments.tables));
   FRESHET_TRY(spec.excludes, pipeline::ParsePatterns(arguments.excludes));
   if (!arguments.staging_retention.empty())
@@ -48,6 +49,7 @@ Result<pipeline::IngestOptions> OptionsOf(const IngestArguments& arguments) {
   FRESHET_TRY(auto source, ParseSource(arguments.source));
   options.source = std::move(source.settings);
   options.database = std::move(source.database);
+  options.source.type_mapping = options.spec.type_mapping;
   options.source.slot = options.spec.slot;
   options.source.slot_given = !options.spec.slot.empty();
   options.source.publication = options.spec.publication;

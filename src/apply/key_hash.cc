@@ -31,7 +31,9 @@ enum class Tag : char {
   kDate = 7,
   kTimestamp = 8,
   kDecimal = 9,
-  kList = 10
+  kList = 10,
+  kStruct = 11,
+  kMap = 12
 };
 
 void Put(Tag tag, std::string* out) { out->push_back(static_cast<char>(tag)); }
@@ -71,6 +73,23 @@ void PutList(const arrow::ListArray& array, int64_t row, std::string* out) {
   for (int64_t i = 0; i < array.value_length(row); ++i) PutValue(*array.values(), first + i, out);
 }
 
+void PutStruct(const arrow::StructArray& array, int64_t row, std::string* out) {
+  Put(Tag::kStruct, out);
+  PutRaw(static_cast<uint64_t>(array.num_fields()), out);
+  for (int i = 0; i < array.num_fields(); ++i) PutValue(*array.field(i), row, out);
+}
+
+/// Entries in their order, which files keep.
+void PutMap(const arrow::MapArray& array, int64_t row, std::string* out) {
+  Put(Tag::kMap, out);
+  PutRaw(static_cast<uint64_t>(array.value_length(row)), out);
+  int64_t first = array.value_offset(row);
+  for (int64_t i = 0; i < array.value_length(row); ++i) {
+    PutValue(*array.keys(), first + i, out);
+    PutValue(*array.items(), first + i, out);
+  }
+}
+
 void PutValue(const arrow::Array& array, int64_t row, std::string* out) {
   if (array.IsNull(row)) return Put(Tag::kNull, out);
   switch (array.type_id()) {
@@ -104,6 +123,10 @@ void PutValue(const arrow::Array& array, int64_t row, std::string* out) {
     }
     case arrow::Type::LIST:
       return PutList(static_cast<const arrow::ListArray&>(array), row, out);
+    case arrow::Type::STRUCT:
+      return PutStruct(static_cast<const arrow::StructArray&>(array), row, out);
+    case arrow::Type::MAP:
+      return PutMap(static_cast<const arrow::MapArray&>(array), row, out);
     default:
       FRESHET_ASSERT(false, "type {} has no canonical bytes", array.type()->ToString());
   }

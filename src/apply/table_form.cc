@@ -45,9 +45,17 @@ std::string KeyText(const std::vector<record::ColumnId>& key) {
   return text;
 }
 
+/// Whether the fields inside a type have names that need no mapping.
+bool ArePlain(const arrow::DataType& type) {
+  return std::all_of(type.fields().begin(), type.fields().end(), [](const auto& field) {
+    return delta::IsPlainName(field->name()) && ArePlain(*field->type());
+  });
+}
+
 bool NeedsMapping(const std::vector<delta::Column>& columns) {
   return std::any_of(columns.begin(), columns.end(), [](const delta::Column& column) {
-    return !delta::IsPlainName(column.name) || column.name != column.physical;
+    return !delta::IsPlainName(column.name) || column.name != column.physical ||
+           !ArePlain(*column.type);
   });
 }
 

@@ -52,6 +52,10 @@ Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thor
       why =
           Error(ErrorClass::KEY_CHANGED, "the key names other columns than when the table was read")
               .With("table", known.name.ToString());
+    } else if (!SameFields(known, *shown)) {
+      why = Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED,
+                  "a composite type has other fields than when the table was read")
+                .With("table", known.name.ToString());
     }
   }
   if (IsTableProblem(why)) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "record/field_ids.h"
+
 namespace freshet::capture {
 namespace {
 
@@ -19,6 +21,17 @@ Status Unsupported(const record::TableShape& shape, std::string_view what,
 }
 
 }  // namespace
+
+bool SameFields(const record::TableShape& before, const record::TableShape& after) {
+  for (int i = 0; i < before.width(); ++i) {
+    const auto& type = *before.schema->field(i)->type();
+    auto now = std::find(after.ids.begin(), after.ids.end(), before.ids[static_cast<size_t>(i)]);
+    if (record::CountFields(type) == 0 || now == after.ids.end()) continue;
+    auto at = static_cast<int>(now - after.ids.begin());
+    if (!after.schema->field(at)->type()->Equals(type)) return false;
+  }
+  return true;
+}
 
 bool SameKey(const record::TableShape& before, const record::TableShape& after) {
   return KeyIds(before) == KeyIds(after);

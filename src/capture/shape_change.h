@@ -8,6 +8,8 @@ namespace freshet::capture {
 
 /// Whether both name the same columns as their key, by id.
 bool SameKey(const record::TableShape& before, const record::TableShape& after);
+/// Whether the columns of `before` that have fields inside still have the same ones.
+bool SameFields(const record::TableShape& before, const record::TableShape& after);
 
 /// Say whether a table can be followed from one shape to the next: only columns were added, at the
 /// end.

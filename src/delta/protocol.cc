@@ -3,6 +3,7 @@
 #include "delta/protocol.h"
 
 #include "base/random.h"
+#include "record/field_ids.h"
 
 namespace freshet::delta {
 namespace {
@@ -61,8 +62,9 @@ Status RefuseInUse(const Metadata& metadata) {
 }
 
 bool HasNtz(const arrow::DataType& type) {
-  if (type.id() == arrow::Type::LIST)
-    return HasNtz(*static_cast<const arrow::ListType&>(type).value_type());
+  for (const auto& field : type.fields()) {
+    if (HasNtz(*field->type())) return true;
+  }
   return type.id() == arrow::Type::TIMESTAMP &&
          static_cast<const arrow::TimestampType&>(type).timezone().empty();
 }
@@ -125,6 +127,8 @@ std::pair<Protocol, Metadata> Describe(const NewTable& table, int64_t now_ms) {
   int32_t max_id = 0;
   for (const auto& column : table.columns) {
     max_id = std::max(max_id, column.id.value());
+    const int32_t fields = record::CountFields(*column.type);
+    if (fields > 0) max_id = std::max(max_id, record::NestedFieldId(column.id, fields));
     if (HasNtz(*column.type)) protocol.reader_features.insert("timestampNtz");
   }
   if (table.column_mapping) {

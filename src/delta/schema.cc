@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schema JSON <-> columns. Source: Delta protocol, "Schema
 // Serialization Format" and "Column Mapping".
+#include <arrow/util/key_value_metadata.h>
+
 #include <algorithm>
 #include <charconv>
 
 #include "delta/action_json.h"
 #include "delta/table.h"
+#include "record/field_ids.h"
 
 namespace freshet::delta {
 namespace {
@@ -46,20 +49,67 @@ std::shared_ptr<arrow::DataType> DecimalType(std::string_view name) {
   return arrow::decimal128(precision, scale);
 }
 
-Result<std::shared_ptr<arrow::DataType>> TypeOf(const Json& json) {
+/// Under this key a field inside a column keeps its Delta metadata, JSON, as long as it is a field
+/// of Arrow's.
+constexpr char kFieldMetadata[] = "freshet.delta";
+constexpr int kDepthMax = 64;
+
+Result<std::shared_ptr<arrow::DataType>> TypeOf(const Json& json, int depth);
+
+/// A field inside a column. Its name in data files must be its name: nothing of ours maps it, and a
+/// rename by another engine is refused.
+Result<std::shared_ptr<arrow::Field>> FieldOf(const Json& json, int depth) {
+  if (!json.is_object() || !json.contains("name") || !json["name"].is_string() ||
+      !json.contains("type"))
+    return Error(ErrorClass::DELTA_CORRUPT, "a field inside a column has no name or no type");
+  const auto name = json["name"].get<std::string>();
+  FRESHET_TRY(auto type, TypeOf(json["type"], depth));
+  auto field = arrow::field(name, std::move(type), json.value("nullable", Json(true)) != false);
+  const Json metadata = json.value("metadata", Json::object());
+  if (!metadata.is_object() || metadata.empty()) return field;
+  if (metadata.value(kPhysicalName, Json(name)) != name) {
+    return Error(ErrorClass::DELTA_UNSUPPORTED, "a field inside a column was renamed: {}", name);
+  }
+  return field->WithMetadata(arrow::key_value_metadata(
+      {kFieldMetadata}, {metadata.dump(-1, ' ', false, Json::error_handler_t::replace)}));
+}
+
+Result<std::shared_ptr<arrow::DataType>> NestedType(const Json& json, int depth) {
+  const Json kind = json.value("type", Json());
+  if (kind == "array" && json.contains("elementType")) {
+    FRESHET_TRY(auto element, TypeOf(json["elementType"], depth));
+    return arrow::list(std::move(element));
+  }
+  if (kind == "map" && json.contains("keyType") && json.contains("valueType")) {
+    FRESHET_TRY(auto key, TypeOf(json["keyType"], depth));
+    FRESHET_TRY(auto value, TypeOf(json["valueType"], depth));
+    return arrow::map(std::move(key), std::move(value));
+  }
+  if (kind == "struct" && json.contains("fields") && json["fields"].is_array()) {
+    arrow::FieldVector fields;
+    for (const auto& each : json["fields"]) {
+      FRESHET_TRY(auto field, FieldOf(each, depth));
+      fields.push_back(std::move(field));
+    }
+    return arrow::struct_(std::move(fields));
+  }
+  return std::shared_ptr<arrow::DataType>();
+}
+
+Result<std::shared_ptr<arrow::DataType>> TypeOf(const Json& json, int depth = 0) {
   if (json.is_string()) {
     const auto name = json.get<std::string>();
     if (auto type = SimpleType(name)) return type;
     if (auto type = DecimalType(name)) return type;
   }
-  if (json.is_object() && json.value("type", Json()) == "array" && json.contains("elementType")) {
-    FRESHET_TRY(auto element, TypeOf(json["elementType"]));
-    return arrow::list(std::move(element));
+  if (json.is_object() && depth < kDepthMax) {
+    FRESHET_TRY(auto type, NestedType(json, depth + 1));
+    if (type != nullptr) return type;
   }
   return Error(ErrorClass::DELTA_UNSUPPORTED, "a column type that is not read: {}", json.dump());
 }
 
-Json TypeJson(const arrow::DataType& type) {
+Json ScalarJson(const arrow::DataType& type) {
   switch (type.id()) {
     case arrow::Type::BOOL:
       return "boolean";
@@ -88,14 +138,65 @@ Json TypeJson(const arrow::DataType& type) {
       const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);
       return fmt::format("decimal({},{})", decimal.precision(), decimal.scale());
     }
-    case arrow::Type::LIST:
-      return {{"type", "array"},
-              {"elementType", TypeJson(*static_cast<const arrow::ListType&>(type).value_type())},
-              {"containsNull", true}};
     default:
       FRESHET_ASSERT(false, "no Delta type for {}", type.ToString());
   }
 }
+
+/// Writes one column's type; with column mapping the fields inside have ids and physical names too,
+/// their own if they came with some.
+class TypeWriter {
+ public:
+  TypeWriter(record::ColumnId column, bool column_mapping)
+      : column_(column), column_mapping_(column_mapping) {}
+
+  Json Write(const arrow::DataType& type) {
+    switch (type.id()) {
+      case arrow::Type::LIST:
+        return {{"type", "array"},
+                {"elementType", Write(*static_cast<const arrow::ListType&>(type).value_type())},
+                {"containsNull", true}};
+      case arrow::Type::MAP: {
+        const auto& map = static_cast<const arrow::MapType&>(type);
+        Json key = Write(*map.key_type());
+        return {{"type", "map"},
+                {"keyType", std::move(key)},
+                {"valueType", Write(*map.item_type())},
+                {"valueContainsNull", true}};
+      }
+      case arrow::Type::STRUCT: {
+        Json fields = Json::array();
+        for (const auto& field : type.fields()) fields.push_back(Field(*field));
+        return {{"type", "struct"}, {"fields", std::move(fields)}};
+      }
+      default:
+        return ScalarJson(type);
+    }
+  }
+
+ private:
+  Json Field(const arrow::Field& field) {
+    ++number_;
+    Json metadata = Json::object();
+    if (field.metadata() != nullptr) {
+      auto kept = field.metadata()->Get(kFieldMetadata);
+      if (kept.ok()) metadata = Json::parse(*kept, nullptr, false);
+    }
+    if (column_mapping_ && !metadata.contains(kMappingId)) {
+      metadata[kMappingId] = record::NestedFieldId(column_, number_);
+      metadata[kPhysicalName] = field.name();
+    }
+    Json type = Write(*field.type());
+    return {{"name", field.name()},
+            {"type", std::move(type)},
+            {"nullable", field.nullable()},
+            {"metadata", std::move(metadata)}};
+  }
+
+  const record::ColumnId column_;
+  const bool column_mapping_;
+  int32_t number_ = 0;
+};
 
 Result<Column> ColumnOf(const Json& field) {
   const bool formed = field.is_object() && field.contains("name") && field["name"].is_string() &&
@@ -161,7 +262,7 @@ std::string ColumnsToJson(const std::vector<Column>& columns, bool column_mappin
       metadata[kOwnId] = column.id.value();
     }
     fields.push_back({{"name", column.name},
-                      {"type", TypeJson(*column.type)},
+                      {"type", TypeWriter(column.id, column_mapping).Write(*column.type)},
                       {"nullable", column.nullable},
                       {"metadata", std::move(metadata)}});
   }

@@ -14,6 +14,7 @@
 #include "parquet/column_encoding.h"
 #include "parquet/file_statistics.h"
 #include "record/arrow_status.h"
+#include "record/field_ids.h"
 
 namespace freshet::parquet {
 namespace {
@@ -156,6 +157,25 @@ class ParquetEncoder final : public Encoder {
   int64_t rows_ = 0, written_ = 0, raw_bytes_ = 0;
 };
 
+/// The type with field ids on the fields inside, as their schema's JSON has them.
+std::shared_ptr<arrow::DataType> WithIds(const std::shared_ptr<arrow::DataType>& type,
+                                         record::ColumnId column, int32_t* number) {
+  if (record::CountFields(*type) == 0) return type;
+  arrow::FieldVector fields;
+  for (const auto& field : type->fields()) {
+    std::shared_ptr<const arrow::KeyValueMetadata> metadata;
+    if (type->id() == arrow::Type::STRUCT) {
+      metadata = arrow::key_value_metadata(
+          {"PARQUET:field_id"}, {std::to_string(record::NestedFieldId(column, ++*number))});
+    }
+    fields.push_back(arrow::field(field->name(), WithIds(field->type(), column, number),
+                                  field->nullable(), std::move(metadata)));
+  }
+  if (type->id() == arrow::Type::STRUCT) return arrow::struct_(std::move(fields));
+  if (type->id() == arrow::Type::LIST) return arrow::list(fields[0]);
+  return std::make_shared<arrow::MapType>(fields[0]);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Encoder>> Encoder::Make(std::shared_ptr<arrow::Schema> schema,
@@ -167,6 +187,8 @@ Result<std::unique_ptr<Encoder>> Encoder::Make(std::shared_ptr<arrow::Schema> sc
   for (size_t column = 0; column < names.size(); ++column) {
     auto field = arrow::field(names[column], schema->field(static_cast<int>(column))->type());
     if (!ids.empty() && ids[column].value() > 0) {
+      int32_t number = 0;
+      field = field->WithType(WithIds(field->type(), ids[column], &number));
       field = field->WithMetadata(
           arrow::key_value_metadata({"PARQUET:field_id"}, {std::to_string(ids[column].value())}));
     }

@@ -151,6 +151,7 @@ Result<std::optional<SourceRecord>> Destination::ReadSource() const {
                         .identity = json.at("identity"),
                         .slot = json.at("slot"),
                         .publication = json.at("publication"),
+                        .type_mapping = json.value("type_mapping", "lossless"),
                         .slot_given = json.at("slot_given"),
                         .publication_given = json.at("publication_given"),
                         .staging_id = json.at("staging_id")};
@@ -171,6 +172,7 @@ Status Destination::WriteSource(const SourceRecord& record) const {
             {"parameters", parameters},
             {"slot", record.slot},
             {"publication", record.publication},
+            {"type_mapping", record.type_mapping},
             {"slot_given", record.slot_given},
             {"publication_given", record.publication_given},
             {"staging_id", record.staging_id}};

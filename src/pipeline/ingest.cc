@@ -89,6 +89,12 @@ Status TakeRecord(const Destination& destination, const std::optional<SourceReco
                    record->slot, record->publication)
           .WithRemedy("Leave --slot and --publication out, or ingest into another directory.");
     }
+    if (!source->type_mapping.empty() && source->type_mapping != record->type_mapping) {
+      return Error(ErrorClass::INVALID_ARGUMENT,
+                   "this destination's tables were made with the type mapping {}, not {}",
+                   record->type_mapping, source->type_mapping)
+          .WithRemedy("Leave the type mapping out, or ingest into another directory.");
+    }
     FRESHET_CHECK_OK(CheckStaging(destination, *record));
     *next = *record;
   } else {
@@ -96,11 +102,13 @@ Status TakeRecord(const Destination& destination, const std::optional<SourceReco
     FRESHET_TRY(auto writer, staging::StagingWriter::Open(store, clock));
     next->staging_id = writer->staging_id();
     auto ours = SlotNameFor(destination.root(), next->staging_id);
+    next->type_mapping = source->type_mapping.empty() ? "lossless" : source->type_mapping;
     next->slot_given = source->slot_given;
     next->publication_given = source->publication_given;
     next->slot = source->slot_given ? source->slot : ours;
     next->publication = source->publication_given ? source->publication : ours;
   }
+  source->type_mapping = next->type_mapping;
   source->slot = next->slot;
   source->publication = next->publication;
   source->slot_given = next->slot_given;

@@ -40,6 +40,7 @@ struct PipelineSpec {
   std::vector<TablePattern> tables, excludes;
   std::vector<SpecObject> objects;
   std::string slot, publication;  // empty: ours, named from the destination
+  std::string type_mapping;       // lossless, databricks; empty: as the destination was begun
   StagingLimits staging;
   /// Source catalogs that its settings are for; checked before any worker starts.
   std::vector<std::string> catalogs;

@@ -170,14 +170,24 @@ Status ReadConnectorType(const Place& place, const YAML::Node& node) {
   return Wrong(place, node, "is none of CDC, QUERY_BASED");
 }
 
+Status ReadTypeMapping(std::string* mapping, const Place& place, const YAML::Node& node) {
+  if (!node.IsScalar()) return Wrong(place, node, "is not a text");
+  *mapping = node.Scalar();
+  if (*mapping == "lossless" || *mapping == "databricks") return Status::Ok();
+  return Wrong(place, node, "is none of lossless, databricks");
+}
+
 Status ReadSourceConfiguration(PipelineSpec* spec, const Place& place, const YAML::Node& node) {
-  std::string catalog_name, slot, publication;
+  std::string catalog_name, slot, publication, mapping;
   auto slot_config = [&](const Place& at, const YAML::Node& value) {
     return ReadMap(at, value,
                    {{"slot_name", Into(&slot)}, {"publication_name", Into(&publication)}});
   };
+  auto type_mapping = [&](const Place& at, const YAML::Node& value) {
+    return ReadTypeMapping(&mapping, at, value);
+  };
   auto postgres = [&](const Place& at, const YAML::Node& value) {
-    return ReadMap(at, value, {{"slot_config", slot_config}});
+    return ReadMap(at, value, {{"slot_config", slot_config}, {"type_mapping", type_mapping}});
   };
   auto catalog = [&](const Place& at, const YAML::Node& value) {
     return ReadMap(at, value, {{"source_catalog", Into(&catalog_name)}, {"postgres", postgres}});
@@ -189,6 +199,7 @@ Status ReadSourceConfiguration(PipelineSpec* spec, const Place& place, const YAM
   if (!catalog_name.empty()) spec->catalogs.push_back(catalog_name);
   if (spec->slot.empty()) spec->slot = slot;
   if (spec->publication.empty()) spec->publication = publication;
+  if (spec->type_mapping.empty()) spec->type_mapping = mapping;
   return Status::Ok();
 }
 

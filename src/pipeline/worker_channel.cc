@@ -26,6 +26,7 @@ std::string ToLine(const WorkerStart& start) {
                        {"password", start.source.password.Reveal()},
                        {"tls_key_password", start.source.tls_key_password.Reveal()},
                        {"slot", start.source.slot},
+                       {"type_mapping", start.source.type_mapping},
                        {"publication", start.source.publication},
                        {"slot_given", start.source.slot_given},
                        {"publication_given", start.source.publication_given},
@@ -45,6 +46,7 @@ Result<WorkerStart> WorkerStartFromLine(std::string_view line) {
   start.source.password = Secret(TextOf(*event, "password"));
   start.source.tls_key_password = Secret(TextOf(*event, "tls_key_password"));
   start.source.slot = TextOf(*event, "slot");
+  start.source.type_mapping = TextOf(*event, "type_mapping");
   start.source.publication = TextOf(*event, "publication");
   start.source.slot_given = NumberOf(*event, "slot_given") != 0;
   start.source.publication_given = NumberOf(*event, "publication_given") != 0;

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <set>
 
+#include "record/field_ids.h"
+
 namespace freshet::record {
 namespace {
 
@@ -33,8 +35,20 @@ bool IsScalar(const arrow::DataType& type) {
 }
 
 bool IsSupported(const arrow::DataType& type) {
-  if (type.id() != arrow::Type::LIST) return IsScalar(type);
-  return IsScalar(*static_cast<const arrow::ListType&>(type).value_type());
+  switch (type.id()) {
+    case arrow::Type::LIST:
+      return IsSupported(*static_cast<const arrow::ListType&>(type).value_type());
+    case arrow::Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(type);
+      return IsScalar(*map.key_type()) && IsSupported(*map.item_type());
+    }
+    case arrow::Type::STRUCT:
+      return type.num_fields() > 0 &&
+             std::all_of(type.fields().begin(), type.fields().end(),
+                         [](const auto& field) { return IsSupported(*field->type()); });
+    default:
+      return IsScalar(type);
+  }
 }
 
 std::string Lower(std::string text) {
@@ -61,6 +75,7 @@ Status CheckShape(const TableShape& shape) {
     const ColumnId& id = shape.ids[static_cast<size_t>(i)];
     FRESHET_ASSERT(id.value() > 0 && ids.insert(id).second, "column {} has id {}", field.name(),
                    id.value());
+    FRESHET_ASSERT(id.value() < kNestedColumnIdMax || CountFields(*field.type()) == 0);
     if (field.name().starts_with(kReservedPrefix)) {
       return Error(ErrorClass::COLUMN_RESERVED, "the column name is reserved: {}", field.name())
           .With("table", shape.name.ToString());

@@ -25,8 +25,8 @@ struct TableName {
 ///
 /// Arrow types in use and what they become in Delta: bool BOOLEAN, int8/16/32/64 BYTE SHORT INTEGER
 /// LONG, float32/64 FLOAT DOUBLE, utf8 STRING, binary BINARY, date32 DATE, timestamp(us)
-/// TIMESTAMP_NTZ, timestamp(us, "UTC") TIMESTAMP, decimal128(p, s) DECIMAL(p, s), list<item: T> of
-/// those ARRAY. All fields are nullable.
+/// TIMESTAMP_NTZ, timestamp(us, "UTC") TIMESTAMP, decimal128(p, s) DECIMAL(p, s); of any of these
+/// list ARRAY, struct STRUCT, map from a scalar MAP. All fields but a map's keys are nullable.
 struct TableShape {
   TableId id;
   TableName name;

@@ -22,6 +22,7 @@ struct Settings {
   Secret password, tls_key_password;
   /// What stands at the source for this reader, where the source has such things.
   std::string slot, publication;
+  std::string type_mapping;  // the connector's word; empty: its own choice
   bool slot_given = false,
        publication_given = false;  // by the user: never made, altered nor dropped
 

@@ -36,10 +36,10 @@ const std::vector<NamedType>& NamedTypes() {
   return types;
 }
 
-std::string TypeName(const arrow::DataType& type) {
-  if (type.id() == arrow::Type::LIST)
-    return fmt::format("list<{}>",
-                       TypeName(*static_cast<const arrow::ListType&>(type).value_type()));
+/// Deeper than any source nests; a bound for what is read.
+constexpr int kDepthMax = 64;
+
+std::string ScalarName(const arrow::DataType& type) {
   if (type.id() == arrow::Type::DECIMAL128) {
     const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);
     return fmt::format("decimal({},{})", decimal.precision(), decimal.scale());
@@ -48,6 +48,35 @@ std::string TypeName(const arrow::DataType& type) {
     if (named.type->Equals(type)) return std::string(named.name);
   }
   AssertFailed("a shape's type is one of record/shape.h", __FILE__, __LINE__, type.ToString());
+}
+
+json FieldToJson(const arrow::Field& field);
+
+/// Text, but an object where fields inside have names.
+json TypeToJson(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::LIST: {
+      json item = TypeToJson(*static_cast<const arrow::ListType&>(type).value_type());
+      if (item.is_string()) return fmt::format("list<{}>", item.get<std::string>());
+      return {{"list", std::move(item)}};
+    }
+    case arrow::Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(type);
+      return {
+          {"map", {{"key", TypeToJson(*map.key_type())}, {"value", TypeToJson(*map.item_type())}}}};
+    }
+    case arrow::Type::STRUCT: {
+      json fields = json::array();
+      for (const auto& field : type.fields()) fields.push_back(FieldToJson(*field));
+      return {{"struct", std::move(fields)}};
+    }
+    default:
+      return ScalarName(type);
+  }
+}
+
+json FieldToJson(const arrow::Field& field) {
+  return {{"name", field.name()}, {"type", TypeToJson(*field.type())}};
 }
 
 /// Take the text between `prefix` and `suffix`; false when it is not of that form.
@@ -60,10 +89,14 @@ bool Between(std::string_view text, std::string_view prefix, std::string_view su
   return true;
 }
 
-Result<std::shared_ptr<arrow::DataType>> TypeOf(std::string_view name) {
+Status UnknownType(std::string_view name) {
+  return Error(ErrorClass::STAGING_CORRUPT, "a shape has an unknown type: {}", name);
+}
+
+Result<std::shared_ptr<arrow::DataType>> NamedTypeOf(std::string_view name, int depth = 0) {
   std::string_view inner;
-  if (Between(name, "list<", ">", &inner)) {
-    FRESHET_TRY(std::shared_ptr<arrow::DataType> item, TypeOf(inner));
+  if (Between(name, "list<", ">", &inner) && depth < kDepthMax) {
+    FRESHET_TRY(std::shared_ptr<arrow::DataType> item, NamedTypeOf(inner, depth + 1));
     return arrow::list(arrow::field("item", item));
   }
   if (Between(name, "decimal(", ")", &inner)) {
@@ -80,7 +113,27 @@ Result<std::shared_ptr<arrow::DataType>> TypeOf(std::string_view name) {
   for (const NamedType& named : NamedTypes()) {
     if (named.name == name) return named.type;
   }
-  return Error(ErrorClass::STAGING_CORRUPT, "a shape has an unknown type: {}", name);
+  return UnknownType(name);
+}
+
+Result<std::shared_ptr<arrow::DataType>> TypeFromJson(const json& in, int depth = 0) {
+  if (in.is_string()) return NamedTypeOf(in.get<std::string>());
+  if (depth >= kDepthMax || !in.is_object()) return UnknownType("a nested one");
+  if (in.contains("list")) {
+    FRESHET_TRY(auto item, TypeFromJson(in.at("list"), depth + 1));
+    return arrow::list(arrow::field("item", std::move(item)));
+  }
+  if (in.contains("map")) {
+    FRESHET_TRY(auto key, TypeFromJson(in.at("map").at("key"), depth + 1));
+    FRESHET_TRY(auto value, TypeFromJson(in.at("map").at("value"), depth + 1));
+    return arrow::map(std::move(key), std::move(value));
+  }
+  arrow::FieldVector fields;
+  for (const json& field : in.at("struct")) {
+    FRESHET_TRY(auto type, TypeFromJson(field.at("type"), depth + 1));
+    fields.push_back(arrow::field(field.at("name").get<std::string>(), std::move(type)));
+  }
+  return arrow::struct_(std::move(fields));
 }
 
 }  // namespace
@@ -91,7 +144,7 @@ json ShapeToJson(const record::TableShape& shape) {
     const arrow::Field& field = *shape.schema->field(i);
     columns.push_back({{"id", shape.ids[static_cast<size_t>(i)].value()},
                        {"name", field.name()},
-                       {"type", TypeName(*field.type())}});
+                       {"type", TypeToJson(*field.type())}});
   }
   return {{"table", shape.id.value()}, {"schema", shape.name.schema},   {"name", shape.name.table},
           {"version", shape.version},  {"columns", std::move(columns)}, {"key", shape.key}};
@@ -105,8 +158,7 @@ Result<record::TableShape> ShapeFromJson(const json& in) {
   shape.version = in.at("version").get<int32_t>();
   arrow::FieldVector fields;
   for (const json& column : in.at("columns")) {
-    FRESHET_TRY(std::shared_ptr<arrow::DataType> type,
-                TypeOf(column.at("type").get<std::string>()));
+    FRESHET_TRY(std::shared_ptr<arrow::DataType> type, TypeFromJson(column.at("type")));
     fields.push_back(arrow::field(column.at("name").get<std::string>(), std::move(type)));
     shape.ids.emplace_back(column.at("id").get<int32_t>());
   }

@@ -130,8 +130,15 @@ def columns_of(connection):
     return [(row[0], row[1]) for row in connection.execute("DESCRIBE SELECT * FROM destination").fetchall()]
 
 
+def _nested(kind):
+    """Whether values are compared as JSON: structs, maps and arrays of several dimensions."""
+    return "STRUCT(" in kind or "MAP(" in kind or kind.endswith("[][]")
+
+
 def _canonical_type(kind):
     """The type both sides are compared in."""
+    if _nested(kind):
+        return "VARCHAR"
     if kind.endswith("[]"):
         return _canonical_type(kind[:-2]) + "[]"
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
@@ -140,6 +147,8 @@ def _canonical_type(kind):
 
 
 def _from_destination(expression, kind):
+    if _nested(kind):
+        return f"CASE WHEN {expression} IS NOT NULL THEN json(to_json({expression}))::VARCHAR END"
     if kind.endswith("[]"):
         return f"list_transform({expression}, lambda x: {_from_destination('x', kind[:-2])})"
     if kind == "DATE":
@@ -150,6 +159,8 @@ def _from_destination(expression, kind):
 
 
 def _from_source_text(expression, kind):
+    if _nested(kind):
+        return f"json({expression})::VARCHAR"
     if kind.endswith("[]"):
         texts = f"from_json({expression}, '[\"VARCHAR\"]')"
         if kind[:-2] == "BLOB":
@@ -165,6 +176,14 @@ def source_expression(expression, base, kind):
 
     `base` is the column's type name with domains resolved, `[]` behind it for arrays.
     """
+    if _nested(kind):
+        dimensions = len(kind) - len(kind.rstrip("[]"))
+        held = (
+            f"coalesce(array_ndims({expression}), {dimensions // 2}) = {dimensions // 2}"
+            if dimensions
+            else "true"
+        )
+        return f"CASE WHEN {expression} IS DISTINCT FROM NULL AND {held} THEN to_json({expression})::text END"
     if kind.endswith("[]") and base.endswith("[]"):
         element = source_expression("x", base[:-2], kind[:-2])
         # An array of more dimensions than its column's type can say has no value in Delta.
@@ -224,10 +243,13 @@ def load_source(connection, postgres, schema, table, columns, directory):
     query = f"SELECT {expressions} FROM {quote(schema)}.{quote(table)}"
     path = pathlib.Path(directory) / "source.csv"
     with path.open("wb") as out, postgres.cursor() as cursor:
-        cursor.execute("SET extra_float_digits = 1; SET timezone = 'UTC'; SET datestyle = 'ISO'")
+        cursor.execute(
+            "SET extra_float_digits = 1; SET timezone = 'UTC'; SET datestyle = 'ISO'; SET search_path = ''"
+        )
         with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, NULL '\\N')") as copy:
             for block in copy:
                 out.write(block)
+        cursor.execute("RESET search_path")
     names = [f"c{i}" for i in range(len(columns))]
     connection.execute("DROP TABLE IF EXISTS source")
     casts = [f"{_from_source_text(f'c{i}', column[2])} AS c{i}" for i, column in enumerate(columns)]
@@ -352,4 +374,11 @@ def delta_types(path):
 
 
 def _type_name(kind):
-    return f"array<{_type_name(kind['elementType'])}>" if isinstance(kind, dict) else kind
+    if not isinstance(kind, dict):
+        return kind
+    if kind["type"] == "array":
+        return f"array<{_type_name(kind['elementType'])}>"
+    if kind["type"] == "map":
+        return f"map<{_type_name(kind['keyType'])},{_type_name(kind['valueType'])}>"
+    fields = ",".join(f"{field['name']}:{_type_name(field['type'])}" for field in kind["fields"])
+    return f"struct<{fields}>"

@@ -103,10 +103,10 @@ TEST_F(SourceTest, DescribesKeysAndTypes) {
     EXPECT_EQ(types.back(), "int32");
     types.pop_back();
   }
-  EXPECT_EQ(types,
-            (std::vector<std::string>{"int32", "string", "decimal128(10, 2)", "decimal128(5, 0)",
-                                      "string", "timestamp[us, tz=UTC]", "list<item: int32>",
-                                      "list<item: decimal128(10, 2)>", "string"}));
+  EXPECT_EQ(types, (std::vector<std::string>{"int32", "string", "decimal128(10, 2)",
+                                             "decimal128(5, 0)", "string", "timestamp[us, tz=UTC]",
+                                             "list<item: int32>", "list<item: decimal128(10, 2)>",
+                                             "list<item: list<item: int32>>"}));
   EXPECT_EQ(Shape("u")->key, std::vector<int>{1});
 }
 

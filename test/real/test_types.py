@@ -4,15 +4,32 @@ import re
 
 import psycopg
 import pytest
-from contents import assert_equal, delta_types, duckdb_connection, quote, scan, table_path
+from contents import (
+    assert_equal,
+    delta_types,
+    duckdb_connection,
+    quote,
+    scan,
+    table_path,
+)
 from freshet_command import ROOT
 
 PREPARE = """
+CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION ltree;
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'it''s "fine", ü');
 CREATE TYPE point3 AS (x int, y text);
 CREATE DOMAIN amount AS numeric(12,3);
 CREATE DOMAIN small_amount AS amount CHECK (value < 1000000);
 CREATE DOMAIN word AS varchar(40);
+CREATE DOMAIN located AS point3 CHECK ((VALUE).x < 1000);
+CREATE DOMAIN ints AS int[];
+CREATE TYPE place AS (at located, tags text[], seen timestamptz, cost numeric(10,2), raw bytea, worth small_amount,
+  kind mood, "odd name, too" double precision, grid int[][], labels hstore, stays tstzrange);
+-- As extensions make types: without a binary form.
+CREATE TYPE plain;
+CREATE FUNCTION plain_in(cstring) RETURNS plain AS 'textin' LANGUAGE internal IMMUTABLE STRICT;
+CREATE FUNCTION plain_out(plain) RETURNS cstring AS 'textout' LANGUAGE internal IMMUTABLE STRICT;
+CREATE TYPE plain (INPUT = plain_in, OUTPUT = plain_out, STORAGE = extended);
 """
 TEXTS = [
     "",
@@ -52,13 +69,14 @@ DATES = [
     "infinity",
     "-infinity",
 ]
+POINT3 = "struct<x:integer,y:string>"
 # SQL type → (Delta type, edge values as PostgreSQL reads them)
 TYPES = {
     "boolean": ("boolean", ["true", "false"]),
     "smallint": ("short", ["0", "-1", "32767", "-32768"]),
     "integer": ("integer", ["0", "-1", "2147483647", "-2147483648"]),
     "bigint": ("long", ["0", "-1", "9223372036854775807", "-9223372036854775808", "9007199254740993"]),
-    "oid": (None, ["0", "4294967295"]),
+    "oid": ("string", ["0", "4294967295"]),
     "real": (
         "float",
         ["0", "-0", "1.1", "3.4028235e38", "1e-45", "NaN", "Infinity", "-Infinity", "16777217"],
@@ -83,6 +101,8 @@ TYPES = {
     "numeric(20,4)": ("decimal(20,4)", ["0", "9999999999999999.9999", "-0.0001", "10000.0001", "1e8"]),
     "numeric(38,0)": ("decimal(38,0)", ["9" * 38, "-" + "9" * 38, "1", "1" + "0" * 37]),
     "numeric(38,38)": ("decimal(38,38)", ["0." + "9" * 38, "-0." + "0" * 37 + "1", "0"]),
+    "numeric(3,-2)": ("decimal(5,0)", ["12300", "-99900", "49", "NaN"]),
+    "numeric(3,5)": ("decimal(5,5)", ["0.00999", "-0.00001", "0"]),
     "numeric(38,10)": ("decimal(38,10)", ["9" * 28 + "." + "9" * 10, "-1.5", "0.0000000001", "NaN"]),
     "numeric": (
         "string",
@@ -101,6 +121,7 @@ TYPES = {
     "varchar(6000)": ("string", TEXTS),
     "char(5)": ("string", ["", "ab", "abcde", "ü"]),
     '"char"': ("string", ["a", ""]),
+    "citext": ("string", ["", "MiXed ü"]),
     "name": ("string", ["", "some name"]),
     "bytea": ("binary", ["", "\\x00", "\\xdeadbeef00ff", "\\x" + "5c" * 3000]),
     "date": ("date", DATES),
@@ -113,7 +134,10 @@ TYPES = {
         + ["2024-03-31 02:30:00+02", "2024-01-01 00:00:00-12:34"],
     ),
     "timestamp(0)": ("timestamp_ntz", ["2024-02-29 12:34:56.6"]),
-    "interval": ("string", ["1 day", "-1 year 2 mons 3 days 04:05:06.789", "0"]),
+    "interval": (
+        "string",
+        ["1 day", "-1 year 2 mons 3 days 04:05:06.789", "0", "-178000000 years", "00:00:00.000001"],
+    ),
     "uuid": (
         "string",
         [
@@ -132,15 +156,62 @@ TYPES = {
     "inet": ("string", ["10.0.0.1", "::1/64"]),
     "cidr": ("string", ["10.0.0.0/8"]),
     "macaddr": ("string", ["08:00:2b:01:02:03"]),
-    "bit(5)": ("string", ["10101"]),
+    "macaddr8": ("string", ["08:00:2b:01:02:03:04:05"]),
+    "bit(5)": ("string", ["10101", "00000"]),
     "varbit": ("string", ["", "1", "101010101"]),
-    "point": ("string", ["(1.5,-2)", "(NaN,Infinity)"]),
+    "point": ("string", ["(1.5,-2)", "(NaN,Infinity)", "(0.1,1e300)"]),
+    "line": ("string", ["{1,-1,0}"]),
+    "lseg": ("string", ["[(0,0),(1,1)]"]),
     "box": ("string", ["(1,1),(0,0)"]),
-    "int4range": ("string", ["[1,5)", "empty", "(,)"]),
-    "tsvector": ("string", ["a:1 b:2"]),
-    "xml": ("string", ["<a>b</a>"]),
+    "path": ("string", ["[(0,0),(1,1)]", "((0,0),(1,1))"]),
+    "polygon": ("string", ["((0,0),(1,1),(1,0))"]),
+    "circle": ("string", ["<(0,0),1.5>"]),
+    "int4range": ("string", ["[1,5)", "empty", "(,)", "[,3]"]),
+    "numrange": ("string", ["(1.5,2.25]", "[,)"]),
+    "tsrange": ("string", ["[2024-01-01,infinity)", "empty"]),
+    "tstzrange": ("string", ["[2024-01-01 00:00+02,)"]),
+    "daterange": ("string", ["[2024-01-01,2024-02-01]"]),
+    "int4multirange": ("string", ["{}", "{[1,3),[5,7)}"]),
+    "nummultirange": ("string", ["{(,1.5],[2,)}"]),
+    "tsvector": ("string", ["a:1 b:2", "'it''s':3A"]),
+    "tsquery": ("string", ["fat & !rat:*"]),
+    "ltree": ("string", ["", "top.science"]),
+    "xml": ("string", ["<a>b</a>", '<?xml version="1.0"?><ü/>']),
+    "jsonpath": ("string", ["$.a[*] ? (@ > 1)"]),
     "pg_lsn": ("string", ["16/B374D848"]),
-    "point3": ("string", ["(1,a)", '(,"b c")']),
+    "xid": ("string", ["0", "4294967295"]),
+    "xid8": ("string", ["18446744073709551615"]),
+    "cid": ("string", ["7"]),
+    "tid": ("string", ["(42,7)"]),
+    "regclass": ("string", ["pg_class", "public.by_snapshot"]),
+    "regtype": ("string", ["integer", "public.mood"]),
+    "int2vector": ("string", ["", "1 2 -3"]),
+    "oidvector": ("string", ["1 4294967295"]),
+    "txid_snapshot": ("string", ["10:20:10,14,15"]),
+    "pg_snapshot": ("string", ["10:20:10,14,15"]),
+    "plain": ("string", ["", 'any (text), {it} "likes"']),
+    "point3": (
+        POINT3,
+        ["(1,a)", '(,"b c")', "(,)", '(-1,"q""u\\\\o,te()")', '(5,"")', "(7,NULL)", '(8,"ü\n")'],
+    ),
+    "located": (POINT3, ["(1,a)", "(,)"]),
+    "point3[]": (f"array<{POINT3}>", ["{}", '{"(1,a)",NULL,"(,\\"b \\\\\\\\ \\"\\"c\\")","(,)"}']),
+    "hstore": (
+        "map<string,string>",
+        ["", "a=>1, b=>NULL", '"q\\"u"=>"back\\\\slash, =>", ""=>"", ü=>"NULL"'],
+    ),
+    "hstore[]": ("array<map<string,string>>", ["{}", '{"a=>\\"b c\\"",NULL,""}']),
+    "ints": ("array<integer>", ["{}", "{1,NULL}"]),
+    "ints[]": ("string", ["{}", '{"{1,2}",NULL}']),
+    "integer[][]": (
+        "array<array<integer>>",
+        ["{}", "{{1,2},{3,NULL}}", "[0:1][2:3]={{1,2},{3,4}}", "{1,2}", "{{{1}}}"],
+    ),
+    "text[][]": ("array<array<string>>", ["{}", '{{"a{","b\\"}"},{NULL,"NULL"}}']),
+    "inet[]": ("array<string>", ["{}", "{10.0.0.1,NULL,::1/64}"]),
+    "numeric[]": ("array<string>", ["{}", "{1.50,NULL,NaN,123456789012345678901234567890123456789012345.5}"]),
+    "int4range[]": ("array<string>", ["{}", '{"[1,5)",empty,NULL}']),
+    "box[]": ("string", ["{}", "{(1,1),(0,0);(2,2),(1,1)}"]),
     "boolean[]": ("array<boolean>", ["{}", "{t,f,NULL}"]),
     "smallint[]": ("array<short>", ["{}", "{1,NULL,-32768}"]),
     "integer[]": (
@@ -165,6 +236,19 @@ TYPES = {
     "jsonb[]": ("array<string>", ["{}", '{"{\\"a\\": 1}",NULL}']),
     "mood[]": ("array<string>", ["{}", "{sad,NULL,ok}"]),
     "amount[]": ("array<decimal(12,3)>", ["{}", "{1.5,NULL}"]),
+}
+# How many of the values above the Delta type cannot hold.
+NULLED = {
+    "numeric(5,2)": 1,
+    "numeric(18,0)": 1,
+    "numeric(3,-2)": 1,
+    "numeric(38,10)": 1,
+    "amount": 1,
+    "date": 2,
+    "timestamp": 2,
+    "timestamptz": 2,
+    "integer[]": 2,
+    "integer[][]": 2,
 }
 ROWS = max(len(values) for _, values in TYPES.values()) + 1
 
@@ -192,8 +276,10 @@ def rows_without_id(path, reader):
 
 
 def types_of(database):
-    """TYPES, without what this server lacks: one may be built without XML, and 13's numeric has no infinity."""
-    types = dict(TYPES)
+    """TYPES, without what this server lacks: multiranges before 14, XML where it was built without, 13's infinite numerics."""
+    missing = "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regtype(name) IS NULL"
+    lacking = {name for (name,) in database.rows(missing, (list(TYPES),))}
+    types = {name: values for name, values in TYPES.items() if name not in lacking}
     if database.connection.info.server_version < 140000:
         kind, values = types["numeric"]
         types["numeric"] = (kind, [value for value in values if "Infinity" not in value])
@@ -204,42 +290,106 @@ def types_of(database):
     return types
 
 
-def test_every_type_on_both_paths(database, freshet):
+def nulled(run):
+    """What the run's result counts."""
+    return run.events("run_finished")[-1]["values_nulled"]
+
+
+def ingest_on_every_path(database, freshet, *options):
+    """The same rows by snapshot, by inserts and by updates; the two runs and the three tables' paths."""
     database.execute(PREPARE)
     types = types_of(database)
     for table in ("by_snapshot", "by_changes", "by_update"):
         create(database, table, types)
     fill(database, "by_snapshot", types)
     fill(database, "by_update", types)
-    freshet.ingest()
+    runs = [freshet.ingest(*options)]
     fill(database, "by_changes", types)
     database.execute("UPDATE by_update SET touched = 1")
-    run = freshet.ingest()
-    tables = ["public.by_snapshot", "public.by_changes", "public.by_update"]
-    assert_equal(database.connection, freshet.destination, *tables)
+    runs.append(freshet.ingest(*options))
     paths = [table_path(freshet.destination, "public", t) for t in ("by_snapshot", "by_changes", "by_update")]
+    return runs, paths
+
+
+def check_paths_agree(paths):
     found = delta_types(paths[0])
     assert found == delta_types(paths[1]) == delta_types(paths[2])
-    wrong = {name: (found[name], kind) for name, (kind, _) in types.items() if kind and found[name] != kind}
-    assert not wrong, f"found, expected: {wrong}"
     for reader in ("duckdb", "delta-rs"):
         by_path = [[repr(row) for row in rows_without_id(path, reader)] for path in paths]
         assert by_path[0] == by_path[1] == by_path[2]
-    assert run.code == 0
+    return found
 
 
-def test_types_page_is_this_table():
-    """Every type that TYPES.md names is in TYPES above, with the Delta type it says."""
-    page = (ROOT / "src/sources/postgres/TYPES.md").read_text()
-    known = {re.sub(r"\(.*?\)", "", name).strip('"') for name in TYPES}
-    listed = set()
-    for line in page.splitlines():
+def check_page(found, column):
+    """TYPES.md names every type that has values here, and says what it became."""
+    listed = {}
+    for line in (ROOT / "src/sources/postgres/TYPES.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.startswith("|") and len(cells) >= 2 and "`" in cells[0]:
-            listed |= {re.sub(r"\(.*?\)", "", name).strip('"') for name in re.findall(r"`([^`]+)`", cells[0])}
-    assert listed, "TYPES.md names no type"
-    missing = {name for name in listed if name not in known}
-    assert not missing, f"TYPES.md names types that have no edge values here: {missing}"
+        if line.startswith("|") and "`" in cells[0]:
+            listed |= {name: cells[column] for name in re.findall(r"`([^`]+)`", cells[0])}
+    family = lambda kind: re.split(r"[<(]", kind)[0].upper()
+    base = {"amount": "DECIMAL", "located": family(found["located"]), "ints": family(found["ints"])}
+    wrong = {
+        name: (said, found.get(name))
+        for name, said in listed.items()
+        if name != "place"
+        and (name in found or name not in TYPES)  # else this server lacks it
+        and (base.get(name) if said == "as their base" else said) != family(found.get(name, "nothing"))
+    }
+    assert listed and not wrong, f"said by TYPES.md, found: {wrong}"
+
+
+def test_every_type_on_both_paths(database, freshet):
+    runs, paths = ingest_on_every_path(database, freshet)
+    tables = ["public.by_snapshot", "public.by_changes", "public.by_update"]
+    assert_equal(database.connection, freshet.destination, *tables)
+    found = check_paths_agree(paths)
+    wrong = {name: (found[name], kind) for name, (kind, _) in TYPES.items() if found.get(name, kind) != kind}
+    assert not wrong, f"found, expected: {wrong}"
+    check_page(found, 1)
+    assert [nulled(run) for run in runs] == [2 * sum(NULLED.values())] * 2
+
+
+def test_the_tables_of_lakeflow_connect(database, freshet):
+    runs, paths = ingest_on_every_path(database, freshet, "--type-mapping", "databricks")
+    check_page(check_paths_agree(paths), 2)
+    arrays = NULLED["integer[]"] + NULLED["integer[][]"]
+    assert [nulled(run) for run in runs] == [2 * (sum(NULLED.values()) - arrays)] * 2
+    connection = duckdb_connection()
+    scan(connection, "delta-rs", paths[1])
+    read = lambda column: [
+        row[0]
+        for row in connection.execute(f"SELECT {quote(column)} FROM destination ORDER BY id").fetchall()
+    ]
+    assert read("bit(5)")[:2] == [b"\xa8", b"\0"]
+    assert read("varbit")[:3] == [b"", b"\x80", b"\xaa\x80"]
+    assert read("integer[]")[3:6] == ["[0:1]={5,6}", "{{1,2},{3,4}}", "[2:3][1:1]={{1},{2}}"]
+    assert read("point3")[:2] == ["(1,a)", '(,"b c")']
+    assert read("hstore")[1] == '"a"=>"1", "b"=>NULL'
+    moment = connection.execute('SELECT "timestamp"::VARCHAR FROM destination ORDER BY id').fetchone()[0]
+    assert moment == "2024-02-29 12:34:56.123456+00"
+    refused = freshet.ingest("--type-mapping", "lossless", expect=2)
+    assert "made with the type mapping databricks, not lossless" in refused.stdout + refused.stderr
+    before = delta_types(paths[0])
+    database.execute("INSERT INTO by_changes (id, \"bit(5)\") VALUES (1000, B'11111')")
+    freshet.ingest()  # left out: as it was begun
+    assert delta_types(paths[0]) == before
+    scan(connection, "delta-rs", paths[1])
+    assert read("bit(5)")[-1] == b"\xf8"
+
+
+def test_a_mapping_in_the_specification(database, freshet, tmp_path):
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, v int[]); INSERT INTO t VALUES (1, '{1,2}')")
+    spec = tmp_path / "spec.yaml"
+    write = lambda mapping: spec.write_text(
+        f"source_configurations: [{{catalog: {{postgres: {{type_mapping: {mapping}}}}}}}]"
+    )
+    write("exact")
+    refused = freshet.ingest("--spec", spec, expect=2)
+    assert "is none of lossless, databricks" in refused.stderr
+    write("databricks")
+    freshet.ingest("--spec", spec)
+    assert delta_types(table_path(freshet.destination, "public", "t")) == {"id": "integer", "v": "string"}
 
 
 @pytest.mark.parametrize(

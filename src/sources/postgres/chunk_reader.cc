@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "sources/postgres/copy.h"
 #include "sources/postgres/discover.h"
+#include "sources/postgres/type_catalog.h"
 
 namespace freshet::sources::postgres {
 namespace {
@@ -48,13 +49,16 @@ Status Stale(const record::TableShape& shape, std::string_view why) {
 std::string SignatureQuery(const Range& range, const record::TableShape& shape) {
   std::vector<std::string> names;
   for (const auto& field : shape.schema->fields()) names.push_back(field->name());
+  bool fields = std::any_of(shape.schema->fields().begin(), shape.schema->fields().end(),
+                            [](const auto& field) { return HasFields(*field->type()); });
+  std::string of_composites = fields ? " || ' ' || (" + FieldsQuery(range.oid) + ")" : "";
   return fmt::format(
       "SELECT c.relfilenode || ' ' || coalesce((SELECT string_agg(format('%s %I %s %s', attnum, "
       "attname, atttypid, atttypmod), ',' ORDER BY attnum) "
       "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname = "
-      "ANY ({}::text[])), '') "
+      "ANY ({}::text[])), ''){} "
       "FROM pg_class c WHERE c.oid = {}",
-      QuoteLiteral(ArrayParameter(names)), range.oid);
+      QuoteLiteral(ArrayParameter(names)), of_composites, range.oid);
 }
 
 /// Reads one chunk in a transaction of its own, which begins at the first Next and ends with the
@@ -116,7 +120,7 @@ Status PostgresChunkReader::BeginTransaction() {
 }
 
 Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& name) {
-  FRESHET_TRY(auto columns, ReadColumns(connection_.get(), range_.oid));
+  FRESHET_TRY(auto columns, ReadColumns(connection_.get(), range_.oid, pool_->type_mapping()));
   std::vector<ColumnType> types;
   std::string expressions;
   for (const auto& field : shape_->schema->fields()) {
@@ -174,7 +178,11 @@ Status PostgresChunkReader::TakeMessages() {
     if (size == -1) return EndCopy();
     std::unique_ptr<char, decltype(&PQfreemem)> owner(buffer,
                                                       [](void* memory) { PQfreemem(memory); });
-    FRESHET_CHECK_OK(decoder_->Take({buffer, static_cast<size_t>(size)}));
+    Status taken = decoder_->Take({buffer, static_cast<size_t>(size)});
+    // The server writes a composite's fields as they are now, whatever the snapshot says of them.
+    if (taken.Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED))
+      return Stale(*shape_, "a composite type of it was altered");
+    FRESHET_CHECK_OK(taken);
   }
   return Status::Ok();
 }

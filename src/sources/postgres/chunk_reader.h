@@ -25,6 +25,7 @@ class ReaderPool {
   /// What the catalog says now about the table, in `SignatureQuery`'s words.
   Result<std::string> SignatureNow(const std::string& query);
   const std::string& snapshot() const { return snapshot_; }
+  TypeMapping type_mapping() const { return config_.type_mapping; }
 
  private:
   const Config config_;

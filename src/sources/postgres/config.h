@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,10 @@
 #include "base/status.h"
 
 namespace freshet::sources::postgres {
+
+/// What types become: as near as Delta can hold them, or the tables of Lakeflow Connect.
+/// TYPES.md has both.
+enum class TypeMapping : uint8_t { kLossless, kDatabricks };
 
 /// How to reach one database and what Freshet uses there.
 struct Config {
@@ -28,6 +33,7 @@ struct Config {
   /// The publication, likewise: a given one is never altered.
   std::string publication;
   bool publication_given = false;
+  TypeMapping type_mapping = TypeMapping::kLossless;
   /// How long making a slot may wait for the source's running transactions.
   std::chrono::milliseconds slot_wait_max = limits::kSlotWaitMax;
 

@@ -213,6 +213,15 @@ Result<std::unique_ptr<Connection>> Connection::Connect(const Config& config, Mo
   // An older server refuses a session that asks for a setting it does not know.
   if (connection->server_version() >= 140000)
     FRESHET_CHECK_OK(connection->Execute("SET idle_session_timeout = 0"));
+  // A server that does not know its encoding converts nothing, but refuses to send what is not
+  // UTF-8, row and all. The bytes are taken as they are; the decoder sees to them.
+  const char* encoding = PQparameterStatus(connection->handle(), "server_encoding");
+  if (encoding != nullptr && std::string_view(encoding) == "SQL_ASCII" &&
+      PQsetClientEncoding(connection->handle(), "SQL_ASCII") != 0) {
+    return Error(ErrorClass::SOURCE_UNREACHABLE, "the client encoding cannot be set: {}",
+                 OneLine(PQerrorMessage(connection->handle())))
+        .With("source", Describe(config));
+  }
   return connection;
 }
 

@@ -12,6 +12,8 @@ Config ConfigOf(const Settings& settings) {
   config.parameters = settings.parameters;
   config.password = settings.password;
   config.tls_key_password = settings.tls_key_password;
+  config.type_mapping =
+      settings.type_mapping == "databricks" ? TypeMapping::kDatabricks : TypeMapping::kLossless;
   config.slot = settings.slot;
   config.slot_given = settings.slot_given;
   config.publication = settings.publication;

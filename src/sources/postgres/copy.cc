@@ -67,7 +67,12 @@ Status CopyDecoder::TakeRow(std::string_view* message) {
     }
     if (length < 0 || end - at < length) return Bad("value cut short");
     if (!columns_[i].AppendBinary({at, static_cast<size_t>(length)})) {
-      return Bad(fmt::format("value of column {}", schema_->field(static_cast<int>(i))->name()));
+      const auto& field = *schema_->field(static_cast<int>(i));
+      if (HasFields(*field.type())) {
+        return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED,
+                     "a value has other fields than its column's type had: {}", field.name());
+      }
+      return Bad(fmt::format("value of column {}", field.name()));
     }
     at += length;
   }

@@ -20,7 +20,7 @@ class CopyDecoder {
 
   /// Take one CopyData message: whole rows, the header before the first, the trailer after the
   /// last.
-  /// Errors: SOURCE_PROTOCOL.
+  /// Errors: SOURCE_PROTOCOL, SHAPE_CHANGE_UNSUPPORTED (a composite has other fields).
   Status Take(std::string_view message);
   /// Rows and bytes collected for the next batch.
   int64_t rows() const { return rows_; }

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/status.h"
+#include "sources/postgres/text_encoding.h"
 
 namespace freshet::sources::postgres {
 namespace {
@@ -14,7 +15,18 @@ int HexDigit(char c) {
   return -1;
 }
 
-/// `\x0123ab`, as bytea_output=hex writes it.
+/// `0101`, packed from the left. Databricks: bit and bit varying are BINARY.
+bool PackBits(std::string_view text, std::string* bytes) {
+  bytes->assign((text.size() + 7) / 8, '\0');
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '0' && text[i] != '1') return false;
+    char& byte = (*bytes)[i / 8];
+    byte = static_cast<char>(byte | (text[i] - '0') << (7 - i % 8));
+  }
+  return true;
+}
+
+/// `\x0123ab`, as bytea_output=hex writes it. Bits never begin like that.
 bool UnpackHex(std::string_view text, std::string* bytes) {
   if (!text.starts_with("\\x") || text.size() % 2 != 0) return false;
   bytes->clear();
@@ -67,16 +79,50 @@ bool AppendBytes(arrow::ArrayBuilder* builder, std::string_view bytes) {
   return static_cast<arrow::BinaryBuilder*>(builder)->Append(bytes).ok();
 }
 
+/// Take `"…"` at `*at`, a backslash or, if `doubled`, a quote before what it stands for.
+bool Unquote(std::string_view text, bool doubled, size_t* at, std::string* unquoted) {
+  unquoted->clear();
+  for (++*at; *at < text.size(); ++*at) {
+    char c = text[*at];
+    if (c == '"') {
+      ++*at;
+      if (!doubled || *at == text.size() || text[*at] != '"') return true;
+    } else if (c == '\\' && ++*at == text.size()) {
+      return false;
+    }
+    unquoted->push_back(text[*at]);
+  }
+  return false;
+}
+
 }  // namespace
 
-ColumnDecoder::ColumnDecoder(ColumnType type) : type_(type) {
+ColumnDecoder::Node ColumnDecoder::MakeNode(const ColumnType& type, arrow::ArrayBuilder* builder) {
+  Node node;
+  node.kind = type.kind;
+  node.precision = type.precision;
+  node.scale = type.scale;
+  node.builder = builder;
+  for (size_t i = 0; i < type.children.size(); ++i) {
+    arrow::ArrayBuilder* child = type.kind == Kind::kArray
+                                     ? static_cast<arrow::ListBuilder*>(builder)->value_builder()
+                                     : builder->child(static_cast<int>(i));
+    node.children.push_back(MakeNode(type.children[i], child));
+  }
+  if (type.kind == Kind::kArray) node.dimensions = 1 + node.children[0].dimensions;
+  return node;
+}
+
+ColumnDecoder::ColumnDecoder(const ColumnType& type) : as_text_(type.as_text) {
   auto made = arrow::MakeBuilder(ArrowTypeOf(type));
   FRESHET_ASSERT(made.ok());
   builder_ = std::move(made).MoveValueUnsafe();
+  root_ = MakeNode(type, builder_.get());
 }
 
-arrow::ArrayBuilder* ColumnDecoder::elements() {
-  return static_cast<arrow::ListBuilder*>(builder_.get())->value_builder();
+arrow::Result<std::shared_ptr<arrow::Array>> ColumnDecoder::Finish() {
+  ARROW_ASSIGN_OR_RAISE(auto array, builder_->Finish());
+  return SpellOutInvalid(std::move(array), &values_nulled_);
 }
 
 template <typename Builder, typename Value>
@@ -96,18 +142,20 @@ void ColumnDecoder::AppendNull() {
   (void)builder_->AppendNull();
 }
 
-bool ColumnDecoder::AppendUnholdable() {
+bool ColumnDecoder::AppendUnholdable(Node* node) {
   ++values_nulled_;
-  AppendNull();
-  return true;
+  return node->builder->AppendNull().ok();
 }
 
 template <bool kBinary>
-bool ColumnDecoder::AppendTextual(arrow::ArrayBuilder* builder, std::string_view bytes) {
-  switch (type_.kind) {
+bool ColumnDecoder::AppendTextual(Node* node, std::string_view bytes) {
+  arrow::ArrayBuilder* builder = node->builder;
+  switch (node->kind) {
     case Kind::kBytea:
       if (kBinary) return AppendBytes(builder, bytes);
-      return UnpackHex(bytes, &scratch_) && AppendBytes(builder, scratch_);
+      return (bytes.starts_with("\\x") ? UnpackHex(bytes, &node->scratch)
+                                       : PackBits(bytes, &node->scratch)) &&
+             AppendBytes(builder, node->scratch);
     case Kind::kJsonb:
       // The binary form begins with its version, 1. Source: PostgreSQL 15,
       // src/backend/utils/adt/jsonb.c, jsonb_send.
@@ -118,7 +166,7 @@ bool ColumnDecoder::AppendTextual(arrow::ArrayBuilder* builder, std::string_view
       if (!kBinary) return AppendBytes(builder, bytes);
       char text[36];
       size_t size =
-          type_.kind == Kind::kTime ? FormatBinaryTime(bytes, text) : FormatBinaryUuid(bytes, text);
+          node->kind == Kind::kTime ? FormatBinaryTime(bytes, text) : FormatBinaryUuid(bytes, text);
       return size > 0 && AppendBytes(builder, {text, size});
     }
     default:
@@ -127,8 +175,9 @@ bool ColumnDecoder::AppendTextual(arrow::ArrayBuilder* builder, std::string_view
 }
 
 template <bool kBinary>
-bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view bytes) {
-  switch (type_.kind) {
+bool ColumnDecoder::AppendScalar(Node* node, std::string_view bytes) {
+  arrow::ArrayBuilder* builder = node->builder;
+  switch (node->kind) {
     case Kind::kBool: {
       bool value = false;
       auto parsed = ParseBool<kBinary>(bytes, &value);
@@ -161,8 +210,8 @@ bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view 
     }
     case Kind::kNumeric: {
       arrow::Decimal128 value;
-      auto parsed = kBinary ? ParseBinaryNumeric(bytes, type_.precision, type_.scale, &value)
-                            : ParseTextNumeric(bytes, type_.precision, type_.scale, &value);
+      auto parsed = kBinary ? ParseBinaryNumeric(bytes, node->precision, node->scale, &value)
+                            : ParseTextNumeric(bytes, node->precision, node->scale, &value);
       return Settle<arrow::Decimal128Builder>(builder, parsed, value);
     }
     case Kind::kDate: {
@@ -174,11 +223,11 @@ bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view 
     case Kind::kTimestampTz: {
       int64_t value = 0;
       auto parsed = kBinary ? ParseBinaryTimestamp(bytes, &value)
-                            : ParseTextTimestamp(bytes, type_.kind == Kind::kTimestampTz, &value);
+                            : ParseTextTimestamp(bytes, node->kind == Kind::kTimestampTz, &value);
       return Settle<arrow::TimestampBuilder>(builder, parsed, value);
     }
     default:
-      return AppendTextual<kBinary>(builder, bytes);
+      return AppendTextual<kBinary>(node, bytes);
   }
 }
 
@@ -187,78 +236,142 @@ bool ColumnDecoder::AppendScalar(arrow::ArrayBuilder* builder, std::string_view 
 /// Source: PostgreSQL 15, src/backend/utils/adt/arrayfuncs.c, array_send.
 bool ColumnDecoder::AppendBinaryArray(std::string_view bytes) {
   auto* list = static_cast<arrow::ListBuilder*>(builder_.get());
+  Node* element = &root_.children[0];
   if (bytes.size() < 12) return false;
   auto dimensions = LoadBigEndian<int32_t>(bytes.data());
   bytes.remove_prefix(12);
   if (dimensions == 0) return bytes.empty() && list->Append().ok();
   if (dimensions < 0) return false;
-  if (dimensions > 1) return AppendUnholdable();
+  if (dimensions != root_.dimensions) return AppendUnholdable(&root_);
   if (bytes.size() < 8) return false;
   int64_t count = LoadBigEndian<int32_t>(bytes.data());
   bytes.remove_prefix(8);
   // Every element has a length of four bytes at least: a count beyond that is bad, and must not
   // become an allocation.
   if (count < 0 || static_cast<size_t>(count) > bytes.size() / 4) return false;
-  if (!list->Append().ok() || !elements()->Reserve(count).ok()) return false;
+  if (!list->Append().ok() || !element->builder->Reserve(count).ok()) return false;
   for (int64_t i = 0; i < count; ++i) {
     if (bytes.size() < 4) return false;
     auto length = LoadBigEndian<int32_t>(bytes.data());
     bytes.remove_prefix(4);
     if (length == -1) {
-      if (!elements()->AppendNull().ok()) return false;
+      if (!element->builder->AppendNull().ok()) return false;
       continue;
     }
     if (length < 0 || static_cast<size_t>(length) > bytes.size()) return false;
-    if (!AppendScalar<true>(elements(), bytes.substr(0, static_cast<size_t>(length)))) return false;
+    if (!AppendScalar<true>(element, bytes.substr(0, static_cast<size_t>(length)))) return false;
     bytes.remove_prefix(static_cast<size_t>(length));
   }
   return bytes.empty();
 }
 
+bool ColumnDecoder::AppendTextTo(Node* node, std::string_view text) {
+  switch (node->kind) {
+    case Kind::kArray:
+      return AppendTextArray(node, text);
+    case Kind::kStruct:
+      return AppendRow(node, text);
+    case Kind::kMap:
+      return AppendMap(node, text);
+    default:
+      return AppendScalar<false>(node, text);
+  }
+}
+
+bool ColumnDecoder::AppendChild(Node* node, std::string_view text) {
+  return node->builder->Reserve(1).ok() && AppendTextTo(node, text);
+}
+
 /// `{a,"b \" c",NULL}`, before it `[0:1]=` when the lower bound is not 1; nested braces for more
-/// dimensions.
+/// dimensions: as many as there are at the front, for an element that begins with one is quoted.
 /// Source: PostgreSQL, "Array Input and Output Syntax".
-bool ColumnDecoder::AppendTextArray(std::string_view text) {
+bool ColumnDecoder::AppendTextArray(Node* node, std::string_view text) {
   if (text.starts_with('[')) {
     size_t equals = text.find('=');
     if (equals == std::string_view::npos) return false;
-    if (text.substr(0, equals).find("][") != std::string_view::npos) return AppendUnholdable();
     text.remove_prefix(equals + 1);
   }
-  if (text.size() < 2 || text.front() != '{' || text.back() != '}') return false;
-  text = text.substr(1, text.size() - 2);
-  if (text.starts_with('{')) return AppendUnholdable();
-  if (!static_cast<arrow::ListBuilder*>(builder_.get())->Append().ok()) return false;
-  return text.empty() || AppendTextElements(text);
+  if (text == "{}") return static_cast<arrow::ListBuilder*>(node->builder)->Append().ok();
+  size_t dimensions = std::min(text.find_first_not_of('{'), text.size());
+  if (dimensions == 0 || text.back() != '}') return false;
+  if (dimensions != static_cast<size_t>(node->dimensions)) return AppendUnholdable(node);
+  size_t at = 0;
+  return AppendElements(node, text, &at) && at == text.size();
 }
 
-bool ColumnDecoder::AppendTextElements(std::string_view text) {
-  std::string unquoted;
-  size_t at = 0;
+bool ColumnDecoder::AppendElements(Node* node, std::string_view text, size_t* at) {
+  Node* element = &node->children[0];
+  if (*at == text.size() || text[(*at)++] != '{') return false;
+  if (!static_cast<arrow::ListBuilder*>(node->builder)->Append().ok()) return false;
   while (true) {
-    if (!elements()->Reserve(1).ok()) return false;
-    std::string_view element;
-    bool quoted = at < text.size() && text[at] == '"';
-    if (quoted) {
-      unquoted.clear();
-      for (++at; at < text.size() && text[at] != '"'; ++at) {
-        if (text[at] == '\\' && ++at == text.size()) return false;
-        unquoted += text[at];
-      }
-      if (at == text.size()) return false;
-      ++at;
-      element = unquoted;
+    bool good = false;
+    if (element->kind == Kind::kArray) {
+      good = element->builder->Reserve(1).ok() && AppendElements(element, text, at);
+    } else if (*at < text.size() && text[*at] == '"') {
+      good = Unquote(text, /*doubled=*/false, at, &node->scratch) &&
+             AppendChild(element, node->scratch);
     } else {
-      size_t comma = std::min(text.find(',', at), text.size());
-      element = text.substr(at, comma - at);
-      at = comma;
+      size_t end = std::min(text.find_first_of(",}", *at), text.size());
+      std::string_view value = text.substr(*at, end - *at);
+      *at = end;
+      good = value == "NULL" ? element->builder->AppendNull().ok() : AppendChild(element, value);
     }
-    bool good = !quoted && element == "NULL" ? elements()->AppendNull().ok()
-                                             : AppendScalar<false>(elements(), element);
-    if (!good) return false;
-    if (at == text.size()) return true;
-    if (text[at++] != ',') return false;
+    if (!good || *at == text.size()) return false;
+    char next = text[(*at)++];
+    if (next == '}') return true;
+    if (next != ',') return false;
   }
+}
+
+/// `(1,"a ""b""",)`: nothing between two commas is NULL, `""` is the empty text.
+/// Source: PostgreSQL, "Composite Type Input and Output Syntax".
+bool ColumnDecoder::AppendRow(Node* node, std::string_view text) {
+  if (text.size() < 2 || text.front() != '(' || text.back() != ')') return false;
+  if (!static_cast<arrow::StructBuilder*>(node->builder)->Append().ok()) return false;
+  size_t at = 1;
+  for (size_t i = 0; i < node->children.size(); ++i) {
+    Node* field = &node->children[i];
+    bool good = false;
+    if (text[at] == '"') {
+      good =
+          Unquote(text, /*doubled=*/true, &at, &node->scratch) && AppendChild(field, node->scratch);
+    } else {
+      size_t end = std::min(text.find_first_of(",)", at), text.size());
+      std::string_view value = text.substr(at, end - at);
+      at = end;
+      good = value.empty() ? field->builder->AppendNull().ok() : AppendChild(field, value);
+    }
+    if (!good || at == text.size()) return false;
+    bool last = i + 1 == node->children.size();
+    if (text[at++] != (last ? ')' : ',') || (!last && at == text.size())) return false;
+  }
+  return at == text.size();
+}
+
+/// `"key"=>"value", "other"=>NULL`, all that is not NULL quoted.
+/// Source: PostgreSQL 15, contrib/hstore/hstore_io.c, hstore_out.
+bool ColumnDecoder::AppendMap(Node* node, std::string_view text) {
+  auto* map = static_cast<arrow::MapBuilder*>(node->builder);
+  if (!map->Append().ok()) return false;
+  for (size_t at = 0; at < text.size();) {
+    if (text[at] != '"' || !Unquote(text, /*doubled=*/false, &at, &node->scratch) ||
+        !AppendBytes(map->key_builder(), node->scratch) || !text.substr(at).starts_with("=>"))
+      return false;
+    at += 2;
+    if (text.substr(at).starts_with("NULL")) {
+      at += 4;
+      if (!map->item_builder()->AppendNull().ok()) return false;
+    } else if (at == text.size() || text[at] != '"' ||
+               !Unquote(text, /*doubled=*/false, &at, &node->scratch) ||
+               !AppendBytes(map->item_builder(), node->scratch)) {
+      return false;
+    }
+    if (at == text.size()) return true;
+    if (!text.substr(at).starts_with(", ")) return false;
+    at += 2;
+    if (at == text.size()) return false;
+  }
+  return true;
 }
 
 }  // namespace freshet::sources::postgres

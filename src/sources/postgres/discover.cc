@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "sources/postgres/partitions.h"
+#include "sources/postgres/type_catalog.h"
 
 namespace freshet::sources::postgres {
 namespace {
@@ -109,64 +110,6 @@ enum Field : int {
   kOwned,
   kOwner
 };
-
-/// Columns with their types: domains are followed to their base, arrays to their element's base.
-constexpr std::string_view kColumnTypes = R"sql(
-WITH RECURSIVE wanted AS ({wanted}),
-base(place, oid, typmod, ndims, defaulted) AS (
-  SELECT place, type_oid, typmod, ndims, false FROM wanted
-  UNION ALL
-  SELECT b.place, t.typbasetype, t.typtypmod, greatest(b.ndims, t.typndims), b.defaulted OR
-      t.typdefault IS NOT NULL
-  FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'),
-element(place, oid) AS (
-  SELECT b.place, e.oid FROM base b JOIN pg_type t ON t.oid = b.oid JOIN pg_type e ON e.oid =
-      t.typelem AND e.typarray = t.oid
-  UNION ALL
-  SELECT m.place, t.typbasetype FROM element m JOIN pg_type t ON t.oid = m.oid WHERE t.typtype =
-      'd'),
-element_modifier(place, typmod) AS (
-  SELECT m.place, t.typtypmod FROM element m JOIN pg_type t ON t.oid = m.oid WHERE t.typtype = 'd'
-      AND t.typtypmod >= 0)
-SELECT w.place, w.name, w.type_oid, w.typmod, b.oid, t.typtype,
-       coalesce((SELECT max(x.typmod) FROM element_modifier x WHERE x.place = w.place), b.typmod),
-           b.ndims,
-       coalesce(e.oid, 0), coalesce(e.typtype, 'b'), w.defaulted OR b.defaulted,
-       format_type(w.type_oid, w.typmod)
-FROM wanted w
-JOIN base b ON b.place = w.place
-JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
-LEFT JOIN (SELECT m.place, y.oid, y.typtype FROM element m JOIN pg_type y ON y.oid = m.oid WHERE
-    y.typtype <> 'd') e ON e.place = w.place
-ORDER BY w.place
-)sql";
-
-std::string TypesQuery(std::string_view wanted) {
-  return With(With(kColumnTypes, "{wanted}", wanted), "{carried}", kCarried);
-}
-
-std::vector<SourceColumn> ToColumns(const Rows& rows) {
-  std::vector<SourceColumn> columns;
-  for (int row = 0; row < rows.size(); ++row) {
-    SourceColumn column;
-    column.number = static_cast<int32_t>(rows.number(row, 0));
-    column.name = rows.text(row, 1);
-    column.type_oid = rows.oid(row, 2);
-    column.modifier = static_cast<int32_t>(rows.number(row, 3));
-    CatalogType type;
-    type.oid = rows.oid(row, 4);
-    type.kind = rows.text(row, 5)[0];
-    type.modifier = static_cast<int32_t>(rows.number(row, 6));
-    type.dimensions = static_cast<int32_t>(rows.number(row, 7));
-    type.element_oid = rows.oid(row, 8);
-    type.element_kind = rows.text(row, 9)[0];
-    column.type = TypeOf(type);
-    column.has_default = rows.truth(row, 10);
-    column.type_name = rows.text(row, 11);
-    columns.push_back(std::move(column));
-  }
-  return columns;
-}
 
 Status NotLogged(const Rows& rows, int row) {
   std::string_view kind = rows.text(row, kKind);
@@ -356,34 +299,43 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
   return listings;
 }
 
-Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid) {
-  static const std::string sql = TypesQuery(R"sql(
-    SELECT attnum::int AS place, attname AS name, atttypid AS type_oid, atttypmod AS typmod,
-        attndims::int AS ndims,
+Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid,
+                                              TypeMapping mapping) {
+  static const std::string sql = With(R"sql(
+    SELECT attnum::int, attname, atttypid, atttypmod, attndims::int,
            atthasmissing OR atthasdef OR attidentity <> '' OR EXISTS (
              WITH RECURSIVE tree(oid) AS (
                SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::oid
                UNION ALL
                SELECT h.inhrelid FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid)
              SELECT FROM tree JOIN pg_attribute l ON l.attrelid = tree.oid AND l.attname = a.attname
-             WHERE l.atthasmissing) AS defaulted
-    FROM pg_attribute a WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND
-        {carried})sql");
+             WHERE l.atthasmissing),
+           format_type(atttypid, atttypmod)
+    FROM pg_attribute a
+    WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND {carried}
+    ORDER BY attnum)sql",
+                                      "{carried}", kCarried);
   FRESHET_TRY(Rows rows, connection->Query(sql, {std::to_string(oid)}));
-  return ToColumns(rows);
+  std::set<uint32_t> types;
+  for (int row = 0; row < rows.size(); ++row) types.insert(rows.oid(row, 2));
+  FRESHET_TRY(TypeCatalog catalog, ReadTypes(connection, types));
+  std::vector<SourceColumn> columns;
+  for (int row = 0; row < rows.size(); ++row) {
+    SourceColumn column;
+    column.number = static_cast<int32_t>(rows.number(row, 0));
+    column.name = rows.text(row, 1);
+    column.use = {.oid = rows.oid(row, 2),
+                  .modifier = static_cast<int32_t>(rows.number(row, 3)),
+                  .dimensions = static_cast<int32_t>(rows.number(row, 4))};
+    column.type = Resolve(catalog, column.use, mapping);
+    column.type_name = rows.text(row, 6);
+    column.has_default = rows.truth(row, 5) || HasDefault(catalog, column.use.oid);
+    columns.push_back(std::move(column));
+  }
+  return columns;
 }
 
-Result<std::optional<ColumnType>> ReadType(Connection* connection, uint32_t oid, int32_t modifier) {
-  static const std::string sql = TypesQuery(
-      "SELECT 1 AS place, 'type'::name AS name, $1::oid AS type_oid, $2::int AS typmod, 0 AS "
-      "ndims, false AS defaulted");
-  FRESHET_TRY(Rows rows, connection->Query(sql, {std::to_string(oid), std::to_string(modifier)}));
-  auto columns = ToColumns(rows);
-  if (columns.empty()) return std::optional<ColumnType>();
-  return std::optional(columns[0].type);
-}
-
-Result<SourceTable> ReadTable(Connection* connection, uint32_t oid) {
+Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping mapping) {
   FRESHET_TRY(Rows rows, QueryTables(connection, std::set<uint32_t>{oid}));
   if (rows.empty()) return Error(ErrorClass::NOT_FOUND, "the source has no table with oid {}", oid);
   SourceTable table;
@@ -392,7 +344,7 @@ Result<SourceTable> ReadTable(Connection* connection, uint32_t oid) {
   table.partitioned = rows.text(0, kKind) == "p";
   table.key = Numbers(rows.text(0, kKey));
   table.problem = ProblemOf(*connection, rows, 0, /*to_publish=*/false);
-  FRESHET_TRY(table.columns, ReadColumns(connection, oid));
+  FRESHET_TRY(table.columns, ReadColumns(connection, oid, mapping));
   return table;
 }
 

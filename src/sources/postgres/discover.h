@@ -18,8 +18,7 @@ namespace freshet::sources::postgres {
 struct SourceColumn {
   int32_t number = 0;
   std::string name;
-  uint32_t type_oid = 0;
-  int32_t modifier = -1;
+  TypeUse use;
   std::string type_name;  // as the server prints it, for people
   ColumnType type;
   /// Rows that were there when it was added, also in a partition, may hold something else than
@@ -46,15 +45,12 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
                                              const std::optional<std::set<uint32_t>>& only = {});
 
 /// Read one table. Errors: NOT_FOUND.
-Result<SourceTable> ReadTable(Connection* connection, uint32_t oid);
+Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping mapping);
 /// Read columns alone; also of partitions. Empty when there is no such table.
-Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid);
+Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid,
+                                              TypeMapping mapping);
 /// Errors: the table's problem, and what CheckShape says.
 Result<record::TableShape> ToShape(const SourceTable& table);
-
-/// What a column of a type would be, for types met in the change stream. Nothing when the type is
-/// not in the catalog any more.
-Result<std::optional<ColumnType>> ReadType(Connection* connection, uint32_t oid, int32_t modifier);
 
 /// Return `"schema"."table"`.
 std::string Quote(const record::TableName& name);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "sources/postgres/type_catalog.h"
+
 namespace freshet::sources::postgres {
 namespace {
 
@@ -43,21 +45,26 @@ Status CheckKey(const RelationMessage& relation, const std::optional<SourceTable
       .With("table", shape.name.ToString());
 }
 
+/// The type of a column that was sent. The message does not tell an array's dimensions: they are
+/// the catalog's, else those it was known with.
 Result<std::optional<ColumnType>> TypeIn(Connection* connection, const RelationColumn& column,
-                                         const SourceColumn* now) {
-  if (now != nullptr && now->type_oid == column.type && now->modifier == column.modifier)
+                                         const SourceColumn* now, const arrow::Field* known,
+                                         TypeMapping mapping) {
+  if (now != nullptr && now->use.oid == column.type && now->use.modifier == column.modifier)
     return std::optional(now->type);
-  return ReadType(connection, column.type, column.modifier);
+  int32_t dimensions = known == nullptr ? 0 : DimensionsOf(*known->type());
+  return ReadType(connection, {column.type, column.modifier, dimensions}, mapping);
 }
 
 /// Find the place of each column that was sent, and append those that are new.
 Status PlaceColumns(Connection* connection, const RelationMessage& relation,
-                    const std::optional<SourceTable>& now, record::TableShape* shape,
-                    RelationFit* fit) {
+                    const std::optional<SourceTable>& now, TypeMapping mapping,
+                    record::TableShape* shape, RelationFit* fit) {
   for (const auto& column : relation.columns) {
     const SourceColumn* found = FindColumn(now, column.name);
-    FRESHET_TRY(auto type, TypeIn(connection, column, found));
     int ordinal = shape->schema->GetFieldIndex(column.name);
+    const arrow::Field* known = ordinal < 0 ? nullptr : shape->schema->field(ordinal).get();
+    FRESHET_TRY(auto type, TypeIn(connection, column, found, known, mapping));
     if (ordinal >= 0) {
       const auto& field = *shape->schema->field(ordinal);
       bool reused =
@@ -108,7 +115,8 @@ Status CheckAbsent(const RelationFit& fit, const std::optional<SourceTable>& now
 }  // namespace
 
 Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& relation,
-                                const std::shared_ptr<const record::TableShape>& shape) {
+                                const std::shared_ptr<const record::TableShape>& shape,
+                                TypeMapping mapping) {
   RelationFit fit;
   // A partition has a name of its own, and of its columns only the names tell which they are.
   FRESHET_TRY(uint32_t oid, OidOf(shape->id));
@@ -121,12 +129,12 @@ Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& r
     return fit;
   }
   std::optional<SourceTable> now;
-  auto read = ReadTable(connection, oid);
+  auto read = ReadTable(connection, oid, mapping);
   if (read.ok()) now = std::move(*read);
   if (!read.ok() && !read.status().Is(ErrorClass::NOT_FOUND)) return read.status();
 
   auto after = std::make_shared<record::TableShape>(*shape);
-  FRESHET_CHECK_OK(PlaceColumns(connection, relation, now, after.get(), &fit));
+  FRESHET_CHECK_OK(PlaceColumns(connection, relation, now, mapping, after.get(), &fit));
   if (fit.problem.ok()) fit.problem = CheckAbsent(fit, now, *shape);
   if (fit.problem.ok()) fit.problem = CheckKey(relation, now, *shape);
   if (fit.problem.ok() && after->width() > shape->width()) fit.problem = record::CheckShape(*after);

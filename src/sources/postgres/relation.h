@@ -26,6 +26,7 @@ struct RelationFit {
 /// numbers, defaults) is asked from the catalog as it is now.
 /// Errors: the connection's.
 Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& relation,
-                                const std::shared_ptr<const record::TableShape>& shape);
+                                const std::shared_ptr<const record::TableShape>& shape,
+                                TypeMapping mapping);
 
 }  // namespace freshet::sources::postgres

@@ -56,6 +56,7 @@ class PostgresSnapshot final : public Snapshot {
   PostgresSnapshot(const Config& config, uint32_t epoch, Taken taken)
       : position_(record::Sequence::Of(epoch, taken.position, 0)),
         taken_at_(taken.at),
+        mapping_(config.type_mapping),
         readers_(std::make_shared<ReaderPool>(config, taken.exported)),
         holder_(std::move(taken.holder)) {}
 
@@ -65,7 +66,7 @@ class PostgresSnapshot final : public Snapshot {
   Result<record::TableShape> Describe(const record::TableId& table) override {
     std::lock_guard lock(mutex_);
     FRESHET_TRY(uint32_t oid, OidOf(table));
-    FRESHET_TRY(SourceTable found, ReadTable(holder_.get(), oid));
+    FRESHET_TRY(SourceTable found, ReadTable(holder_.get(), oid, mapping_));
     return ToShape(found);
   }
 
@@ -79,6 +80,7 @@ class PostgresSnapshot final : public Snapshot {
  private:
   const record::Sequence position_;
   const UtcMicros taken_at_;
+  const TypeMapping mapping_;
   const std::shared_ptr<ReaderPool> readers_;
   std::mutex mutex_;
   // The holder's session is used under mutex_.

@@ -144,7 +144,7 @@ Result<record::TableShape> PostgresSource::Describe(const record::TableId& table
   std::lock_guard lock(mutex_);
   FRESHET_TRY(Connection * session, Session());
   FRESHET_TRY(uint32_t oid, OidOf(table));
-  FRESHET_TRY(SourceTable found, ReadTable(session, oid));
+  FRESHET_TRY(SourceTable found, ReadTable(session, oid, config_.type_mapping));
   return ToShape(found);
 }
 

@@ -387,7 +387,8 @@ Status PostgresStream::Fit(Relation* relation) {
   if (!relation->message)
     return Error(ErrorClass::SOURCE_PROTOCOL, "a row came before its table's description");
   Table* table = relation->table;
-  FRESHET_TRY(RelationFit fit, FitRelation(side_.get(), *relation->message, table->shape));
+  FRESHET_TRY(RelationFit fit, FitRelation(side_.get(), *relation->message, table->shape,
+                                           origin_.config.type_mapping));
   if (!fit.problem.ok()) {
     FRESHET_CHECK_OK(FlushTable(table));
     Fail(table, std::move(fit.problem));

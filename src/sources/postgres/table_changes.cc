@@ -92,6 +92,12 @@ Status TableChanges::AddValue(int ordinal, const TupleColumn& value) {
   }
   bytes_ += value.text.size() + 8;
   if (column.AppendText(value.text)) return Status::Ok();
+  if (HasFields(*shape_->schema->field(ordinal)->type())) {
+    // A composite that is altered is not announced: its values come in other fields all at once.
+    return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED,
+                 "a value has other fields than its column's type had: {}",
+                 shape_->schema->field(ordinal)->name());
+  }
   return Error(ErrorClass::SOURCE_PROTOCOL, "not a value of its column's type: column {}",
                shape_->schema->field(ordinal)->name());
 }

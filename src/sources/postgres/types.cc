@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/status.h"
 
@@ -16,23 +17,29 @@ struct BuiltIn {
   Kind kind;
 };
 constexpr BuiltIn kBuiltIns[] = {
-    {16, Kind::kBool},        {17, Kind::kBytea},         {18, Kind::kOther},
-    {19, Kind::kText},        {20, Kind::kInt64},         {21, Kind::kInt16},
-    {23, Kind::kInt32},       {25, Kind::kText},          {114, Kind::kText},
-    {700, Kind::kFloat32},    {701, Kind::kFloat64},      {1042, Kind::kText},
-    {1043, Kind::kText},      {1082, Kind::kDate},        {1083, Kind::kTime},
-    {1114, Kind::kTimestamp}, {1184, Kind::kTimestampTz}, {1700, Kind::kNumeric},
-    {2950, Kind::kUuid},      {3802, Kind::kJsonb},
+    {16, Kind::kBool},          {17, Kind::kBytea},     {19, Kind::kText},
+    {20, Kind::kInt64},         {21, Kind::kInt16},     {23, Kind::kInt32},
+    {25, Kind::kText},          {114, Kind::kText},     {700, Kind::kFloat32},
+    {701, Kind::kFloat64},      {1042, Kind::kText},    {1043, Kind::kText},
+    {1082, Kind::kDate},        {1083, Kind::kTime},    {1114, Kind::kTimestamp},
+    {1184, Kind::kTimestampTz}, {1700, Kind::kNumeric}, {2950, Kind::kUuid},
+    {3802, Kind::kJsonb},
 };
+constexpr uint32_t kBit = 1560, kVarbit = 1562;
 
-Kind KindOf(uint32_t oid, char kind) {
-  // An enum's binary form is its label.
-  if (kind == 'e') return Kind::kText;
-  for (const auto& built_in : kBuiltIns) {
-    if (built_in.oid == oid) return built_in.kind;
-  }
-  return Kind::kOther;
+/// Source: PostgreSQL, src/include/utils/array.h, MAXDIM.
+constexpr int32_t kDimensionsMax = 6;
+/// A composite beyond these is its text form: readers stumble over schemas that deep or wide.
+constexpr int kDepthMax = 16;
+constexpr size_t kFieldsMax = 1000;
+
+const BuiltIn* FindBuiltIn(uint32_t oid) {
+  const auto* found = std::find_if(std::begin(kBuiltIns), std::end(kBuiltIns),
+                                   [oid](const BuiltIn& each) { return each.oid == oid; });
+  return found == std::end(kBuiltIns) ? nullptr : found;
 }
+
+ColumnType Text() { return {.kind = Kind::kText, .as_text = true}; }
 
 /// numeric(p, s) as Delta takes it; none when it has no bound or more than 38 digits.
 /// Source: PostgreSQL 15, src/backend/utils/adt/numeric.c, numeric_typmod_precision and
@@ -53,26 +60,96 @@ bool SetDecimal(int32_t modifier, ColumnType* type) {
   return true;
 }
 
+std::string Lower(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
+/// Follows one column's type. Its limits are the whole column's.
+class Resolver {
+ public:
+  Resolver(const TypeCatalog& catalog, TypeMapping mapping)
+      : catalog_(catalog), mapping_(mapping) {}
+
+  ColumnType Follow(TypeUse use, int depth) {
+    auto found = catalog_.find(use.oid);
+    for (; found != catalog_.end() && found->second.kind == 'd'; found = catalog_.find(use.oid)) {
+      int32_t dimensions = std::max(use.dimensions, found->second.base.dimensions);
+      use = found->second.base;
+      use.dimensions = dimensions;
+    }
+    if (found == catalog_.end()) return Scalar(use, 'b');
+    const CatalogType& type = found->second;
+    bool nested = mapping_ == TypeMapping::kLossless && depth < kDepthMax;
+    if (type.element != 0) return nested ? Array(type, use, depth) : Text();
+    if (type.kind == 'c') return nested ? Struct(type, depth) : Text();
+    if (type.hstore) return nested ? ColumnType{.kind = Kind::kMap, .as_text = true} : Text();
+    return Scalar(use, type.kind);
+  }
+
+ private:
+  ColumnType Scalar(const TypeUse& use, char kind) const {
+    // An enum's binary form is its label.
+    if (kind == 'e') return {.kind = Kind::kText};
+    if (mapping_ == TypeMapping::kDatabricks && (use.oid == kBit || use.oid == kVarbit))
+      return {.kind = Kind::kBytea, .as_text = true};
+    const BuiltIn* built_in = FindBuiltIn(use.oid);
+    if (built_in == nullptr) return Text();
+    ColumnType type{.kind = built_in->kind};
+    if (type.kind == Kind::kNumeric && !SetDecimal(use.modifier, &type)) return Text();
+    if (type.kind == Kind::kTimestamp && mapping_ == TypeMapping::kDatabricks)
+      type.kind = Kind::kTimestampTz;
+    return type;
+  }
+
+  ColumnType Array(const CatalogType& array, const TypeUse& use, int depth) {
+    int32_t dimensions = std::max(use.dimensions, 1);
+    if (array.delimiter != ',' || dimensions > kDimensionsMax) return Text();
+    ColumnType type = Follow({.oid = array.element, .modifier = use.modifier}, depth + dimensions);
+    // An array of a domain that is an array would look like one of two dimensions.
+    if (type.kind == Kind::kArray) return Text();
+    bool binary = dimensions == 1 && !type.as_text;
+    for (; dimensions > 0; --dimensions) {
+      ColumnType outer{.kind = Kind::kArray, .as_text = !binary};
+      outer.children.push_back(std::move(type));
+      type = std::move(outer);
+    }
+    return type;
+  }
+
+  ColumnType Struct(const CatalogType& composite, int depth) {
+    ColumnType type{.kind = Kind::kStruct, .as_text = true};
+    std::set<std::string> names;
+    for (const auto& field : composite.fields) {
+      if (++fields_ > kFieldsMax || !names.insert(Lower(field.name)).second) return Text();
+      type.names.push_back(field.name);
+      type.children.push_back(Follow(field.type, depth + 1));
+    }
+    return type.children.empty() ? Text() : type;
+  }
+
+  const TypeCatalog& catalog_;
+  const TypeMapping mapping_;
+  size_t fields_ = 0;
+};
+
 }  // namespace
 
-ColumnType TypeOf(const CatalogType& type) {
-  ColumnType result;
-  bool array = type.element_oid != 0;
-  if (array && type.dimensions > 1) return result;
-  Kind kind = array ? KindOf(type.element_oid, type.element_kind) : KindOf(type.oid, type.kind);
-  if (kind == Kind::kOther) return result;
-  if (kind == Kind::kNumeric && !SetDecimal(type.modifier, &result)) return result;
-  result.kind = kind;
-  result.array = array;
-  return result;
+bool IsBuiltIn(uint32_t oid) { return FindBuiltIn(oid) != nullptr; }
+
+ColumnType Resolve(const TypeCatalog& catalog, const TypeUse& use, TypeMapping mapping) {
+  return Resolver(catalog, mapping).Follow(use, 0);
+}
+
+bool HasDefault(const TypeCatalog& catalog, uint32_t oid) {
+  for (auto found = catalog.find(oid); found != catalog.end() && found->second.kind == 'd';
+       found = catalog.find(found->second.base.oid)) {
+    if (found->second.has_default) return true;
+  }
+  return false;
 }
 
 std::shared_ptr<arrow::DataType> ArrowTypeOf(const ColumnType& type) {
-  if (type.array) {
-    ColumnType element = type;
-    element.array = false;
-    return arrow::list(ArrowTypeOf(element));
-  }
   switch (type.kind) {
     case Kind::kBool:
       return arrow::boolean();
@@ -100,66 +177,65 @@ std::shared_ptr<arrow::DataType> ArrowTypeOf(const ColumnType& type) {
     case Kind::kJsonb:
     case Kind::kTime:
     case Kind::kUuid:
-    case Kind::kOther:
       return arrow::utf8();
+    case Kind::kArray:
+      return arrow::list(ArrowTypeOf(type.children[0]));
+    case Kind::kMap:
+      return arrow::map(arrow::utf8(), arrow::utf8());
+    case Kind::kStruct: {
+      arrow::FieldVector fields;
+      for (size_t i = 0; i < type.children.size(); ++i)
+        fields.push_back(arrow::field(type.names[i], ArrowTypeOf(type.children[i])));
+      return arrow::struct_(std::move(fields));
+    }
   }
   return nullptr;
 }
 
 ColumnType TextTypeOf(const arrow::DataType& type) {
-  ColumnType result;
-  switch (type.id()) {
-    case arrow::Type::LIST:
-      result = TextTypeOf(*static_cast<const arrow::ListType&>(type).value_type());
-      result.array = true;
-      return result;
-    case arrow::Type::BOOL:
-      result.kind = Kind::kBool;
-      break;
-    case arrow::Type::INT16:
-      result.kind = Kind::kInt16;
-      break;
-    case arrow::Type::INT32:
-      result.kind = Kind::kInt32;
-      break;
-    case arrow::Type::INT64:
-      result.kind = Kind::kInt64;
-      break;
-    case arrow::Type::FLOAT:
-      result.kind = Kind::kFloat32;
-      break;
-    case arrow::Type::DOUBLE:
-      result.kind = Kind::kFloat64;
-      break;
-    case arrow::Type::BINARY:
-      result.kind = Kind::kBytea;
-      break;
-    case arrow::Type::DATE32:
-      result.kind = Kind::kDate;
-      break;
-    case arrow::Type::STRING:
-      result.kind = Kind::kText;
-      break;
-    case arrow::Type::TIMESTAMP:
-      result.kind = static_cast<const arrow::TimestampType&>(type).timezone().empty()
-                        ? Kind::kTimestamp
-                        : Kind::kTimestampTz;
-      break;
-    case arrow::Type::DECIMAL128: {
-      const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);
-      result.kind = Kind::kNumeric;
-      result.precision = decimal.precision();
-      result.scale = decimal.scale();
-      break;
-    }
-    default:
-      FRESHET_ASSERT(false, "no column of this source has type {}", type.ToString());
+  ColumnType result{.as_text = true};
+  for (const auto& field : type.fields()) {
+    if (type.id() == arrow::Type::MAP) break;
+    result.children.push_back(TextTypeOf(*field->type()));
+    if (type.id() == arrow::Type::STRUCT) result.names.push_back(field->name());
+  }
+  static const std::map<arrow::Type::type, Kind> kKinds = {
+      {arrow::Type::BOOL, Kind::kBool},          {arrow::Type::INT16, Kind::kInt16},
+      {arrow::Type::INT32, Kind::kInt32},        {arrow::Type::INT64, Kind::kInt64},
+      {arrow::Type::FLOAT, Kind::kFloat32},      {arrow::Type::DOUBLE, Kind::kFloat64},
+      {arrow::Type::BINARY, Kind::kBytea},       {arrow::Type::DATE32, Kind::kDate},
+      {arrow::Type::STRING, Kind::kText},        {arrow::Type::TIMESTAMP, Kind::kTimestamp},
+      {arrow::Type::DECIMAL128, Kind::kNumeric}, {arrow::Type::LIST, Kind::kArray},
+      {arrow::Type::STRUCT, Kind::kStruct},      {arrow::Type::MAP, Kind::kMap},
+  };
+  auto found = kKinds.find(type.id());
+  FRESHET_ASSERT(found != kKinds.end(), "no column of this source has type {}", type.ToString());
+  result.kind = found->second;
+  if (result.kind == Kind::kTimestamp &&
+      !static_cast<const arrow::TimestampType&>(type).timezone().empty()) {
+    result.kind = Kind::kTimestampTz;
+  }
+  if (result.kind == Kind::kNumeric) {
+    const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);
+    result.precision = decimal.precision();
+    result.scale = decimal.scale();
   }
   return result;
 }
 
+int32_t DimensionsOf(const arrow::DataType& type) {
+  if (type.id() != arrow::Type::LIST) return 0;
+  return 1 + DimensionsOf(*static_cast<const arrow::ListType&>(type).value_type());
+}
+
+bool HasFields(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::STRUCT) return true;
+  return type.id() == arrow::Type::LIST &&
+         HasFields(*static_cast<const arrow::ListType&>(type).value_type());
+}
+
 std::string CopyExpression(const ColumnType& type, const std::string& quoted) {
-  if (type.kind != Kind::kOther) return quoted;
+  if (!type.as_text) return quoted;
   // Not a cast: casts to text differ from the type's own text form for some types (inet, xml,
   // "char"). IS NOT DISTINCT FROM NULL tests the value itself, where IS NULL would look into a
   // composite's fields.

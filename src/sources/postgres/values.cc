@@ -179,10 +179,10 @@ Parsed ParseTextTimestamp(std::string_view text, bool with_zone, int64_t* micros
   if (IsInfinity(text)) return Parsed::kUnholdable;
   Scanner scanner(text);
   int64_t year = 0, month = 0, day = 0, time = 0;
-  bool good = ScanDate(&scanner, &year, &month, &day) && scanner.Take(' ') &&
-              ScanTime(&scanner, &time) && (!with_zone || scanner.Take("+00")) &&
-              ScanEraAndEnd(&scanner, &year);
-  if (!good) return Parsed::kBad;
+  bool good =
+      ScanDate(&scanner, &year, &month, &day) && scanner.Take(' ') && ScanTime(&scanner, &time);
+  if (good && with_zone) scanner.Take("+00");
+  if (!good || !ScanEraAndEnd(&scanner, &year)) return Parsed::kBad;
   // Before the smallest day that fits whole, the sum of a negative day and a positive time may fit
   // all the same: in 128 bits.
   Int128 value = static_cast<Int128>(DaysOf(year, month, day)) * kMicrosPerDay + time;

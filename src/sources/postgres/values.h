@@ -42,7 +42,7 @@ Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t sca
                           arrow::Decimal128* value);
 
 Parsed ParseTextDate(std::string_view text, int32_t* days);
-/// `with_zone`: the text ends in +00, as it does when the session's zone is UTC.
+/// `with_zone`: the text may end in +00, as it does when it has a zone and the session's is UTC.
 Parsed ParseTextTimestamp(std::string_view text, bool with_zone, int64_t* micros);
 Parsed ParseTextNumeric(std::string_view text, int32_t precision, int32_t scale,
                         arrow::Decimal128* value);

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/field_ids.h"
+
+namespace freshet::record {
+
+int32_t CountFields(const arrow::DataType& type) {
+  int32_t count = type.id() == arrow::Type::STRUCT ? type.num_fields() : 0;
+  for (const auto& field : type.fields()) count += CountFields(*field->type());
+  return count;
+}
+
+}  // namespace freshet::record
