@@ -3,7 +3,7 @@
 """What `make check` and CI run, each step within a budget that is enforced: what exceeds it is killed and failed.
 
   lint      formatting, the repository's linter, the generated pages      (seconds, first: fails early)
-  build     dev (ASan + UBSan) everything; release bin/freshet; tsan the threaded modules
+  build     dev (ASan + UBSan) everything; release bin/freshet; tsan the threaded modules; the fuzz targets
   tests     one ctest run over all of them: units, cases and simulation of dev and tsan, then the fast part of
             the tests on real servers and readers; a suite is one ctest test with a time-out of its own
 
@@ -26,6 +26,7 @@ BUILDS = [  # preset, targets, minutes
     ("release", ["freshet"], 10),
     ("dev", [], 18),
     ("tsan", [], 10),
+    ("fuzz", [], 6),
 ]
 TESTS_MINUTES = 25
 REAL_MINUTES = 4  # a file of test/real, unless it has its own budget here
@@ -137,7 +138,8 @@ def main():
     write_ctest(LOGS / "lint", "lint", lint_tests())
     write_ctest(LOGS / "real", "real", real_tests())
     write_ctest(LOGS / "newest", f"real{NEWEST}", real_tests_on_newest())
-    folders = [ROOT / "build/dev", ROOT / "build/tsan", LOGS / "lint", LOGS / "real", LOGS / "newest"]
+    builds = [ROOT / "build" / preset for preset in ("dev", "tsan", "fuzz")]
+    folders = [*builds, LOGS / "lint", LOGS / "real", LOGS / "newest"]
     (LOGS / "CTestTestfile.cmake").write_text("".join(f"subdirs([==[{folder}]==])\n" for folder in folders))
     started = time.monotonic()
     step("lint", ctest(LOGS / "lint"), 3)
