@@ -161,6 +161,11 @@ class ParquetEncoder final : public Encoder {
 std::shared_ptr<arrow::DataType> WithIds(const std::shared_ptr<arrow::DataType>& type,
                                          record::ColumnId column, int32_t* number) {
   if (record::CountFields(*type) == 0) return type;
+  if (type->id() == arrow::Type::MAP) {
+    const auto& map = static_cast<const arrow::MapType&>(*type);
+    auto key = WithIds(map.key_type(), column, number);
+    return arrow::map(std::move(key), WithIds(map.item_type(), column, number));
+  }
   arrow::FieldVector fields;
   for (const auto& field : type->fields()) {
     std::shared_ptr<const arrow::KeyValueMetadata> metadata;
@@ -172,8 +177,7 @@ std::shared_ptr<arrow::DataType> WithIds(const std::shared_ptr<arrow::DataType>&
                                   field->nullable(), std::move(metadata)));
   }
   if (type->id() == arrow::Type::STRUCT) return arrow::struct_(std::move(fields));
-  if (type->id() == arrow::Type::LIST) return arrow::list(fields[0]);
-  return std::make_shared<arrow::MapType>(fields[0]);
+  return arrow::list(fields[0]);
 }
 
 }  // namespace
