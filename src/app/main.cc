@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "app/command_line.h"
+#include "app/memory.h"
 #include "pipeline/exit_code.h"
 
 namespace {
@@ -33,6 +34,7 @@ void OpenStandardStreams() {
 }  // namespace
 
 int main(int count, char** arguments) {
+  freshet::app::SetUpMemory();
   OpenStandardStreams();
   if (count < 2 || std::string_view(arguments[1]) != "worker") EndOnInterrupt();
   return freshet::app::Main(count, arguments);
