@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/postgres/copy.h"
 
+#include <cstring>
+
 #include "record/arrow_status.h"
+#include "sources/postgres/values.h"
 
 namespace freshet::sources::postgres {
 namespace {
 
 constexpr std::string_view kSignature("PGCOPY\n\377\r\n\0", 11);
-constexpr int64_t kReserveRows = 4096;
+/// A block is decoded when it holds this much; a longer row makes it grow.
+constexpr size_t kBlockBytes = 128 * 1024;
+/// Between the fields of one column and the next: not a power of two, so that the fields of one row
+/// don't fall on the same lines of the cache.
+constexpr size_t kFieldStride = kCopyBlockRows + 8;
 
 Status Bad(std::string_view what) {
   return Error(ErrorClass::SOURCE_PROTOCOL, "binary COPY data is not in its format: {}", what);
@@ -17,28 +24,33 @@ Status Bad(std::string_view what) {
 
 CopyDecoder::CopyDecoder(std::shared_ptr<arrow::Schema> schema,
                          const std::vector<ColumnType>& types)
-    : schema_(std::move(schema)) {
+    : schema_(std::move(schema)),
+      block_(kBlockBytes + kCopyBlockPad),
+      fields_(types.size() * kFieldStride) {
   columns_.reserve(types.size());
-  for (const auto& type : types) columns_.emplace_back(type);
+  for (const auto& type : types) columns_.push_back(CopyColumn::Make(type));
 }
 
 Status CopyDecoder::Take(std::string_view message) {
   bytes_ += message.size();
-  if (!begun_) {
-    // Signature, flags(4), length of an extension(4), the extension.
-    if (message.size() < kSignature.size() + 8 || !message.starts_with(kSignature)) {
-      return Bad("no signature");
-    }
-    auto extension = LoadBigEndian<uint32_t>(message.data() + kSignature.size() + 4);
-    message.remove_prefix(kSignature.size() + 8);
-    if (extension > message.size()) return Bad("header cut short");
-    message.remove_prefix(extension);
-    begun_ = true;
-  }
+  if (!begun_) FRESHET_CHECK_OK(TakeHeader(&message));
   while (!message.empty()) {
     if (ended_) return Bad("data after its end");
     FRESHET_CHECK_OK(TakeRow(&message));
   }
+  return Status::Ok();
+}
+
+/// Signature, flags(4), length of an extension(4), the extension.
+Status CopyDecoder::TakeHeader(std::string_view* message) {
+  if (message->size() < kSignature.size() + 8 || !message->starts_with(kSignature)) {
+    return Bad("no signature");
+  }
+  auto extension = LoadBigEndian<uint32_t>(message->data() + kSignature.size() + 4);
+  message->remove_prefix(kSignature.size() + 8);
+  if (extension > message->size()) return Bad("header cut short");
+  message->remove_prefix(extension);
+  begun_ = true;
   return Status::Ok();
 }
 
@@ -50,53 +62,65 @@ Status CopyDecoder::TakeRow(std::string_view* message) {
     ended_ = true;
     return Status::Ok();
   }
-  if (static_cast<size_t>(count) != columns_.size()) return Bad("wrong number of columns");
-  if (rows_ == reserved_) {
-    for (auto& column : columns_) FRESHET_CHECK_OK(column.Reserve(kReserveRows));
-    reserved_ += kReserveRows;
-  }
-  const char* at = message->data();
-  const char* end = at + message->size();
-  for (size_t i = 0; i < columns_.size(); ++i) {
+  if (static_cast<size_t>(count) != width()) return Bad("wrong number of columns");
+  const char* const begin = message->data();
+  const char* const end = begin + message->size();
+  const char* at = begin;
+  CopyField* field = fields_.data() + block_rows_;
+  for (size_t i = 0; i < width(); ++i, field += kFieldStride) {
     if (end - at < 4) return Bad("row cut short");
     auto length = LoadBigEndian<int32_t>(at);
     at += 4;
-    if (length == -1) {
-      columns_[i].AppendNull();
-      continue;
-    }
+    *field = {static_cast<uint32_t>(block_bytes_ + static_cast<size_t>(at - begin)), length};
+    if (length == -1) continue;
     if (length < 0 || end - at < length) return Bad("value cut short");
-    if (!columns_[i].AppendBinary({at, static_cast<size_t>(length)})) {
-      const auto& field = *schema_->field(static_cast<int>(i));
-      if (HasFields(*field.type())) {
-        return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED,
-                     "a value has other fields than its column's type had: {}", field.name());
-      }
-      return Bad(fmt::format("value of column {}", field.name()));
-    }
     at += length;
   }
-  message->remove_prefix(static_cast<size_t>(at - message->data()));
+  const auto size = static_cast<size_t>(at - begin);
+  if (block_bytes_ + size + kCopyBlockPad > block_.size()) {
+    block_.resize(block_bytes_ + size + kCopyBlockPad);
+  }
+  std::memcpy(block_.data() + block_bytes_, begin, size);
+  message->remove_prefix(size);
+  block_bytes_ += size;
+  ++block_rows_;
   ++rows_;
+  bool full = block_rows_ == kCopyBlockRows || block_bytes_ >= kBlockBytes;
+  return full ? DecodeBlock() : Status::Ok();
+}
+
+Status CopyDecoder::DecodeBlock() {
+  for (size_t i = 0; i < width(); ++i) {
+    Status status =
+        columns_[i]->Append(block_.data(), fields_.data() + i * kFieldStride, block_rows_);
+    if (status.ok()) continue;
+    const auto& field = *schema_->field(static_cast<int>(i));
+    if (status.Is(ErrorClass::SOURCE_PROTOCOL) && HasFields(*field.type())) {
+      return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED,
+                   "a value has other fields than its column's type had: {}", field.name());
+    }
+    return std::move(status).With("column", field.name());
+  }
+  block_rows_ = block_bytes_ = 0;
   return Status::Ok();
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> CopyDecoder::Finish() {
+  FRESHET_CHECK_OK(DecodeBlock());
   arrow::ArrayVector arrays;
   for (auto& column : columns_) {
-    FRESHET_TRY(auto array, column.Finish());
+    FRESHET_TRY(auto array, column->Finish());
     arrays.push_back(std::move(array));
   }
   auto batch = arrow::RecordBatch::Make(schema_, rows_, std::move(arrays));
   rows_ = 0;
-  reserved_ = 0;
   bytes_ = 0;
   return batch;
 }
 
 int64_t CopyDecoder::values_nulled() const {
   int64_t sum = 0;
-  for (const auto& column : columns_) sum += column.values_nulled();
+  for (const auto& column : columns_) sum += column->values_nulled();
   return sum;
 }
 

@@ -8,18 +8,22 @@
 #include <vector>
 
 #include "base/status.h"
-#include "sources/postgres/decode.h"
+#include "sources/postgres/copy_column.h"
 
 namespace freshet::sources::postgres {
 
 /// Turns the data of `COPY … TO STDOUT (FORMAT binary)` into batches. One thread at a time.
+///
+///   Take    a row's bytes go into the block, and where each value lies beside them
+///   block full, or Finish: column by column, the block's values into the column's array
+///
 /// Source: PostgreSQL, "COPY", "Binary Format".
 class CopyDecoder {
  public:
   CopyDecoder(std::shared_ptr<arrow::Schema> schema, const std::vector<ColumnType>& types);
 
   /// Take one CopyData message: whole rows, the header before the first, the trailer after the
-  /// last.
+  /// last. A bad value may be told by a later call.
   /// Errors: SOURCE_PROTOCOL, SHAPE_CHANGE_UNSUPPORTED (a composite has other fields).
   Status Take(std::string_view message);
   /// Rows and bytes collected for the next batch.
@@ -31,12 +35,20 @@ class CopyDecoder {
   int64_t values_nulled() const;
 
  private:
+  Status TakeHeader(std::string_view* message);
   Status TakeRow(std::string_view* message);
+  Status DecodeBlock();
+  size_t width() const { return columns_.size(); }
 
   std::shared_ptr<arrow::Schema> schema_;
-  std::vector<ColumnDecoder> columns_;
+  std::vector<std::unique_ptr<CopyColumn>> columns_;
+  // The block: rows not decoded yet.
+  std::vector<char> block_;
+  size_t block_bytes_ = 0;
+  size_t block_rows_ = 0;
+  std::vector<CopyField> fields_;  // column by column
+
   int64_t rows_ = 0;
-  int64_t reserved_ = 0;
   size_t bytes_ = 0;
   bool begun_ = false;
   bool ended_ = false;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <limits>
 
 namespace freshet::sources::postgres {
@@ -38,6 +39,16 @@ int64_t DaysOf(int64_t year, int64_t month, int64_t day) {
   int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
   int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146'097 + day_of_era - 719'468;
+}
+
+/// The two digits of every byte.
+constexpr std::array<char, 512> HexPairs() {
+  std::array<char, 512> pairs{};
+  for (size_t i = 0; i < 256; ++i) {
+    pairs[2 * i] = "0123456789abcdef"[i >> 4];
+    pairs[2 * i + 1] = "0123456789abcdef"[i & 0xF];
+  }
+  return pairs;
 }
 
 /// Takes characters off the front of a text.
@@ -106,6 +117,38 @@ bool ScanEraAndEnd(Scanner* scanner, int64_t* year) {
   return scanner->done();
 }
 
+/// Read the digit groups of a binary numeric as its unscaled value. REQUIRES: as many groups as it
+/// says; Integer holds precision digits.
+template <typename Integer>
+Parsed ParseMagnitude(std::string_view bytes, int precision, int scale, Integer* value) {
+  const int count = LoadBigEndian<uint16_t>(bytes.data());
+  const int weight = LoadBigEndian<int16_t>(bytes.data() + 2);
+  // The value is the sum of group * 10000^(weight - i); the unscaled one has `exponent` more
+  // decimal places at group i.
+  Integer magnitude = 0;
+  int exponent = 4 * weight + scale;
+  for (int i = 0; i < count; ++i, exponent -= 4) {
+    auto group = LoadBigEndian<uint16_t>(bytes.data() + 8 + 2 * i);
+    if (group > 9999) return Parsed::kBad;
+    if (magnitude == 0 && group == 0) continue;
+    if (exponent <= -4) break;
+    if (exponent >= 0) {
+      // Checked at the first group that counts: from there on no more digits than the precision can
+      // come.
+      int digits = group > 999 ? 4 : group > 99 ? 3 : group > 9 ? 2 : 1;
+      if (magnitude == 0 && exponent + digits > precision) return Parsed::kUnholdable;
+      magnitude = magnitude * 10'000 + group;
+    } else {
+      const auto dropped = static_cast<unsigned>(PowerOfTen(-exponent));
+      magnitude = magnitude * static_cast<Integer>(PowerOfTen(4 + exponent)) + group / dropped;
+    }
+    if (i + 1 == count && exponent > 0) magnitude *= static_cast<Integer>(PowerOfTen(exponent));
+  }
+  if (magnitude >= static_cast<Integer>(PowerOfTen(precision))) return Parsed::kUnholdable;
+  *value = magnitude;
+  return Parsed::kValue;
+}
+
 }  // namespace
 
 Parsed ParseBinaryDate(std::string_view bytes, int32_t* days) {
@@ -131,36 +174,22 @@ Parsed ParseBinaryTimestamp(std::string_view bytes, int64_t* micros) {
 Parsed ParseBinaryNumeric(std::string_view bytes, int32_t precision, int32_t scale,
                           arrow::Decimal128* value) {
   if (bytes.size() < 8) return Parsed::kBad;
-  int count = LoadBigEndian<uint16_t>(bytes.data());
-  int weight = LoadBigEndian<int16_t>(bytes.data() + 2);
   auto sign = LoadBigEndian<uint16_t>(bytes.data() + 4);
-  if (bytes.size() != 8 + 2 * static_cast<size_t>(count)) return Parsed::kBad;
+  if (bytes.size() != 8 + 2 * static_cast<size_t>(LoadBigEndian<uint16_t>(bytes.data())))
+    return Parsed::kBad;
   if (sign == 0xC000 || sign == 0xD000 || sign == 0xF000) return Parsed::kUnholdable;
   if (sign != 0 && sign != 0x4000) return Parsed::kBad;
-  // The value is the sum of group * 10000^(weight - i); the unscaled one has `exponent` more
-  // decimal places at group i.
-  Int128 magnitude = 0;
-  int exponent = 4 * weight + scale;
-  for (int i = 0; i < count; ++i, exponent -= 4) {
-    auto group = LoadBigEndian<uint16_t>(bytes.data() + 8 + 2 * i);
-    if (group > 9999) return Parsed::kBad;
-    if (magnitude == 0 && group == 0) continue;
-    if (exponent <= -4) break;
-    if (exponent >= 0) {
-      // Checked at the first group that counts: from there on no more digits than the precision can
-      // come.
-      int digits = group > 999 ? 4 : group > 99 ? 3 : group > 9 ? 2 : 1;
-      if (magnitude == 0 && exponent + digits > precision) return Parsed::kUnholdable;
-      magnitude = magnitude * 10'000 + group;
-    } else {
-      magnitude =
-          magnitude * PowerOfTen(4 + exponent) + group / static_cast<int>(PowerOfTen(-exponent));
-    }
-    if (i + 1 == count && exponent > 0) magnitude *= PowerOfTen(exponent);
+  // Up to 18 digits, and four more on their way, fit in half the bits.
+  if (precision <= 18) {
+    int64_t magnitude = 0;
+    auto parsed = ParseMagnitude(bytes, precision, scale, &magnitude);
+    if (parsed == Parsed::kValue) *value = arrow::Decimal128(sign == 0 ? magnitude : -magnitude);
+    return parsed;
   }
-  if (magnitude >= PowerOfTen(precision)) return Parsed::kUnholdable;
-  *value = ToDecimal(magnitude, sign == 0x4000);
-  return Parsed::kValue;
+  Int128 magnitude = 0;
+  auto parsed = ParseMagnitude(bytes, precision, scale, &magnitude);
+  if (parsed == Parsed::kValue) *value = ToDecimal(magnitude, sign == 0x4000);
+  return parsed;
 }
 
 Parsed ParseTextDate(std::string_view text, int32_t* days) {
@@ -250,13 +279,12 @@ size_t FormatBinaryTime(std::string_view bytes, char* to) {
 }
 
 size_t FormatBinaryUuid(std::string_view bytes, char* to) {
-  static constexpr char kDigits[] = "0123456789abcdef";
+  static constexpr auto kPairs = HexPairs();
   if (bytes.size() != 16) return 0;
   for (size_t i = 0; i < 16; ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) *to++ = '-';
-    auto byte = static_cast<unsigned char>(bytes[i]);
-    *to++ = kDigits[byte >> 4];
-    *to++ = kDigits[byte & 0xF];
+    std::memcpy(to, kPairs.data() + 2 * static_cast<unsigned char>(bytes[i]), 2);
+    to += 2;
   }
   return 36;
 }

@@ -23,11 +23,12 @@ enum class Parsed : uint8_t {
 /// Read a big-endian number. REQUIRES: sizeof(T) readable bytes.
 template <typename T>
 T LoadBigEndian(const char* from) {
-  std::make_unsigned_t<T> raw = 0;
-  for (size_t i = 0; i < sizeof(T); ++i) {
-    raw = static_cast<std::make_unsigned_t<T>>(static_cast<uint64_t>(raw) << 8 |
-                                               static_cast<unsigned char>(from[i]));
-  }
+  static_assert(std::endian::native == std::endian::little);
+  std::make_unsigned_t<T> raw;
+  std::memcpy(&raw, from, sizeof(T));
+  if constexpr (sizeof(T) == 2) raw = __builtin_bswap16(raw);
+  if constexpr (sizeof(T) == 4) raw = __builtin_bswap32(raw);
+  if constexpr (sizeof(T) == 8) raw = __builtin_bswap64(raw);
   return static_cast<T>(raw);
 }
 
