@@ -7,6 +7,9 @@
 
 #include "base/limits.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 namespace freshet::parquet {
 namespace {
 
@@ -22,7 +25,10 @@ class ValueHash {
       width_ = static_cast<size_t>(type.bit_width() / 8);
   }
   bool supported() const { return strings_ || width_ > 0; }
-  size_t operator()(int64_t row) const { return std::hash<std::string_view>{}(Bytes(row)); }
+  uint64_t operator()(int64_t row) const {
+    const std::string_view bytes = Bytes(row);
+    return XXH3_64bits(bytes.data(), bytes.size());
+  }
   size_t bytes(int64_t row) const { return strings_ ? Bytes(row).size() + 4 : width_; }
 
  private:
@@ -37,6 +43,38 @@ class ValueHash {
   const arrow::Array& array_;
   bool strings_ = false;
   size_t width_ = 0;
+};
+
+/// How often each of at most kDictionarySampleRows hashes was seen: once, or more. Open addressing;
+/// a slot is a hash with its lowest bit saying which.
+class SeenHashes {
+ public:
+  enum class Times : uint8_t { kFirst, kSecond, kMore };
+  bool full() const { return used_ > kSlots / 4 * 3; }
+  /// REQUIRES: !full().
+  Times Add(uint64_t hash) {
+    hash = std::max<uint64_t>(hash & ~kTwice, 2);  // 0 is a free slot
+    for (size_t i = hash >> (64 - kBits);; i = (i + 1) % kSlots) {
+      if (slots_[i] == 0) {
+        ++used_;
+        slots_[i] = hash;
+        return Times::kFirst;
+      }
+      if ((slots_[i] & ~kTwice) != hash) continue;
+      const bool known = (slots_[i] & kTwice) != 0;
+      slots_[i] |= kTwice;
+      return known ? Times::kMore : Times::kSecond;
+    }
+  }
+
+ private:
+  static constexpr uint64_t kTwice = 1;
+  // Twice the largest sample (a step is rounded down), and a power of two.
+  static constexpr int kBits =
+      std::bit_width(static_cast<uint64_t>(limits::kDictionarySampleRows)) + 1;
+  static constexpr size_t kSlots = size_t{1} << kBits;
+  std::vector<uint64_t> slots_ = std::vector<uint64_t>(kSlots, 0);
+  size_t used_ = 0;
 };
 
 struct Sample {
@@ -62,24 +100,29 @@ Sample Take(const Chunks& chunks) {
   const int64_t stride = std::max<int64_t>(1, total / limits::kDictionarySampleRows);
   // steps of uneven length (a xorshift), else a periodic column shows a few of its values only
   uint64_t noise = 1;
-  std::unordered_map<size_t, bool> seen;  // hash → more than once
+  SeenHashes seen;
+  int64_t row = 0;  // of the chunk, which the last one's step may have reached into
   for (const auto& chunk : chunks) {
     const ValueHash hash(*chunk);
     if (!hash.supported()) return {.supported = false};
     sample.rows += chunk->length() - chunk->null_count();
-    for (int64_t row = 0; row < chunk->length(); row += Step(stride, &noise)) {
+    for (; row < chunk->length() && !seen.full(); row += Step(stride, &noise)) {
       if (chunk->IsNull(row)) continue;
       ++sample.sampled;
       sample.bytes += static_cast<int64_t>(hash.bytes(row));
-      auto [place, fresh] = seen.try_emplace(hash(row), false);
-      if (fresh) {
-        ++sample.distinct;
-        ++sample.once;
-      } else if (!place->second) {
-        place->second = true;
-        --sample.once;
+      switch (seen.Add(hash(row))) {
+        case SeenHashes::Times::kFirst:
+          ++sample.distinct;
+          ++sample.once;
+          break;
+        case SeenHashes::Times::kSecond:
+          --sample.once;
+          break;
+        case SeenHashes::Times::kMore:
+          break;
       }
     }
+    row = std::max<int64_t>(0, row - chunk->length());
   }
   return sample;
 }
