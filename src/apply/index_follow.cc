@@ -21,7 +21,8 @@ class Follower {
       return Status::Ok();
     }
     FRESHET_TRY(auto known, Known(mark, target));
-    if (known == nullptr) FRESHET_CHECK_OK(index_->Reset(flow_));
+    // Without a mark there are no entries, and an index that is new stays free of deletions.
+    if (known == nullptr && mark) FRESHET_CHECK_OK(index_->Reset(flow_));
     for (const auto& [path, file] : target.files) {
       if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "indexing was stopped");
       FRESHET_TRY(bool needed, Needed(known.get(), file));

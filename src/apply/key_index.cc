@@ -9,9 +9,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <numeric>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -32,6 +35,10 @@ constexpr char kEntry = 'k';
 constexpr char kFlowEnd = '~';
 constexpr size_t kHashBytes = 16;
 constexpr size_t kAddressBytes = 12;
+/// Files a look-up may have to ask, each by its filter first, before they are merged.
+constexpr int kSortedRunsMax = 6;
+/// A file of this many has a filter of 640 KiB.
+constexpr size_t kWholeFilterEntriesMax = 512 * 1024;
 constexpr std::string_view kDamagedFile = "DAMAGED";
 
 void PutBigEndian(uint64_t value, int bytes, std::string* out) {
@@ -53,34 +60,70 @@ std::string Prefix(const record::FlowId& flow, char kind) {
   return key;
 }
 
-void PutHash(const KeyHash& hash, std::string* out) {
-  PutBigEndian(hash.high, 8, out);
-  PutBigEndian(hash.low, 8, out);
+/// REQUIRES: kHashBytes writable.
+void PutHash(const KeyHash& hash, char* to) {
+  const uint64_t high = __builtin_bswap64(hash.high), low = __builtin_bswap64(hash.low);
+  std::memcpy(to, &high, sizeof high);
+  std::memcpy(to + sizeof high, &low, sizeof low);
 }
 
-void PutAddress(const RowAddress& address, std::string* out) {
-  PutBigEndian(address.file, 8, out);
-  PutBigEndian(address.row, 4, out);
+/// REQUIRES: kAddressBytes writable.
+void PutAddress(const RowAddress& address, char* to) {
+  const uint64_t file = __builtin_bswap64(address.file);
+  const uint32_t row = __builtin_bswap32(address.row);
+  std::memcpy(to, &file, sizeof file);
+  std::memcpy(to + sizeof file, &row, sizeof row);
+}
+
+/// Sort by key; equal ones stay in their order. Hashes are spread evenly, so that one pass by their
+/// first bits leaves parts that fit in a core's cache.
+std::vector<IndexEntry> SortedByKey(std::vector<IndexEntry> entries) {
+  constexpr int kBits = 11;
+  auto by_key = [](const IndexEntry& a, const IndexEntry& b) { return a.key < b.key; };
+  if (entries.size() < (size_t{4} << kBits)) {
+    std::stable_sort(entries.begin(), entries.end(), by_key);
+    return entries;
+  }
+  auto part_of = [](const IndexEntry& entry) { return entry.key.high >> (64 - kBits); };
+  std::vector<size_t> ends((size_t{1} << kBits) + 1, 0);  // first of each part, then its end
+  for (const auto& entry : entries) ++ends[part_of(entry) + 1];
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  std::vector<IndexEntry> sorted(entries.size());
+  for (const auto& entry : entries) sorted[ends[part_of(entry)]++] = entry;
+  auto first = sorted.begin();
+  for (size_t part = 0; part + 1 < ends.size(); ++part) {
+    auto end = sorted.begin() + static_cast<std::ptrdiff_t>(ends[part]);
+    std::stable_sort(first, end, by_key);
+    first = end;
+  }
+  return sorted;
 }
 
 RowAddress GetAddress(const rocksdb::Slice& from) {
   return {GetBigEndian(from.data(), 8), static_cast<uint32_t>(GetBigEndian(from.data() + 8, 4))};
 }
 
-rocksdb::Options OptionsOf() {
+/// `whole`: filter and index in one block each, which costs a look-up least. They must fit in the
+/// cache, so the large files that merging makes have theirs in parts.
+std::shared_ptr<rocksdb::TableFactory> TableOf(const std::shared_ptr<rocksdb::Cache>& cache,
+                                               bool whole) {
   rocksdb::BlockBasedTableOptions table;
-  // Few shards: RocksDB's default of 1 MiB each holds no filter whole, and a filter that is not
-  // held is read and checked again for every batch of look-ups. In parts a filter of any size is
-  // held where it is used.
-  table.block_cache = rocksdb::NewLRUCache(limits::kIndexCacheBytesMax, /*num_shard_bits=*/2);
-  table.partition_filters = true;
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.block_cache = cache;
+  table.partition_filters = !whole;
+  table.index_type = whole ? rocksdb::BlockBasedTableOptions::kBinarySearch
+                           : rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   table.metadata_block_size = 32 * limits::kKiB;
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.format_version = 5;
   table.block_size = 8 * limits::kKiB;
+  return std::shared_ptr<rocksdb::TableFactory>(rocksdb::NewBlockBasedTableFactory(table));
+}
+
+/// The cache has few shards: RocksDB's default of 1 MiB each holds no filter whole, and a filter
+/// that is not held is read and checked again for every batch of look-ups.
+rocksdb::Options OptionsOf(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::Options options;
   options.create_if_missing = true;
   options.compression = rocksdb::kNoCompression;  // hashes do not compress
@@ -88,9 +131,14 @@ rocksdb::Options OptionsOf() {
   options.max_write_buffer_number = 2;
   options.max_open_files = 256;
   options.max_background_jobs = 1;
+  // Hashes are spread evenly, so each ingested file overlaps all of the index: merging by levels
+  // would write the whole table's entries again every few commits. Universal merges files of like
+  // size, and the whole only when the newer files hold twice as much.
+  options.compaction_style = rocksdb::kCompactionStyleUniversal;
+  options.level0_file_num_compaction_trigger = kSortedRunsMax;
   options.keep_log_file_num = 2;
   options.info_log_level = rocksdb::WARN_LEVEL;
-  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.table_factory = TableOf(cache, /*whole=*/false);
   return options;
 }
 
@@ -99,6 +147,7 @@ rocksdb::Options OptionsOf() {
 class RocksIndex final : public KeyIndex {
  public:
   explicit RocksIndex(std::string directory) : directory_(std::move(directory)) {}
+  ~RocksIndex() override;
 
   Result<std::optional<Mark>> Version(const record::FlowId& flow) override;
   Status Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries,
@@ -126,9 +175,20 @@ class RocksIndex final : public KeyIndex {
                                                            rocksdb::DB* db);
 
   const std::string directory_;
+  const std::shared_ptr<rocksdb::Cache> cache_ =
+      rocksdb::NewLRUCache(limits::kIndexCacheBytesMax, /*num_shard_bits=*/2);
   std::mutex mutex_;
   std::unique_ptr<rocksdb::DB> db_;  // guarded by mutex_ until set, then fixed
 };
+
+/// A merge that runs is lost when its database closes. Where runs have been too short for any to
+/// end, this one waits, or files would only ever be added.
+RocksIndex::~RocksIndex() {
+  std::string files;
+  bool starved = db_ != nullptr && db_->GetProperty("rocksdb.num-files-at-level0", &files) &&
+                 std::atoi(files.c_str()) >= 2 * kSortedRunsMax;
+  if (starved && db_->PauseBackgroundWork().ok()) (void)db_->ContinueBackgroundWork();
+}
 
 Status RocksIndex::Check(const rocksdb::Status& status) {
   if (status.ok()) return Status::Ok();
@@ -154,12 +214,12 @@ Result<rocksdb::DB*> RocksIndex::OpenLocked() {
         .With("path", directory_);
   }
   rocksdb::DB* db = nullptr;
-  auto status = rocksdb::DB::Open(OptionsOf(), directory_, &db);
+  auto status = rocksdb::DB::Open(OptionsOf(cache_), directory_, &db);
   if (!status.ok() && !status.IsIOError() && !status.IsNoSpace()) {
     spdlog::warn("throwing away the damaged key index {}: {}", directory_, status.ToString());
     fs::remove_all(directory_, error);
     fs::create_directories(directory_, error);
-    status = rocksdb::DB::Open(OptionsOf(), directory_, &db);
+    status = rocksdb::DB::Open(OptionsOf(cache_), directory_, &db);
   }
   FRESHET_CHECK_OK(Check(status));
   db_.reset(db);
@@ -196,14 +256,14 @@ rocksdb::Status RocksIndex::WriteEntries(const record::FlowId& flow, bool keyles
   auto status = writer->Put(Prefix(flow, kMark), value);
   std::string key = Prefix(flow, kEntry);
   const size_t prefix = key.size();
+  key.resize(prefix + kHashBytes + (keyless ? kAddressBytes : 0));
+  char address[kAddressBytes];
   for (size_t i = 0; i < entries.size() && status.ok(); ++i) {
     bool same = i + 1 < entries.size() && entries[i + 1].key == entries[i].key;
     if (same && (!keyless || entries[i + 1].address == entries[i].address)) continue;
-    key.resize(prefix);
-    value.clear();
-    PutHash(entries[i].key, &key);
-    PutAddress(entries[i].address, keyless ? &key : &value);
-    status = writer->Put(key, value);
+    PutHash(entries[i].key, key.data() + prefix);
+    PutAddress(entries[i].address, keyless ? key.data() + prefix + kHashBytes : address);
+    status = writer->Put(key, keyless ? rocksdb::Slice() : rocksdb::Slice(address, kAddressBytes));
   }
   return status;
 }
@@ -212,7 +272,10 @@ Status RocksIndex::IngestFile(const record::FlowId& flow, bool keyless,
                               const std::vector<IndexEntry>& entries, const Mark& mark,
                               rocksdb::DB* db) {
   std::string path = (fs::path(directory_) / ("ingest-" + RandomHex(8))).string();
-  rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), db->GetOptions());
+  rocksdb::Options file = db->GetOptions();
+  if (entries.size() <= kWholeFilterEntriesMax)
+    file.table_factory = TableOf(cache_, /*whole=*/true);
+  rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), file);
   FRESHET_CHECK_OK(Check(writer.Open(path)));
   FRESHET_CHECK_OK(Check(WriteEntries(flow, keyless, entries, mark, &writer)));
   FRESHET_CHECK_OK(Check(writer.Finish()));
@@ -230,8 +293,7 @@ Status RocksIndex::Ingest(const record::FlowId& flow, bool keyless, std::vector<
       return std::tie(a.key, a.address) < std::tie(b.key, b.address);
     });
   } else {  // of one key's entries the last given wins
-    std::stable_sort(entries.begin(), entries.end(),
-                     [](const IndexEntry& a, const IndexEntry& b) { return a.key < b.key; });
+    entries = SortedByKey(std::move(entries));
   }
   if (entries.size() >= limits::kIndexIngestEntriesMin) {
     return IngestFile(flow, keyless, entries, mark, db);
@@ -256,13 +318,10 @@ Result<std::vector<std::vector<RowAddress>>> RocksIndex::FindKeyed(const std::st
   const size_t width = prefix.size() + kHashBytes;
   for (size_t first = 0; first < keys.size(); first += kBatch) {
     auto part = keys.subspan(first, std::min(kBatch, keys.size() - first));
-    bytes.clear();
-    bytes.reserve(part.size() * width);
-    for (const auto& key : part) {
-      bytes += prefix;
-      PutHash(key, &bytes);
-    }
+    bytes.resize(part.size() * width);
     for (size_t i = 0; i < part.size(); ++i) {
+      prefix.copy(bytes.data() + i * width, prefix.size());
+      PutHash(part[i], bytes.data() + i * width + prefix.size());
       slices[i] = rocksdb::Slice(bytes.data() + i * width, width);
       values[i].Reset();
     }
@@ -283,10 +342,9 @@ Result<std::vector<std::vector<RowAddress>>> RocksIndex::FindKeyless(const std::
                                                                      rocksdb::DB* db) {
   std::vector<std::vector<RowAddress>> found(keys.size());
   std::unique_ptr<rocksdb::Iterator> iterator(db->NewIterator({}));
-  std::string key = prefix;
+  std::string key = prefix + std::string(kHashBytes, '\0');
   for (size_t i = 0; i < keys.size(); ++i) {
-    key.resize(prefix.size());
-    PutHash(keys[i], &key);
+    PutHash(keys[i], key.data() + prefix.size());
     for (iterator->Seek(key); iterator->Valid() && iterator->key().starts_with(key);
          iterator->Next()) {
       if (iterator->key().size() != key.size() + kAddressBytes) continue;

@@ -92,6 +92,40 @@ TEST_F(KeyIndexTest, AFileIsIngestedWithItsMarkAndSurvivesACrash) {
   fs::remove_all(copy);
 }
 
+TEST_F(KeyIndexTest, TheNewestAddressOfAKeyWinsInALargeFileToo) {
+  auto entries = Entries(limits::kIndexIngestEntriesMin, 1);
+  auto newer = Entries(limits::kIndexIngestEntriesMin, 2);
+  entries.insert(entries.end(), newer.begin(), newer.end());
+  auto index = Open();
+  ASSERT_TRUE(index->Ingest(flow_, false, entries, {1, "l"}).ok());
+  std::vector<KeyHash> keys;
+  for (const auto& entry : newer) keys.push_back(entry.key);
+  auto found = index->Find(flow_, false, keys).value();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    ASSERT_EQ(found[i], (std::vector<RowAddress>{newer[i].address}));
+  }
+}
+
+/// Each run adds two files and ends at once, which cancels the merge it began.
+TEST_F(KeyIndexTest, FilesStayFewHoweverShortTheRuns) {
+  constexpr uint64_t kRuns = 15;
+  for (uint64_t run = 1; run <= kRuns; ++run) {
+    auto index = Open();
+    for (uint64_t file : {2 * run, 2 * run + 1}) {
+      auto version = static_cast<int64_t>(file);
+      auto entries = Entries(limits::kIndexIngestEntriesMin, file);
+      ASSERT_TRUE(index->Ingest(flow_, false, std::move(entries), {version, "l"}).ok());
+    }
+  }
+  int64_t files = 0;
+  for (const auto& entry : fs::directory_iterator(directory_))
+    files += entry.path().extension() == ".sst" ? 1 : 0;
+  EXPECT_LT(files, 20);
+  auto expected = Entries(limits::kIndexIngestEntriesMin, 2 * kRuns + 1);
+  auto found = Open()->Find(flow_, false, {&expected[5].key, 1}).value();
+  EXPECT_EQ(found[0], (std::vector<RowAddress>{expected[5].address}));
+}
+
 TEST_F(KeyIndexTest, ResetForgetsOneFlowOnly) {
   auto index = Open();
   KeyHash key{0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF};
