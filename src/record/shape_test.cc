@@ -14,7 +14,7 @@ namespace {
 
 TableShape ShapeOf(arrow::FieldVector fields) {
   TableShape shape{
-      TableId("16384"), {"public", "orders"}, 1, arrow::schema(std::move(fields)), {}, {}};
+      TableId("16384"), {"public", "orders"}, 1, arrow::schema(std::move(fields)), {}, {}, {}};
   for (int i = 0; i < shape.width(); ++i) shape.ids.emplace_back(i + 1);
   if (shape.width() > 0) shape.key = {0};
   return shape;
