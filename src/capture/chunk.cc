@@ -96,4 +96,20 @@ ChunkResult ReadChunk(const ChunkTask& task, staging::StagingWriter* writer,
   return result;
 }
 
+int64_t EstimatedRows(const std::vector<sources::Chunk>& chunks) {
+  int64_t rows = 0;
+  for (const auto& chunk : chunks) {
+    if (chunk.rows_estimated < 0) return -1;
+    rows += chunk.rows_estimated;
+  }
+  return rows;
+}
+
+std::vector<std::string> TextsOf(const std::vector<sources::Chunk>& chunks) {
+  std::vector<std::string> texts;
+  texts.reserve(chunks.size());
+  for (const auto& chunk : chunks) texts.push_back(chunk.text);
+  return texts;
+}
+
 }  // namespace freshet::capture

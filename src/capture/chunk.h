@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "sources/source.h"
@@ -39,5 +40,10 @@ struct ChunkResult {
 /// Errors: SNAPSHOT_STALE, CANCELLED, the source's, the store's.
 ChunkResult ReadChunk(const ChunkTask& task, staging::StagingWriter* writer,
                       store::FileStore* store, const std::stop_token& stop);
+
+/// Return the rows of a plan by the source's estimates; -1: of some it has none.
+int64_t EstimatedRows(const std::vector<sources::Chunk>& chunks);
+/// Return a plan as a manifest keeps it.
+std::vector<std::string> TextsOf(const std::vector<sources::Chunk>& chunks);
 
 }  // namespace freshet::capture

@@ -33,6 +33,7 @@ class Capture {
         options_(options),
         tables_(context_),
         discovery_(context_, &tables_, options.selects),
+        own_holder_(context_.source),
         cursor_(writer_->checkpoint().cursor),
         committed_at_(writer_->checkpoint().committed_at) {}
 
@@ -46,11 +47,12 @@ class Capture {
     tables_.TakeChanged();
     if (cursor_.text.empty()) cursor_ = stream_->Start();
     fence_.emplace(stream_.get());
-    snapshots_.emplace(context_, &tables_, &*fence_, options_.snapshot_readers);
+    snapshots_.emplace(context_, &tables_, &*fence_, holder(), options_.snapshot_readers);
     for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
-    for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
     FRESHET_CHECK_OK(ExpectDrops(found.missing));
-    snapshots_->AbandonUnended();
+    FRESHET_CHECK_OK(snapshots_->ReadOn());
+    // After it: a snapshot that was read on may have to start again.
+    for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
     MonotonicTime now = context_.clock->Now();
     discover_at_ = now + limits::kDiscoverInterval;
     // Also in a run that ends within the interval.
@@ -76,6 +78,8 @@ class Capture {
   }
 
  private:
+  SnapshotHolder* holder() { return options_.holder != nullptr ? options_.holder : &own_holder_; }
+
   /// Wishes, new tables, expiry: whichever is due.
   Status LookAround() {
     MonotonicTime now = context_.clock->Now();
@@ -304,6 +308,7 @@ class Capture {
     FRESHET_TRY(record::SegmentNumber number, writer_->Seal(cursor_, committed_at_));
     sealed_at_ = context_.clock->Now();
     if (moved) FRESHET_CHECK_OK(stream_->Acknowledge(cursor_));
+    snapshots_->OnSealed();
     int64_t lag_ms = committed_at_ == 0 ? 0 : (context_.clock->WallNow() - committed_at_) / 1000;
     context_.Tell("segment_sealed", {{"number", number.value()},
                                      {"rows", std::exchange(rows_, 0)},
@@ -332,6 +337,7 @@ class Capture {
   const GatewayOptions& options_;
   Tables tables_;
   Discovery discovery_;
+  HeldSnapshots own_holder_;
   record::Cursor cursor_;   // of the last Commit
   UtcMicros committed_at_;  // the newest source commit captured
   bool boundary_ = true;    // no source transaction is open

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "capture/snapshot_holder.h"
 #include "record/observer.h"
 #include "sources/source.h"
 #include "staging/writer.h"
@@ -20,6 +21,8 @@ struct GatewayOptions {
   int snapshot_readers = 2;
   /// When staging lets segments go.
   staging::StagingWriter::ExpiryRules expiry;
+  /// Who holds the snapshots that are read; nobody: the gateway itself, and they end with it.
+  SnapshotHolder* holder = nullptr;
   /// Until `drain_requested` returns true: go on for ever. Then: finish the wished snapshots, take
   /// the source's position, capture through it, seal, return.
   std::function<bool()> drain_requested;
@@ -36,7 +39,8 @@ struct Captured {
 /// `snapshot_readers = 0` chunks are read inline, so simulation is single-threaded. A crash
 /// anywhere is repaired by running it again.
 ///
-///   open staging, resume at its cursor; discover tables, watch them
+///   open staging, resume at its cursor; discover tables, watch them; read on in the snapshots that
+///     are still held
 ///   loop: drain finished snapshot chunks → Append/Note; Next(deadline) → Append/Note
 ///         new wish or abandoned generation → BeginSnapshot beside the loop, then plan, hand chunks
 ///           to the readers

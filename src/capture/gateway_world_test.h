@@ -82,6 +82,7 @@ class GatewayTest : public ::testing::Test {
     GatewayOptions options;
     options.selects = selects_;
     options.snapshot_readers = readers;
+    options.holder = holder_;
     options.drain_requested = [] { return true; };
     return Gateway(&source_, store_, &clock_, &events_, std::move(options)).Run({});
   }
@@ -134,6 +135,8 @@ class GatewayTest : public ::testing::Test {
   std::shared_ptr<store::FileStore> store_ = store::MakeMemoryStore(&clock_);
   Events events_;
   std::function<bool(const record::TableName&)> selects_;
+  HeldSnapshots held_{&source_};  // outlives the gateways
+  SnapshotHolder* holder_ = nullptr;
 };
 
 }  // namespace freshet::capture

@@ -23,34 +23,33 @@ bool IsStale(const Status& status) {
   return status.Is(ErrorClass::SNAPSHOT_STALE) || status.Is(ErrorClass::NOT_FOUND);
 }
 
-int64_t EstimatedRows(const std::vector<sources::Chunk>& chunks) {
-  int64_t rows = 0;
-  for (const auto& chunk : chunks) {
-    if (chunk.rows_estimated < 0) return -1;
-    rows += chunk.rows_estimated;
-  }
-  return rows;
-}
-
 double Seconds(MonotonicTime from, MonotonicTime to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
 }  // namespace
 
-Snapshots::Snapshots(Context context, Tables* tables, StreamFence* fence, int readers)
+Snapshots::Snapshots(Context context, Tables* tables, StreamFence* fence, SnapshotHolder* holder,
+                     int readers)
     : context_(context),
       tables_(tables),
       fence_(fence),
+      holder_(holder),
       readers_(readers, context.writer, context.staging),
-      taker_(
-          [source = context.source]() -> SnapshotTaker::Taken {
-            FRESHET_TRY(auto taken, source->BeginSnapshot());
-            return std::shared_ptr<sources::Snapshot>(std::move(taken));
-          },
-          readers > 0) {}
+      taker_([this] { return TakeSnapshot(); }, readers > 0) {}
 
-void Snapshots::AbandonUnended() {
+SnapshotTaker::Taken Snapshots::TakeSnapshot() const {
+  FRESHET_TRY(std::string handle, holder_->Take());
+  auto opened = context_.source->ResumeSnapshot(handle);
+  if (IsStale(opened.status())) {
+    return Error(ErrorClass::SOURCE_UNREACHABLE,
+                 "the snapshot was gone as soon as it was taken: {}", opened.status().message());
+  }
+  if (!opened.ok()) return opened.status();
+  return std::shared_ptr<sources::Snapshot>(std::move(*opened));
+}
+
+Status Snapshots::ReadOn() {
   std::vector<Key> unended;
   for (const auto& [table, state] : context_.writer->checkpoint().tables) {
     if (!tables_->follows(table)) continue;
@@ -58,8 +57,79 @@ void Snapshots::AbandonUnended() {
       if (!generation.ended && !generation.successor) unended.emplace_back(table, flow);
     }
   }
-  for (const Key& key : unended)
-    Abandon(key, "the gateway was restarted, and its view of the source is gone");
+  Views views;
+  for (const Key& key : unended) {
+    // A copy: what is noted changes the state.
+    const GenerationState state =
+        context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+    FRESHET_TRY(auto snapshot, ViewOf(state, &views));
+    if (snapshot == nullptr) {
+      Abandon(key, "the gateway was restarted, and its view of the source is gone");
+    } else {
+      Continue(key, state, std::move(snapshot));
+    }
+  }
+  // Also of what a gateway that crashed took and never named.
+  for (const auto& [key, running] : running_) held_.insert(running.begun.view);
+  holder_->KeepOnly(held_);
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<sources::Snapshot>> Snapshots::ViewOf(const GenerationState& state,
+                                                             Views* views) const {
+  const auto& begun = state.begun;
+  bool readable = !begun.view.empty() && std::ssize(begun.plan) == begun.chunks &&
+                  tables_->shape(begun.table)->version == begun.shape_version;
+  if (!readable) return std::shared_ptr<sources::Snapshot>();
+  if (auto known = views->find(begun.view); known != views->end()) return known->second;
+  auto resumed = context_.source->ResumeSnapshot(begun.view);
+  if (!resumed.ok() && !IsStale(resumed.status())) return resumed.status();
+  auto& view = (*views)[begun.view];
+  if (resumed.ok()) view = std::move(*resumed);
+  return view;
+}
+
+void Snapshots::Continue(const Key& key, const GenerationState& state,
+                         std::shared_ptr<sources::Snapshot> snapshot) {
+  Running running{.begun = state.begun,
+                  .snapshot = std::move(snapshot),
+                  .shape = tables_->shape(key.first),
+                  .waiting = {},
+                  .chunks_left = state.begun.chunks - std::ssize(state.chunks_done),
+                  .rows = state.rows,
+                  .values_nulled = state.values_nulled,
+                  .stop = {},
+                  .begun_at = context_.clock->Now(),
+                  .told_at = context_.clock->Now()};
+  running.rows_read->store(state.rows);
+  running.pace = SnapshotPace(running.begun_at, state.rows);
+  for (int64_t number = 0; number < state.begun.chunks; ++number) {
+    if (state.chunks_done.contains(number)) continue;
+    running.waiting.push_back(
+        {.number = number, .text = state.begun.plan[static_cast<size_t>(number)]});
+  }
+  context_.Tell("snapshot_resumed", {{"table", running.shape->name.ToString()},
+                                     {"flow", key.second.value()},
+                                     {"generation", running.begun.generation.value()},
+                                     {"chunks", running.begun.chunks},
+                                     {"chunks_left", running.chunks_left},
+                                     {"rows", running.rows},
+                                     {"rows_estimated", running.begun.rows_estimated}});
+  if (running.chunks_left == 0) {
+    End(key, running);
+  } else {
+    running_.emplace(key, std::move(running));
+  }
+}
+
+void Snapshots::OnSealed() {
+  // The holder may have one for us that we have not heard of yet.
+  if (taker_.busy()) return;
+  std::set<std::string> read;
+  for (const auto& [key, running] : running_) read.insert(running.begun.view);
+  if (read == held_) return;
+  held_ = std::move(read);
+  holder_->KeepOnly(held_);
 }
 
 std::map<Snapshots::Key, Generation> Snapshots::Wanted(
@@ -134,6 +204,7 @@ Status Snapshots::TakeTaken() {
   if (!taken) return Status::Ok();
   if (taken->ok()) {
     blocked_told_ = false;
+    held_.insert((**taken)->Handle());
     return BeginAll(**taken);
   }
   // A transaction at the source that does not end holds up the tables that wait for a snapshot, not
@@ -171,6 +242,11 @@ Status Snapshots::BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot) {
     FRESHET_CHECK_OK(begun);
     wanted_.erase(key);
   }
+  const std::string handle = snapshot->Handle();
+  bool read = std::any_of(running_.begin(), running_.end(),
+                          [&](const auto& each) { return each.second.begun.view == handle; });
+  // Nothing may be sealed for long, and what nobody reads from holds back the source.
+  if (!read && held_.erase(handle) > 0) holder_->KeepOnly(held_);
   return Status::Ok();
 }
 
@@ -240,7 +316,9 @@ Status Snapshots::Begin(const Key& key, Generation generation,
                             .shape_version = shape->version,
                             .first_segment = first_segment,
                             .chunks = std::ssize(chunks),
-                            .rows_estimated = EstimatedRows(chunks)},
+                            .rows_estimated = EstimatedRows(chunks),
+                            .view = snapshot->Handle(),
+                            .plan = TextsOf(chunks)},
                   .snapshot = snapshot,
                   .shape = shape,
                   .waiting = {chunks.begin(), chunks.end()},
@@ -388,10 +466,18 @@ Status Snapshots::OnResult(ChunkResult result) {
                                            .table = result.table,
                                            .generation = result.generation,
                                            .chunk = result.chunk,
-                                           .rows = result.rows});
+                                           .rows = result.rows,
+                                           .values_nulled = result.values_nulled});
   running.rows += result.rows;
   running.values_nulled += result.values_nulled;
-  if (--running.chunks_left == 0) {
+  --running.chunks_left;
+  context_.Tell("snapshot_chunk_read", {{"table", running.shape->name.ToString()},
+                                        {"flow", result.flow.value()},
+                                        {"generation", result.generation.value()},
+                                        {"chunk", result.chunk},
+                                        {"rows", result.rows},
+                                        {"chunks_left", running.chunks_left}});
+  if (running.chunks_left == 0) {
     End(found->first, running);
     running_.erase(found);
   }
@@ -403,17 +489,26 @@ void Snapshots::TellProgress() {
   for (auto& [key, running] : running_) {
     if (now - running.told_at < kProgressInterval) continue;
     running.told_at = now;
-    int64_t rows = running.rows_read->load(std::memory_order_relaxed);
-    context_.Tell("snapshot_progress",
-                  {{"table", running.shape->name.ToString()},
-                   {"flow", key.second.value()},
-                   {"rows", rows},
-                   {"rows_estimated", running.begun.rows_estimated},
-                   {"rows_per_second",
-                    static_cast<double>(rows) / std::max(1e-9, Seconds(running.begun_at, now))},
-                   {"chunks_left", running.chunks_left},
-                   {"chunks", running.begun.chunks}});
+    running.pace.Tick(now, running.rows_read->load(std::memory_order_relaxed));
+    TellProgress(key, running);
   }
+}
+
+void Snapshots::TellProgress(const Key& key, Running& running) {
+  SnapshotExtent extent{.chunks = running.begun.chunks,
+                        .chunks_done = running.begun.chunks - running.chunks_left,
+                        .rows_done = running.rows,
+                        .rows_read = running.rows_read->load(std::memory_order_relaxed),
+                        .rows_estimated = running.begun.rows_estimated};
+  context_.Tell("snapshot_progress",
+                {{"table", running.shape->name.ToString()},
+                 {"flow", key.second.value()},
+                 {"rows", extent.rows_read},
+                 {"rows_estimated", RowsExpected(extent)},
+                 {"rows_per_second", running.pace.rows_per_second()},
+                 {"seconds_left", SecondsLeft(extent, running.pace.rows_per_second())},
+                 {"chunks_left", running.chunks_left},
+                 {"chunks", running.begun.chunks}});
 }
 
 }  // namespace freshet::capture

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "capture/context.h"
+#include "capture/snapshot_holder.h"
+#include "capture/snapshot_pace.h"
 #include "capture/snapshot_readers.h"
 #include "capture/snapshot_taker.h"
 #include "capture/stream_fence.h"
@@ -21,6 +23,8 @@ namespace freshet::capture {
 /// The generations a gateway reads: from wishes, over shared snapshots of the source, to parts
 /// named in manifests. Used by the capture thread only; the readers are its own threads.
 ///
+///   ReadOn   what an earlier gateway left: the chunks that are not staged, from the same snapshot
+///            if it is still held; else the generation is abandoned
 ///   Poll     wishes above a flow's newest generation, and successors of abandoned ones → one
 ///            snapshot for all is asked for; it is taken beside this thread
 ///   Work     finished chunks → parts and ChunkDone noted together; the last one ends the
@@ -31,10 +35,11 @@ class Snapshots {
  public:
   using Key = std::pair<TableId, staging::FlowId>;
 
-  Snapshots(Context context, Tables* tables, StreamFence* fence, int readers);
+  Snapshots(Context context, Tables* tables, StreamFence* fence, SnapshotHolder* holder,
+            int readers);
 
-  /// Abandon what an earlier gateway did not finish: its view of the source is gone with it.
-  void AbandonUnended();
+  /// Read on what an earlier gateway did not finish. Errors: the source's.
+  Status ReadOn();
   /// Look at the wishes and begin what they ask for. `settled`: no more are to come, so begin at
   /// once. A table that was read since they settled and has to be read again then waits for a later
   /// gateway: it holds what was asked for, and its partitions may come and go for ever.
@@ -50,6 +55,9 @@ class Snapshots {
   void Reread(const TableId& table, Sequence at, const std::string& why);
   /// The table is no longer followed: its generations are left where they are.
   void Stop(const TableId& table);
+
+  /// All that was noted is durable: let go of the snapshots that nobody will read from again.
+  void OnSealed();
 
   /// Nothing runs and nothing was wanted at the last Poll.
   bool idle() const { return running_.empty() && wanted_.empty() && !taker_.busy(); }
@@ -70,7 +78,9 @@ class Snapshots {
     std::stop_source stop;
     std::shared_ptr<std::atomic<int64_t>> rows_read = std::make_shared<std::atomic<int64_t>>(0);
     MonotonicTime begun_at, told_at;
+    SnapshotPace pace{begun_at, 0};
   };
+  using Views = std::map<std::string, std::shared_ptr<sources::Snapshot>>;
   /// The source shows another shape than the stream has announced: waits until the stream has
   /// passed the snapshot that showed it.
   struct Ahead {
@@ -81,6 +91,8 @@ class Snapshots {
   std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
   bool MayWait(const Key& key) const;
   Status ForgetAnswered(const std::vector<staging::Wish>& wishes);
+  /// Of the taker's thread: have one taken and held, and open it.
+  SnapshotTaker::Taken TakeSnapshot() const;
   /// Take over the snapshot that was asked for, when it is there.
   Status TakeTaken();
   Status BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot);
@@ -93,16 +105,24 @@ class Snapshots {
                const std::shared_ptr<sources::Snapshot>& snapshot,
                const std::shared_ptr<const record::TableShape>& shape,
                staging::SegmentNumber first_segment);
+  /// Return the snapshot of the generation, or nothing when it is gone.
+  Result<std::shared_ptr<sources::Snapshot>> ViewOf(const staging::GenerationState& state,
+                                                    Views* views) const;
+  void Continue(const Key& key, const staging::GenerationState& state,
+                std::shared_ptr<sources::Snapshot> snapshot);
   void End(const Key& key, Running& running);
   void Abandon(const Key& key, const std::string& why);
   Status OnResult(ChunkResult result);
   void HandOut();
   void TellProgress();
+  void TellProgress(const Key& key, Running& running);
   int snapshots_open() const;
 
   const Context context_;
   Tables* const tables_;
   StreamFence* const fence_;
+  SnapshotHolder* const holder_;
+  std::set<std::string> held_;  // what the holder has for us
   std::map<Key, staging::Generation> wanted_;
   bool settled_ = false;  // no more wishes are to come
   int polls_unsettled_ = 0;

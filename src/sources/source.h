@@ -64,8 +64,8 @@ class ChunkReader {
   virtual int64_t values_nulled() const = 0;
 };
 
-/// What every table holds at one position. Thread-safe: shared by parallel readers. Ends when
-/// destroyed.
+/// What every table holds at one position. Thread-safe: shared by parallel readers. The one that
+/// BeginSnapshot returned holds it: at its end, or its process's, all that resumed it go stale.
 class Snapshot {
  public:
   virtual ~Snapshot() = default;
@@ -73,10 +73,14 @@ class Snapshot {
   virtual record::Sequence Position() const = 0;
   /// When the snapshot was taken, by the source's clock.
   virtual UtcMicros TakenAt() const = 0;
+  /// What ResumeSnapshot opens this same snapshot by, from any process, while it is held: at most
+  /// 1 KiB of legible text without a line's end.
+  virtual std::string Handle() const = 0;
   /// The table's shape at this position; `version` is 0, the gateway numbers it. Errors: NOT_FOUND,
   /// and what CheckShape says.
   virtual Result<record::TableShape> Describe(const record::TableId& table) = 0;
-  /// Split the table. The chunks together hold every row once.
+  /// Split the table. The chunks together hold every row once, whenever they are read while the
+  /// snapshot is held, and whoever opens them.
   virtual Result<std::vector<Chunk>> Plan(const record::TableShape& shape) = 0;
   virtual Result<std::unique_ptr<ChunkReader>> Open(std::shared_ptr<const record::TableShape> shape,
                                                     const Chunk& chunk) = 0;
@@ -125,6 +129,8 @@ class Source {
   virtual Result<record::TableShape> Describe(const record::TableId& table) = 0;
   /// Errors: SOURCE_BLOCKED, SOURCE_NO_FREE_SLOT …
   virtual Result<std::unique_ptr<Snapshot>> BeginSnapshot() = 0;
+  /// Open a snapshot that somebody else holds. Errors: SNAPSHOT_STALE (nobody holds it any more).
+  virtual Result<std::unique_ptr<Snapshot>> ResumeSnapshot(const std::string& handle) = 0;
   /// Follow changes of `shapes` from exactly `from`; an empty cursor means from now on (and makes
   /// what it takes to: slot, publication). Any snapshot begun after this returned is covered.
   /// Errors: SLOT_LOST, SLOT_MOVED, SLOT_IN_USE, SOURCE_CHANGED: never a silent skip.

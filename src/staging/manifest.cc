@@ -37,7 +37,6 @@ struct EntryFold {
     state.broken.reset();
     state.generations[entry.flow] = GenerationState{.begun = entry,
                                                     .chunks_done = {},
-                                                    .rows = 0,
                                                     .ended = false,
                                                     .successor = {},
                                                     .abandoned_in = {}};
@@ -47,17 +46,27 @@ struct EntryFold {
     if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation)) {
       generation->chunks_done.insert(entry.chunk);
       generation->rows += entry.rows;
+      generation->values_nulled += entry.values_nulled;
     }
   }
   void operator()(const GenerationEnded& entry) {
-    if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation))
+    if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation)) {
       generation->ended = true;
+      ForgetView(generation);
+    }
   }
   void operator()(const GenerationAbandoned& entry) {
     if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation)) {
       if (!generation->successor) generation->abandoned_in = number;
       generation->successor = entry.successor;
+      ForgetView(generation);
     }
+  }
+
+  /// Nobody reads it on: checkpoints need not carry what only that would take.
+  static void ForgetView(GenerationState* generation) {
+    generation->begun.view = {};
+    generation->begun.plan = {};
   }
 
   GenerationState* Find(const TableId& table, const FlowId& flow, Generation generation) {

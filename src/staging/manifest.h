@@ -80,6 +80,10 @@ struct GenerationBegun {
   SegmentNumber first_segment;
   int64_t chunks = 0;
   int64_t rows_estimated = -1;
+  /// What names the snapshot at the source, so that another gateway can read on from it, and each
+  /// chunk in the source's words. A state has both only until the generation ends or is abandoned.
+  std::string view{};
+  std::vector<std::string> plan{};
 };
 /// A Parquet file with rows of one chunk: exactly the shape's columns, physical name = column name,
 /// field id = column id.
@@ -98,6 +102,7 @@ struct ChunkDone {
   Generation generation;
   int64_t chunk = 0;
   int64_t rows = 0;
+  int64_t values_nulled = 0;
 };
 struct GenerationEnded {
   FlowId flow;
@@ -125,6 +130,7 @@ struct GenerationState {
   GenerationBegun begun;
   std::set<int64_t> chunks_done;
   int64_t rows = 0;
+  int64_t values_nulled = 0;
   bool ended = false;
   std::optional<Generation> successor;  // abandoned, and this one takes its place
   SegmentNumber abandoned_in;           // with a successor: the segment that says so

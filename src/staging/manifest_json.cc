@@ -81,6 +81,10 @@ struct EntryWriter {
     out["first_segment"] = entry.first_segment.value();
     out["chunks"] = entry.chunks;
     out["rows_estimated"] = entry.rows_estimated;
+    if (!entry.view.empty()) {
+      out["view"] = entry.view;
+      out["plan"] = entry.plan;
+    }
     return out;
   }
   json operator()(const SnapshotPart& entry) {
@@ -95,6 +99,7 @@ struct EntryWriter {
     json out = OfGeneration("chunk_done", entry);
     out["chunk"] = entry.chunk;
     out["rows"] = entry.rows;
+    out["values_nulled"] = entry.values_nulled;
     return out;
   }
   json operator()(const GenerationEnded& entry) {
@@ -138,6 +143,7 @@ json StateToJson(const TableId& table, const TableState& state) {
     json each = {{"begun", EntryWriter{}(generation.begun)},
                  {"chunks_done", RangesOf(generation.chunks_done)},
                  {"rows", generation.rows},
+                 {"values_nulled", generation.values_nulled},
                  {"ended", generation.ended}};
     if (generation.successor) {
       each["successor"] = generation.successor->value();
@@ -209,6 +215,10 @@ Result<GenerationBegun> GenerationBegunIn(const json& in) {
   entry.first_segment = SegmentNumber(Number(in, "first_segment"));
   entry.chunks = Number(in, "chunks");
   entry.rows_estimated = Number(in, "rows_estimated");
+  if (in.contains("view")) {
+    entry.view = Text(in, "view");
+    entry.plan = in.at("plan").get<std::vector<std::string>>();
+  }
   return entry;
 }
 
@@ -246,6 +256,7 @@ Entry ChunkDoneIn(const json& in) {
   auto entry = GenerationIn<ChunkDone>(in);
   entry.chunk = Number(in, "chunk");
   entry.rows = Number(in, "rows");
+  entry.values_nulled = in.value("values_nulled", int64_t{0});
   return entry;
 }
 
@@ -308,6 +319,7 @@ Result<TableState> StateIn(const json& in) {
         generation.chunks_done.insert(number);
     }
     generation.rows = Number(each, "rows");
+    generation.values_nulled = each.value("values_nulled", int64_t{0});
     generation.ended = each.at("ended").get<bool>();
     if (each.contains("successor")) {
       generation.successor = Generation(Number(each, "successor"));

@@ -42,7 +42,9 @@ GenerationBegun Begun(int64_t generation, int64_t chunks) {
           .shape_version = 3,
           .first_segment = SegmentNumber(2),
           .chunks = chunks,
-          .rows_estimated = 12};
+          .rows_estimated = 12,
+          .view = "view-1",
+          .plan = std::vector<std::string>(static_cast<size_t>(chunks), "a chunk")};
 }
 
 ChunkDone Done(int64_t generation, int64_t chunk, int64_t rows) {
@@ -50,7 +52,8 @@ ChunkDone Done(int64_t generation, int64_t chunk, int64_t rows) {
           .table = kTable,
           .generation = Generation(generation),
           .chunk = chunk,
-          .rows = rows};
+          .rows = rows,
+          .values_nulled = 1};
 }
 
 /// A manifest with one entry of every kind.
@@ -168,6 +171,9 @@ TEST(Advance, KeepsTheNewestGenerationAndItsChunks) {
   const GenerationState& first = state.tables.at(kTable).generations.at(kFlow);
   EXPECT_EQ(first.chunks_done, (std::set<int64_t>{0, 2}));
   EXPECT_EQ(first.rows, 17);
+  EXPECT_EQ(first.values_nulled, 2);
+  EXPECT_EQ(first.begun.view, "view-1");
+  EXPECT_EQ(first.begun.plan.size(), 3U);
   EXPECT_FALSE(first.ended);
 
   manifest.number = SegmentNumber(2);
@@ -182,8 +188,16 @@ TEST(Advance, KeepsTheNewestGenerationAndItsChunks) {
   EXPECT_EQ(second.begun.generation, Generation(2));
   EXPECT_EQ(second.rows, 3) << "a chunk of an older generation does not count";
   EXPECT_FALSE(second.successor.has_value());
-  EXPECT_EQ(state.tables.at(kTable).last_segment, SegmentNumber(2));
-  EXPECT_EQ(state.through, SegmentNumber(2));
+  EXPECT_EQ(second.begun.view, "view-1");
+
+  manifest.number = SegmentNumber(3);
+  manifest.entries = {
+      GenerationEnded{.flow = kFlow, .table = kTable, .generation = Generation(2), .rows = 3}};
+  Advance(manifest, &state);
+  EXPECT_TRUE(second.begun.view.empty() && second.begun.plan.empty())
+      << "nobody reads on, so no checkpoint carries it";
+  EXPECT_EQ(state.tables.at(kTable).last_segment, SegmentNumber(3));
+  EXPECT_EQ(state.through, SegmentNumber(3));
 }
 
 TEST(Advance, ABrokenTableIsWholeAgainWhenItIsReadAnew) {

@@ -82,6 +82,10 @@ Status Player::DoDamage(Words& words, const std::string& verb) {
     return words.Done();
   }
   if (verb == "files") return CheckFiles(words);
+  if (verb == "views" && words.Take("lost")) {
+    world_.LoseViews();
+    return words.Done();
+  }
   if (verb == "staging" && words.Take("lost")) return Lose(words, "_freshet/staging");
   return Error(ErrorClass::INVALID_ARGUMENT, "no such statement: {}", verb);
 }
@@ -262,6 +266,8 @@ Result<Player::Expected> Player::ReadExpected(Words& words) {
   while (!words.done()) {
     if (words.Take("commits")) {
       FRESHET_TRY(expected.commits, words.Number("commits"));
+    } else if (words.Take("reads")) {
+      FRESHET_TRY(expected.reads, words.Number("chunks"));
     } else if (words.Take("fails")) {
       FRESHET_TRY(expected.fails, words.Any("error class"));
       if (!ErrorClassOf(*expected.fails))
@@ -297,13 +303,19 @@ Status Player::DoRun(Words& words, const std::string& verb) {
       return expected.crash_after ? model::Fault::kCrashAfter : model::Fault::kCrashBefore;
     });
   }
+  int64_t read_before = world_.source.chunks_read;
   Status done = RunWith(expected, verb);
+  int64_t reads = world_.source.chunks_read - read_before;
   crashed = crashed || world_.index_crashed;
   world_.store->Restart(nullptr);
   world_.index_crashed = false;
   world_.crash_at_ingest = 0;
   if (expected.crash && !crashed)
     return Error(ErrorClass::INTERNAL, "there was no crash: {}", done.ToString());
+  if (expected.reads && *expected.reads != reads && (done.ok() || expected.crash)) {
+    return Error(ErrorClass::INTERNAL, "{} chunks expected to be read, {} were", *expected.reads,
+                 reads);
+  }
   return expected.crash ? Status::Ok() : done;
 }
 

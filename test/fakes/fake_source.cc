@@ -40,19 +40,25 @@ class FakeChunkReader final : public sources::ChunkReader {
 
 class FakeSnapshot final : public sources::Snapshot {
  public:
-  FakeSnapshot(FakeSource* source, std::map<std::string, FakeSource::Table> tables,
-               uint64_t position)
-      : source_(source), tables_(std::move(tables)), position_(position) {}
+  FakeSnapshot(FakeSource* source, std::string handle, std::shared_ptr<const FakeSource::View> view,
+               bool holds)
+      : source_(source), handle_(std::move(handle)), view_(std::move(view)), holds_(holds) {}
+  ~FakeSnapshot() override {
+    std::lock_guard lock(source_->mutex_);
+    if (holds_) source_->views_.erase(handle_);
+  }
 
-  Sequence Position() const override { return Sequence::Of(1, position_ + 1, 0); }
-  UtcMicros TakenAt() const override { return static_cast<UtcMicros>(position_); }
+  Sequence Position() const override { return Sequence::Of(1, view_->position + 1, 0); }
+  UtcMicros TakenAt() const override { return static_cast<UtcMicros>(view_->position); }
+  std::string Handle() const override { return handle_; }
   Result<record::TableShape> Describe(const TableId& table) override {
-    auto found = tables_.find(table.value());
-    if (found == tables_.end()) return Error(ErrorClass::NOT_FOUND, "no table {}", table.value());
+    auto found = view_->tables.find(table.value());
+    if (found == view_->tables.end())
+      return Error(ErrorClass::NOT_FOUND, "no table {}", table.value());
     return found->second.shape;
   }
   Result<std::vector<sources::Chunk>> Plan(const record::TableShape& shape) override {
-    int64_t rows = std::ssize(tables_.at(shape.id.value()).rows);
+    int64_t rows = std::ssize(view_->tables.at(shape.id.value()).rows);
     std::vector<sources::Chunk> chunks;
     for (int64_t first = 0; first < rows; first += source_->chunk_rows) {
       chunks.push_back({.number = std::ssize(chunks),
@@ -65,7 +71,12 @@ class FakeSnapshot final : public sources::Snapshot {
       std::shared_ptr<const record::TableShape> shape, const sources::Chunk& chunk) override {
     std::string step = shape->id.value() + " " + std::to_string(chunk.number);
     FRESHET_CHECK_OK(source_->Before("chunk " + step));
-    const auto& all = tables_.at(shape->id.value()).rows;
+    {
+      std::lock_guard lock(source_->mutex_);
+      if (!source_->views_.contains(handle_))
+        return Error(ErrorClass::SNAPSHOT_STALE, "nobody holds {}", handle_);
+    }
+    const auto& all = view_->tables.at(shape->id.value()).rows;
     auto first = all.begin() + std::stoll(chunk.text);
     auto last = first + std::min<int64_t>(source_->chunk_rows, all.end() - first);
     auto at_end = [source = source_, step] { return source->Before("chunk end " + step); };
@@ -75,8 +86,9 @@ class FakeSnapshot final : public sources::Snapshot {
 
  private:
   FakeSource* const source_;
-  const std::map<std::string, FakeSource::Table> tables_;
-  const uint64_t position_;
+  const std::string handle_;
+  const std::shared_ptr<const FakeSource::View> view_;
+  const bool holds_;
 };
 
 /// One transaction at a time: rows of one table in a row share a batch, then a Commit.
@@ -324,11 +336,22 @@ Result<std::unique_ptr<sources::Snapshot>> FakeSource::BeginSnapshot() {
   std::unique_ptr<sources::Snapshot> snapshot;
   {
     std::lock_guard lock(mutex_);
-    ++snapshots_;
-    snapshot = std::make_unique<FakeSnapshot>(this, tables_, position_);
+    auto view = std::make_shared<const View>(View{.tables = tables_, .position = position_});
+    std::string handle = "view-" + std::to_string(++snapshots_);
+    views_[handle] = view;
+    snapshot =
+        std::make_unique<FakeSnapshot>(this, std::move(handle), std::move(view), /*holds=*/true);
   }
   if (after_snapshot) after_snapshot();
   return snapshot;
+}
+
+Result<std::unique_ptr<sources::Snapshot>> FakeSource::ResumeSnapshot(const std::string& handle) {
+  FRESHET_CHECK_OK(Before("resume"));
+  std::lock_guard lock(mutex_);
+  auto found = views_.find(handle);
+  if (found == views_.end()) return Error(ErrorClass::SNAPSHOT_STALE, "nobody holds {}", handle);
+  return std::make_unique<FakeSnapshot>(this, handle, found->second, /*holds=*/false);
 }
 
 Result<std::unique_ptr<sources::ChangeStream>> FakeSource::OpenChanges(

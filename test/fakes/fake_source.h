@@ -46,7 +46,8 @@ struct Fail {
 using Action = std::variant<Insert, Delete, Truncate, Lose, Alter, Fail>;
 
 /// A source that is a script: tables, transactions at positions 10, 20, 30 …, faults. Tables are
-/// named by their ids. A snapshot holds every transaction before it; the slot survives its streams
+/// named by their ids. A snapshot holds every transaction before it, for as long as whoever took it
+/// holds it; the slot survives its streams
 /// and refuses a cursor before what was acknowledged. Thread-safe.
 class FakeSource final : public sources::Source {
  public:
@@ -68,9 +69,9 @@ class FakeSource final : public sources::Source {
 
   // How it behaves.
   int64_t chunk_rows = 2;
-  /// Called before each step with its name: "list", "describe", "snapshot", "chunk <table>
-  /// <number>", "chunk end <table> <number>", "open", "next", "watch", "acknowledge"; an error of
-  /// it is the step's.
+  /// Called before each step with its name: "list", "describe", "snapshot", "resume", "chunk
+  /// <table> <number>", "chunk end <table> <number>", "open", "next", "watch", "acknowledge"; an
+  /// error of it is the step's.
   std::function<Status(const std::string& step)> before;
 
   // What was done to it.
@@ -83,6 +84,7 @@ class FakeSource final : public sources::Source {
   Result<std::vector<sources::TableListing>> ListTables() override;
   Result<record::TableShape> Describe(const record::TableId& table) override;
   Result<std::unique_ptr<sources::Snapshot>> BeginSnapshot() override;
+  Result<std::unique_ptr<sources::Snapshot>> ResumeSnapshot(const std::string& handle) override;
   Result<std::unique_ptr<sources::ChangeStream>> OpenChanges(
       std::vector<std::shared_ptr<const record::TableShape>> shapes,
       const record::Cursor& from) override;
@@ -96,6 +98,11 @@ class FakeSource final : public sources::Source {
     std::vector<Row> rows;
     Status problem;
     std::optional<std::vector<record::Partition>> partitions;
+  };
+  /// What the tables held at a moment.
+  struct View {
+    std::map<std::string, Table> tables;
+    uint64_t position = 0;
   };
   struct Transaction {
     uint64_t position = 0;
@@ -114,6 +121,7 @@ class FakeSource final : public sources::Source {
   std::optional<uint64_t> slot_;
   std::vector<std::string> watched_;
   int snapshots_ = 0;
+  std::map<std::string, std::shared_ptr<const View>> views_;  // those that are held
 };
 
 }  // namespace freshet::fakes

@@ -59,10 +59,15 @@ class ModelChunkReader final : public sources::ChunkReader {
 
 class ModelSnapshot final : public sources::Snapshot {
  public:
-  ModelSnapshot(ModelSource* source, uint64_t position) : source_(source), position_(position) {}
+  ModelSnapshot(ModelSource* source, std::string handle, uint64_t position, bool holds)
+      : source_(source), handle_(std::move(handle)), position_(position), holds_(holds) {}
+  ~ModelSnapshot() override {
+    if (holds_) source_->held.erase(handle_);
+  }
 
   record::Sequence Position() const override { return SnapshotSequence(position_); }
   UtcMicros TakenAt() const override { return CommittedAt(position_); }
+  std::string Handle() const override { return handle_; }
 
   Result<record::TableShape> Describe(const record::TableId& table) override {
     FRESHET_TRY(auto content, ContentOf(table));
@@ -84,6 +89,9 @@ class ModelSnapshot final : public sources::Snapshot {
   Result<std::unique_ptr<sources::ChunkReader>> Open(
       std::shared_ptr<const record::TableShape> shape, const sources::Chunk& chunk) override {
     FRESHET_CHECK_OK(source_->Before("open chunk"));
+    if (!source_->held.contains(handle_))
+      return Error(ErrorClass::SNAPSHOT_STALE, "nobody holds {}", handle_);
+    ++source_->chunks_read;
     FRESHET_TRY(auto content, ContentOf(shape->id));
     int64_t first = std::stoll(chunk.text);
     int64_t last = std::min(first + ChunkRows(shape->id), std::ssize(content.rows));
@@ -109,7 +117,9 @@ class ModelSnapshot final : public sources::Snapshot {
   }
 
   ModelSource* const source_;
+  const std::string handle_;
   const uint64_t position_;
+  const bool holds_;
 };
 
 }  // namespace
@@ -159,7 +169,16 @@ Result<std::unique_ptr<sources::Snapshot>> ModelSource::BeginSnapshot() {
   script.snapshot_at.reset();
   // A snapshot is taken after the slot was made, so it is never before it.
   if (slot) position = std::max(position, slot->confirmed);
-  return std::make_unique<ModelSnapshot>(this, position);
+  std::string handle = fmt::format("view-{}", ++snapshots_);
+  held[handle] = position;
+  return std::make_unique<ModelSnapshot>(this, std::move(handle), position, /*holds=*/true);
+}
+
+Result<std::unique_ptr<sources::Snapshot>> ModelSource::ResumeSnapshot(const std::string& handle) {
+  FRESHET_CHECK_OK(Before("resume"));
+  auto found = held.find(handle);
+  if (found == held.end()) return Error(ErrorClass::SNAPSHOT_STALE, "nobody holds {}", handle);
+  return std::make_unique<ModelSnapshot>(this, handle, found->second, /*holds=*/false);
 }
 
 Result<std::unique_ptr<sources::ChangeStream>> ModelSource::OpenChanges(

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -45,12 +46,16 @@ class ModelSource final : public sources::Source {
   SourceScript script;
   std::optional<Slot> slot;
   bool slot_lost = false;
+  /// The snapshots that somebody holds, with their positions.
+  std::map<std::string, uint64_t> held;
+  int64_t chunks_read = 0;  // opened, ever
 
   sources::Traits traits() const override;
   std::vector<sources::Finding> Check() override { return {}; }
   Result<std::vector<sources::TableListing>> ListTables() override;
   Result<record::TableShape> Describe(const record::TableId& table) override;
   Result<std::unique_ptr<sources::Snapshot>> BeginSnapshot() override;
+  Result<std::unique_ptr<sources::Snapshot>> ResumeSnapshot(const std::string& handle) override;
   Result<std::unique_ptr<sources::ChangeStream>> OpenChanges(
       std::vector<std::shared_ptr<const record::TableShape>> shapes,
       const record::Cursor& from) override;
@@ -65,6 +70,7 @@ class ModelSource final : public sources::Source {
  private:
   Database* const database_;
   Clock* const clock_;
+  int64_t snapshots_ = 0;
 };
 
 /// The sequence of a transaction's n-th change, from 1.

@@ -57,6 +57,7 @@ Status World::Capture() {
   capture::GatewayOptions options;
   options.selects = [](const record::TableName&) { return true; };
   options.snapshot_readers = 0;
+  options.holder = &holder_;
   options.drain_requested = [] { return true; };
   capture::Gateway gateway(&source, staging(), &clock, &observer, std::move(options));
   return gateway.Run({}).status();

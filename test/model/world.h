@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apply/table_applier.h"
+#include "capture/snapshot_holder.h"
 #include "fakes/fake_clock.h"
 #include "model/database.h"
 #include "model/faulty_store.h"
@@ -41,7 +42,7 @@ struct Outcome {
 /// A source, a store and the two halves between them, run step by step in one thread: the real
 /// Gateway and the real TableAppliers; only the source, the clock and the store's faults are ours.
 /// Every step opens everything anew, as a process does: what isn't in the store, the slot or the
-/// index folder is lost.
+/// index folder is lost, but for the snapshots, which a process of their own holds.
 class World {
  public:
   explicit World(std::shared_ptr<store::FileStore> whole);
@@ -57,6 +58,8 @@ class World {
 
   /// Run a gateway until it has captured everything.
   Status Capture();
+  /// The process that holds the snapshots is gone.
+  void LoseViews() { holder_.KeepOnly({}); }
   /// Ask for the snapshot of every table that has none; of all, when `again`. True: something was
   /// asked for.
   Result<bool> Wish(const std::string& pipeline, bool again);
@@ -80,6 +83,7 @@ class World {
                     record::SegmentNumber through, Outcome* outcome);
 
   TemporaryFolder folder_;
+  capture::HeldSnapshots holder_{&source};
 };
 
 }  // namespace freshet::model

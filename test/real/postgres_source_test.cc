@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <thread>
 
+#include "base/limits.h"
 #include "postgres_fixture.h"
 
 namespace freshet::sources::postgres {
@@ -130,6 +132,42 @@ TEST_F(SourceTest, SnapshotIsExactAtItsPosition) {
             "0");
 }
 
+TEST_F(SourceTest, AHeldSnapshotIsOpenedAgainByItsHandle) {
+  Run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b')");
+  OpenSource();
+  auto held = source_->BeginSnapshot();
+  ASSERT_TRUE(held.ok()) << held.status().ToString();
+  Run("UPDATE t SET v = 'late' WHERE id = 1; DELETE FROM t WHERE id = 2");
+  auto resumed = source_->ResumeSnapshot((*held)->Handle());
+  ASSERT_TRUE(resumed.ok()) << resumed.status().ToString();
+  EXPECT_EQ((*resumed)->Handle(), (*held)->Handle());
+  EXPECT_EQ((*resumed)->Position(), (*held)->Position());
+  EXPECT_EQ((*resumed)->TakenAt(), (*held)->TakenAt());
+  auto rows = ReadAll(resumed->get(), "t");
+  ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+  EXPECT_EQ(*rows, (std::vector<std::string>{"1,a", "2,b"}));
+
+  // With its holder it goes, for whoever opens it and for whoever has it open.
+  std::string handle = (*held)->Handle();
+  held->reset();
+  auto late = source_->ResumeSnapshot(handle);
+  EXPECT_TRUE(late.status().Is(ErrorClass::SNAPSHOT_STALE)) << late.status().ToString();
+  auto reader = (*resumed)->Open(Shape("t"), {.number = 0, .text = "table=1 blocks=0.."});
+  EXPECT_TRUE(reader.status().Is(ErrorClass::SNAPSHOT_STALE)) << reader.status().ToString();
+}
+
+TEST_F(SourceTest, AnotherSnapshotUnderTheSameNameIsNotTaken) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  OpenSource();
+  auto held = source_->BeginSnapshot();
+  ASSERT_TRUE(held.ok()) << held.status().ToString();
+  std::string handle = (*held)->Handle();
+  std::string other = handle.substr(0, handle.find(" sees=")) + " sees=1";
+  EXPECT_TRUE(source_->ResumeSnapshot(other).status().Is(ErrorClass::SNAPSHOT_STALE));
+  EXPECT_TRUE(source_->ResumeSnapshot("nonsense").status().Is(ErrorClass::STAGING_CORRUPT));
+  EXPECT_TRUE(source_->ResumeSnapshot(handle).ok());
+}
+
 TEST_F(SourceTest, SnapshotOfPartitionsAndOfAnEmptyTable) {
   Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 "
       "PARTITION OF p FOR VALUES FROM (0) TO (10)");
@@ -171,6 +209,46 @@ TEST_F(SourceTest, LargeTableIsSplitWithoutLossOrOverlap) {
   }
   EXPECT_EQ(rows, 40000);
   EXPECT_EQ(sum, 40000LL * 40001 / 2);
+}
+
+TEST_F(SourceTest, ValuesOutOfLineCountForAChunksSize) {
+  Run("CREATE TABLE wide (id int PRIMARY KEY, v text); ALTER TABLE wide ALTER COLUMN v SET STORAGE "
+      "EXTERNAL; INSERT INTO wide SELECT i, repeat('x', 200000) FROM generate_series(1, 1000) i");
+  OpenSource();
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.ok());
+  // What is written from now on belongs to the open chunk and is in no snapshot.
+  Run("INSERT INTO wide SELECT i, 'late' FROM generate_series(1001, 5000) i");
+  auto shape = Shape("wide");
+  auto chunks = (*snapshot)->Plan(*shape);
+  ASSERT_TRUE(chunks.ok());
+  EXPECT_GE(chunks->size(), 2U);
+  EXPECT_LE(chunks->size(), 40U);
+  EXPECT_THAT(chunks->front().text, testing::EndsWith("..")) << "the open one is read first";
+  std::set<int32_t> ids;
+  int64_t rows = 0, batch_bytes_max = 0;
+  for (const auto& chunk : *chunks) {
+    EXPECT_EQ(chunk.rows_estimated, -1) << "never analysed";
+    auto reader = (*snapshot)->Open(shape, chunk);
+    ASSERT_TRUE(reader.ok()) << reader.status().ToString();
+    while (true) {
+      auto batch = (*reader)->Next();
+      ASSERT_TRUE(batch.ok()) << batch.status().ToString();
+      if (*batch == nullptr) break;
+      rows += (*batch)->num_rows();
+      const auto& column = static_cast<const arrow::Int32Array&>(*(*batch)->column(0));
+      for (int64_t i = 0; i < column.length(); ++i) ids.insert(column.Value(i));
+      batch_bytes_max = std::max(batch_bytes_max, (*batch)->num_rows() * 200'000);
+    }
+  }
+  EXPECT_EQ(rows, 1000);
+  EXPECT_EQ(ids.size(), 1000U);
+  EXPECT_EQ(*ids.rbegin(), 1000);
+  EXPECT_LE(batch_bytes_max, static_cast<int64_t>(limits::kBatchBytesMax) + 200'000);
+  Run("ANALYZE wide");
+  auto known = source_->BeginSnapshot();
+  ASSERT_TRUE(known.ok());
+  EXPECT_GT((*known)->Plan(*shape)->front().rows_estimated, 0);
 }
 
 TEST_F(SourceTest, RewriteOrTruncateMakesTheSnapshotStale) {

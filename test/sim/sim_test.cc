@@ -32,44 +32,96 @@ Plan PlanOf(At at) {
   return plan;
 }
 
+/// What is done at each write in turn, and what must hold of every run beside the content.
+struct Sweep {
+  std::string name;
+  std::function<Fault(model::World&)> what;
+  std::optional<Kind> only = {};
+  bool lose_views = false;
+  bool reads_on = false;  // only chunks that were not sealed at the fault are read again
+};
+
 /// How often a scenario without faults writes, in steps of each kind; it must hold too.
-std::map<Kind, int64_t> WritesOf(const Scenario& scenario) {
-  Simulation simulation(scenario, {});
+int64_t WritesOf(const Sweep& sweep, int64_t* chunks_read) {
+  Plan plan;
+  plan.lose_views = sweep.lose_views;
+  Simulation simulation(FixedScenario(), std::move(plan));
   Status status = simulation.Run();
   EXPECT_TRUE(status.ok()) << status.ToString();
-  return simulation.writes();
+  *chunks_read = simulation.chunks_read();
+  int64_t writes = 0;
+  for (const auto& [kind, count] : simulation.writes()) {
+    if (!sweep.only || *sweep.only == kind) writes += count;
+  }
+  return writes;
 }
 
-void RunEvery(std::optional<Kind> only, const std::function<Fault(model::World&)>& what,
-              const std::string& name) {
-  int64_t writes = 0;
-  for (const auto& [kind, count] : WritesOf(FixedScenario())) {
-    if (!only || *only == kind) writes += count;
-  }
+void RunEvery(const Sweep& sweep) {
+  int64_t chunks_read = 0;
+  int64_t writes = WritesOf(sweep, &chunks_read);
   ASSERT_GT(writes, 0);
   int failed = 0;
   for (int64_t number = 1; number <= writes && failed < 3; ++number) {
     std::string path;
-    Plan plan = PlanOf({number, only, what});
-    plan.fault = [&path, inner = std::move(plan.fault), number, seen = int64_t{0}, only](
-                     model::World& world, Kind kind, const model::WriteCall& call) mutable {
-      if ((!only || *only == kind) && ++seen == number) path = call.path;
+    Plan plan = PlanOf({number, sweep.only, sweep.what});
+    plan.lose_views = sweep.lose_views;
+    int64_t unsealed = 0;
+    plan.fault = [&path, &unsealed, inner = std::move(plan.fault), number, seen = int64_t{0},
+                  sealed = int64_t{0}, only = sweep.only](model::World& world, Kind kind,
+                                                          const model::WriteCall& call) mutable {
+      if ((!only || *only == kind) && ++seen == number) {
+        path = call.path;
+        unsealed = world.source.chunks_read - sealed;
+      }
+      if (call.path.find("/segments/") != std::string::npos) sealed = world.source.chunks_read;
       return inner(world, kind, call);
     };
-    Status status = Simulation(FixedScenario(), std::move(plan)).Run();
+    Simulation simulation(FixedScenario(), std::move(plan));
+    Status status = simulation.Run();
     failed += status.ok() ? 0 : 1;
-    EXPECT_TRUE(status.ok()) << name << " at write " << number << " (" << path
+    EXPECT_TRUE(status.ok()) << sweep.name << " at write " << number << " (" << path
                              << "): " << status.ToString();
+    if (!sweep.reads_on) continue;
+    EXPECT_LE(simulation.chunks_read(), chunks_read + unsealed)
+        << sweep.name << " at write " << number << " (" << path << ")";
   }
 }
 
-void RunEvery(Fault fault, const std::string& name) {
-  RunEvery(
-      std::nullopt, [fault](model::World&) { return fault; }, name);
+Sweep Of(Fault fault, const std::string& name) {
+  return {.name = name, .what = [fault](model::World&) { return fault; }};
 }
 
-TEST(Crash, BeforeEveryWrite) { RunEvery(Fault::kCrashBefore, "crash before"); }
-TEST(Crash, AfterEveryWrite) { RunEvery(Fault::kCrashAfter, "crash after"); }
+/// The snapshots outlive the gateway: it reads on, and only what was not sealed comes again.
+TEST(Crash, BeforeEveryWrite) {
+  Sweep sweep = Of(Fault::kCrashBefore, "crash before");
+  sweep.reads_on = true;
+  RunEvery(sweep);
+}
+TEST(Crash, AfterEveryWrite) {
+  Sweep sweep = Of(Fault::kCrashAfter, "crash after");
+  sweep.reads_on = true;
+  RunEvery(sweep);
+}
+
+/// The snapshots end with the gateway: half-read tables start again.
+TEST(Crash, BeforeEveryWriteWithTheViewsLost) {
+  Sweep sweep = Of(Fault::kCrashBefore, "crash before, views lost");
+  sweep.lose_views = true;
+  RunEvery(sweep);
+}
+TEST(Crash, AfterEveryWriteWithTheViewsLost) {
+  Sweep sweep = Of(Fault::kCrashAfter, "crash after, views lost");
+  sweep.lose_views = true;
+  RunEvery(sweep);
+}
+
+/// The process that holds the snapshots goes away under a gateway that lives on.
+TEST(Crash, HolderGoneAtEveryWrite) {
+  RunEvery({.name = "the holder is gone", .what = [](model::World& world) {
+              world.LoseViews();
+              return Fault::kNone;
+            }});
+}
 
 TEST(Crash, BetweenEveryCommitAndItsIndex) {
   int64_t runs = 0;
@@ -101,21 +153,21 @@ TEST(Crash, IndexLostStaleOrNewerAtEveryApply) {
   }
 }
 
-TEST(Replies, LostAtEveryWrite) { RunEvery(Fault::kLostReply, "lost reply"); }
-TEST(Replies, NoEffectAtEveryWrite) { RunEvery(Fault::kNoEffect, "no effect, no reply"); }
-TEST(Replies, LateAtEveryWrite) { RunEvery(Fault::kLate, "late"); }
-TEST(Replies, DoubledAtEveryWrite) { RunEvery(Fault::kDoubled, "doubled"); }
+TEST(Replies, LostAtEveryWrite) { RunEvery(Of(Fault::kLostReply, "lost reply")); }
+TEST(Replies, NoEffectAtEveryWrite) { RunEvery(Of(Fault::kNoEffect, "no effect, no reply")); }
+TEST(Replies, LateAtEveryWrite) { RunEvery(Of(Fault::kLate, "late")); }
+TEST(Replies, DoubledAtEveryWrite) { RunEvery(Of(Fault::kDoubled, "doubled")); }
 
 /// A second gateway does all the work while the first stands still at a write, then the first goes
 /// on.
 TEST(Rivals, ZombieGatewayAtEveryWrite) {
-  RunEvery(
-      Kind::kCapture,
-      [](model::World& world) {
-        (void)world.Capture();
-        return Fault::kNone;
-      },
-      "a second gateway");
+  RunEvery({.name = "a second gateway",
+            .what =
+                [](model::World& world) {
+                  (void)world.Capture();
+                  return Fault::kNone;
+                },
+            .only = Kind::kCapture});
 }
 
 Fault OtherApplier(model::World& world) {
@@ -127,21 +179,21 @@ Fault OtherApplier(model::World& world) {
 }
 
 TEST(Rivals, ZombieApplierAtEveryWrite) {
-  RunEvery(Kind::kApply, OtherApplier, "a second applier");
+  RunEvery({.name = "a second applier", .what = OtherApplier, .only = Kind::kApply});
 }
 
 /// Another engine rewrites every table while an apply stands still.
 TEST(Rivals, ForeignOptimizeAtEveryWrite) {
-  RunEvery(
-      Kind::kApply,
-      [](model::World& world) {
-        for (const auto& [name, table] : world.database.tables()) {
-          (void)model::ForeignOptimize(
-              store::Below(world.store, model::World::TablePath("main", name)));
-        }
-        return Fault::kNone;
-      },
-      "a foreign optimize");
+  RunEvery({.name = "a foreign optimize",
+            .what =
+                [](model::World& world) {
+                  for (const auto& [name, table] : world.database.tables()) {
+                    (void)model::ForeignOptimize(
+                        store::Below(world.store, model::World::TablePath("main", name)));
+                  }
+                  return Fault::kNone;
+                },
+            .only = Kind::kApply});
 }
 
 /// Several faults of all kinds in one run, drawn from a seed.
@@ -151,7 +203,7 @@ Plan RandomPlan(uint64_t seed) {
                                                           const model::WriteCall&) mutable {
     if (left == 0 || random() % 100 >= 6) return Fault::kNone;
     --left;
-    switch (random() % 9) {
+    switch (random() % 10) {
       case 0:
         return Fault::kCrashBefore;
       case 1:
@@ -169,6 +221,9 @@ Plan RandomPlan(uint64_t seed) {
         return Fault::kNone;
       case 7:
         return kind == Kind::kApply ? OtherApplier(world) : Fault::kCrashAfter;
+      case 8:
+        world.LoseViews();
+        return Fault::kNone;
       default:
         break;
     }

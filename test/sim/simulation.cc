@@ -104,6 +104,7 @@ Status Simulation::RunStep(const Step& step) {
 Status Simulation::Attempt(const Step& step) {
   switch (step.kind) {
     case Kind::kCapture: {
+      if (plan_.lose_views) world_.LoseViews();
       Status captured = world_.Capture();
       // The scenario's own failure of the source is not repeated at once: what is staged by then is
       // applied first.

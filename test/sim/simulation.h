@@ -26,6 +26,7 @@ struct Plan {
   std::function<model::Fault(model::World& world, Step::Kind step, const model::WriteCall& call)>
       fault;
   int64_t crash_at_ingest = 0;
+  bool lose_views = false;  // the snapshots end with every gateway
   IndexDamage damage = IndexDamage::kNone;
   int damaged_apply = 0;  // which apply, from 1
 };
@@ -41,6 +42,7 @@ class Simulation {
   /// What the steps wrote, in order.
   const std::map<Step::Kind, int64_t>& writes() const { return writes_; }
   int64_t applies() const { return applies_; }
+  int64_t chunks_read() const { return world_.source.chunks_read; }
   bool crashed_at_ingest() const {
     return plan_.crash_at_ingest > 0 && world_.crash_at_ingest == 0;
   }

@@ -79,7 +79,6 @@ class PostgresChunkReader final : public ChunkReader {
   }
 
  private:
-  Status BeginTransaction();
   Result<std::string> CopyStatement(const record::TableName& name);
   Status TakeMessages();
   Status EndCopy();
@@ -106,19 +105,6 @@ Status PostgresChunkReader::Explain(Status status) const {
   return std::move(status).With("table", shape_->name.ToString());
 }
 
-Status PostgresChunkReader::BeginTransaction() {
-  FRESHET_CHECK_OK(connection_->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-  Status status =
-      connection_->Execute("SET TRANSACTION SNAPSHOT " + QuoteLiteral(pool_->snapshot()));
-  // The session that held it is gone: 22023 invalid snapshot identifier, 55000 its transaction is
-  // over.
-  bool gone = connection_->sql_state() == "22023" || connection_->sql_state() == "55000" ||
-              connection_->sql_state() == "42704";
-  if (status.Is(ErrorClass::SOURCE_QUERY) && gone)
-    return Stale(*shape_, "the snapshot itself is gone");
-  return status;
-}
-
 Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& name) {
   FRESHET_TRY(auto columns, ReadColumns(connection_.get(), range_.oid, pool_->type_mapping()));
   std::vector<ColumnType> types;
@@ -143,7 +129,8 @@ Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& 
 
 Status PostgresChunkReader::Begin() {
   FRESHET_TRY(connection_, pool_->Borrow());
-  FRESHET_CHECK_OK(BeginTransaction());
+  Status joined = Join(connection_.get(), pool_->snapshot());
+  if (!joined.ok()) return std::move(joined).With("table", shape_->name.ToString());
   FRESHET_TRY(Rows name,
               connection_->Query("SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n "
                                  "ON n.oid = c.relnamespace WHERE c.oid = $1::oid",

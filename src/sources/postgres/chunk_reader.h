@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sources/postgres/connection.h"
+#include "sources/postgres/shared_snapshot.h"
 #include "sources/source.h"
 
 namespace freshet::sources::postgres {
@@ -15,7 +16,7 @@ namespace freshet::sources::postgres {
 /// the catalog as it is now. Thread-safe.
 class ReaderPool {
  public:
-  ReaderPool(const Config& config, std::string snapshot)
+  ReaderPool(const Config& config, SharedSnapshot snapshot)
       : config_(config), snapshot_(std::move(snapshot)) {}
 
   /// Take a session that nobody else uses.
@@ -24,12 +25,12 @@ class ReaderPool {
   void Return(std::unique_ptr<Connection> connection);
   /// What the catalog says now about the table, in `SignatureQuery`'s words.
   Result<std::string> SignatureNow(const std::string& query);
-  const std::string& snapshot() const { return snapshot_; }
+  const SharedSnapshot& snapshot() const { return snapshot_; }
   TypeMapping type_mapping() const { return config_.type_mapping; }
 
  private:
   const Config config_;
-  const std::string snapshot_;
+  const SharedSnapshot snapshot_;
   std::mutex mutex_;
   // State below is protected by mutex_.
   std::vector<std::unique_ptr<Connection>> idle_;

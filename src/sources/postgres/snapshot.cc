@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/postgres/snapshot.h"
 
-#include <charconv>
-#include <mutex>
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <optional>
 
 #include "base/limits.h"
 #include "base/random.h"
@@ -16,15 +18,18 @@
 namespace freshet::sources::postgres {
 namespace {
 
+/// Chunks of one table or partition.
+constexpr int64_t kChunksMax = 16 * 1024;
+/// A table or partition from here on is shared between the readers.
+constexpr int64_t kSharedBytesMin = 16 * limits::kMiB;
+
 struct Taken {
-  Lsn position = 0;
-  UtcMicros at = 0;
-  std::string exported;
-  std::unique_ptr<Connection> holder;
+  SharedSnapshot shared;
+  std::unique_ptr<Connection> holder;  // its transaction exported it
 };
 
 /// Export the moment's snapshot from a temporary slot, hand it to a holder, and let the slot go.
-Result<Taken> TakeSnapshot(const Config& config) {
+Result<Taken> TakeSnapshot(const Config& config, uint32_t epoch) {
   FRESHET_TRY(auto holder, Connection::Connect(config, Connection::Mode::kQuery));
   FRESHET_TRY(auto replication, Connection::Connect(config, Connection::Mode::kReplication));
   std::string slot = "freshet_snapshot_" + RandomHex(8);
@@ -36,37 +41,49 @@ Result<Taken> TakeSnapshot(const Config& config) {
       std::chrono::steady_clock::now() + config.slot_wait_max, holder.get());
   if (!made.ok()) return SlotError(made.status(), *replication);
   Taken taken;
-  FRESHET_TRY(taken.position, ParseLsn(made->text(0, 1)));
+  taken.shared.epoch = epoch;
+  FRESHET_TRY(taken.shared.position, ParseLsn(made->text(0, 1)));
   FRESHET_CHECK_OK(holder->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   FRESHET_CHECK_OK(holder->Execute("SET TRANSACTION SNAPSHOT " + QuoteLiteral(made->text(0, 2))));
-  FRESHET_TRY(
-      Rows rows,
-      holder->Query(
-          "SELECT pg_export_snapshot(), (extract(epoch FROM clock_timestamp()) * 1000000)::int8"));
-  taken.exported = rows.text(0, 0);
-  taken.at = rows.number(0, 1);
+  FRESHET_TRY(Rows rows,
+              holder->Query(fmt::format("SELECT pg_export_snapshot(), (extract(epoch FROM "
+                                        "clock_timestamp()) * 1000000)::int8, {}",
+                                        kSees)));
+  taken.shared.name = rows.text(0, 0);
+  taken.shared.taken_at = rows.number(0, 1);
+  taken.shared.sees = rows.number(0, 2);
   taken.holder = std::move(holder);
   return taken;
 }
 
-/// A source's shared snapshot. The holder's session is used under a mutex, for the catalog as it
-/// was; readers have their own.
+/// A source's shared snapshot. What the catalog said then is asked in a transaction of its own each
+/// time, for some of its functions lock every partition until the transaction's end.
 class PostgresSnapshot final : public Snapshot {
  public:
-  PostgresSnapshot(const Config& config, uint32_t epoch, Taken taken)
-      : position_(record::Sequence::Of(epoch, taken.position, 0)),
-        taken_at_(taken.at),
+  PostgresSnapshot(const Config& config, Taken taken)
+      : shared_(taken.shared),
         mapping_(config.type_mapping),
-        readers_(std::make_shared<ReaderPool>(config, taken.exported)),
+        readers_(std::make_shared<ReaderPool>(config, taken.shared)),
         holder_(std::move(taken.holder)) {}
 
-  record::Sequence Position() const override { return position_; }
-  UtcMicros TakenAt() const override { return taken_at_; }
+  record::Sequence Position() const override {
+    return record::Sequence::Of(shared_.epoch, shared_.position, 0);
+  }
+  UtcMicros TakenAt() const override { return shared_.taken_at; }
+  std::string Handle() const override { return ToHandle(shared_); }
+
+  /// Errors: SNAPSHOT_STALE.
+  Status CheckHeld() {
+    return Within([](Connection*) { return Status::Ok(); });
+  }
 
   Result<record::TableShape> Describe(const record::TableId& table) override {
-    std::lock_guard lock(mutex_);
     FRESHET_TRY(uint32_t oid, OidOf(table));
-    FRESHET_TRY(SourceTable found, ReadTable(holder_.get(), oid, mapping_));
+    SourceTable found;
+    FRESHET_CHECK_OK(Within([&](Connection* session) -> Status {
+      FRESHET_TRY(found, ReadTable(session, oid, mapping_));
+      return Status::Ok();
+    }));
     return ToShape(found);
   }
 
@@ -78,73 +95,129 @@ class PostgresSnapshot final : public Snapshot {
   }
 
  private:
-  const record::Sequence position_;
-  const UtcMicros taken_at_;
+  /// Do something in a transaction that sees the snapshot and ends.
+  Status Within(const std::function<Status(Connection*)>& what) {
+    FRESHET_TRY(auto session, readers_->Borrow());
+    FRESHET_CHECK_OK(Join(session.get(), shared_));
+    FRESHET_CHECK_OK(what(session.get()));
+    FRESHET_CHECK_OK(session->Execute("COMMIT"));
+    readers_->Return(std::move(session));
+    return Status::Ok();
+  }
+
+  const SharedSnapshot shared_;
   const TypeMapping mapping_;
   const std::shared_ptr<ReaderPool> readers_;
-  std::mutex mutex_;
-  // The holder's session is used under mutex_.
-  std::unique_ptr<Connection> holder_;
+  const std::unique_ptr<Connection> holder_;  // none: another process has it
 };
+
+/// A table or partition as the catalog and its files show it now.
+struct Extent {
+  std::string oid;
+  int64_t blocks = 0, block_bytes = 0;
+  int64_t bytes = 0;           // with what is stored out of line (TOAST)
+  double rows_per_block = -1;  // -1: never analysed
+};
+
+Extent ExtentOf(const Rows& rows, int row) {
+  Extent leaf{.oid = std::string(rows.text(row, 0)),
+            .blocks = rows.number(row, 1),
+            .block_bytes = rows.number(row, 2),
+            .bytes = rows.number(row, 3)};
+  int64_t tuples = rows.number(row, 4), pages = rows.number(row, 5);
+  if (tuples >= 0) leaf.rows_per_block = static_cast<double>(tuples) / static_cast<double>(pages);
+  return leaf;
+}
 
 /// Whether the server reads a range of ctids alone. An older one reads the whole table and passes
 /// over the rest, which costs a quarter of reading it, so there each reader has one chunk.
 /// Source: PostgreSQL 14, release notes, "TID range scans".
 bool ReadsRanges(const Connection& connection) { return connection.server_version() >= 140000; }
 
-Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shape) {
-  std::lock_guard lock(mutex_);
-  // A partitioned table is read partition by partition; a plain one is the one leaf of its own
-  // tree.
-  FRESHET_TRY(
-      Rows rows,
-      holder_->Query(
-          fmt::format(
-              "SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) / "
-              "current_setting('block_size')::int8, current_setting('block_size')::int8, "
-              "greatest(c.reltuples, 0)::int8, greatest(c.relpages, 1) "
-              "FROM pg_class c WHERE c.oid = $1::oid AND c.relkind <> 'p' OR c.oid IN "
-              "(WITH RECURSIVE tree(oid) AS (SELECT i.inhrelid FROM pg_inherits i WHERE "
-              "i.inhparent = $1::oid AND {0} "
-              "UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid "
-              "AND {0}) "
-              "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind = 'r' "
-              "AND p.relispartition) ORDER BY 1",
-              Attached("i")),
-          {shape.id.value()}));
-  std::vector<Chunk> chunks;
-  for (int row = 0; row < rows.size(); ++row) {
-    int64_t blocks = rows.number(row, 1);
-    int64_t step =
-        std::max<int64_t>(1, static_cast<int64_t>(limits::kChunkBytesMax) / rows.number(row, 2));
-    if (!ReadsRanges(*holder_)) {
-      step =
-          std::max(step, (blocks + limits::kSnapshotReadersMax - 1) / limits::kSnapshotReadersMax);
-    }
-    double rows_per_block =
-        static_cast<double>(rows.number(row, 3)) / static_cast<double>(rows.number(row, 4));
-    for (int64_t first = 0; first == 0 || first < blocks; first += step) {
-      Chunk chunk;
-      chunk.number = static_cast<int64_t>(chunks.size());
-      // The last is open: the table may have grown between the snapshot and this look at its size.
-      bool last = first + step >= blocks;
-      chunk.text = fmt::format("table={} blocks={}..", rows.text(row, 0), first);
-      if (!last) chunk.text += std::to_string(first + step);
-      chunk.rows_estimated =
-          static_cast<int64_t>(rows_per_block * static_cast<double>(std::min(
-                                                    step, std::max<int64_t>(0, blocks - first))));
-      chunks.push_back(std::move(chunk));
-    }
+int64_t DividedUp(int64_t number, int64_t by) { return (number + by - 1) / by; }
+
+/// How many blocks a chunk covers: its share of what lies out of line counts, else a chunk of a
+/// table with large values would be many times the work that a crash may cost. All are alike, and
+/// as many for each reader, so that no reader ends long before the others.
+int64_t ChunkBlocks(const Extent& leaf, bool ranges) {
+  constexpr int64_t kReaders = limits::kSnapshotReadersMax;
+  int64_t blocks = std::max<int64_t>(1, leaf.blocks);
+  int64_t bytes_per_block = std::max(leaf.block_bytes, leaf.bytes / blocks);
+  auto step = std::max<int64_t>(1, static_cast<int64_t>(limits::kChunkBytesMax) / bytes_per_block);
+  int64_t chunks = DividedUp(blocks, step);
+  if (bytes_per_block * blocks >= kSharedBytesMin) chunks = DividedUp(chunks, kReaders) * kReaders;
+  // A plan is kept in a manifest: it does not grow with the table.
+  return DividedUp(blocks, std::min(chunks, ranges ? kChunksMax : kReaders));
+}
+
+Chunk ChunkOf(const Extent& leaf, int64_t first, std::optional<int64_t> end) {
+  Chunk chunk;
+  chunk.text = fmt::format("table={} blocks={}..", leaf.oid, first);
+  if (end) chunk.text += std::to_string(*end);
+  auto blocks = static_cast<double>(std::max<int64_t>(0, end.value_or(leaf.blocks) - first));
+  if (leaf.rows_per_block >= 0)
+    chunk.rows_estimated = static_cast<int64_t>(leaf.rows_per_block * blocks);
+  return chunk;
+}
+
+/// The last chunk of each leaf is open, for the table may have grown between the snapshot and this
+/// look at its size. It comes first: what is written meanwhile is in none of the snapshot's rows,
+/// but would be looked through.
+std::vector<Chunk> PlanOf(const std::vector<Extent>& leaves, bool ranges) {
+  std::vector<Chunk> chunks, closed;
+  for (const Extent& leaf : leaves) {
+    int64_t step = ChunkBlocks(leaf, ranges), first = 0;
+    for (; first + step < leaf.blocks; first += step)
+      closed.push_back(ChunkOf(leaf, first, first + step));
+    chunks.push_back(ChunkOf(leaf, first, {}));
   }
+  std::move(closed.begin(), closed.end(), std::back_inserter(chunks));
+  for (size_t i = 0; i < chunks.size(); ++i) chunks[i].number = static_cast<int64_t>(i);
   return chunks;
+}
+
+/// A partitioned table is read partition by partition; a plain one is the one leaf of its own tree.
+constexpr std::string_view kExtents =
+    "SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) / "
+    "current_setting('block_size')::int8, current_setting('block_size')::int8, "
+    "coalesce(pg_table_size(c.oid), 0), c.reltuples::int8, greatest(c.relpages, 1) "
+    "FROM pg_class c WHERE c.oid = $1::oid AND c.relkind <> 'p' OR c.oid IN "
+    "(WITH RECURSIVE tree(oid) AS (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = "
+    "$1::oid AND {0} "
+    "UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid AND {0}) "
+    "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind = 'r' AND "
+    "p.relispartition) ORDER BY 1";
+
+Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shape) {
+  std::vector<Extent> leaves;
+  bool ranges = true;
+  FRESHET_CHECK_OK(Within([&](Connection* session) -> Status {
+    ranges = ReadsRanges(*session);
+    FRESHET_TRY(Rows rows,
+                session->Query(fmt::format(kExtents, Attached("i")), {shape.id.value()}));
+    for (int row = 0; row < rows.size(); ++row) leaves.push_back(ExtentOf(rows, row));
+    return Status::Ok();
+  }));
+  return PlanOf(leaves, ranges);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Snapshot>> BeginSnapshot(const Config& config, uint32_t epoch) {
-  FRESHET_TRY(Taken taken, TakeSnapshot(config));
-  return std::unique_ptr<Snapshot>(
-      std::make_unique<PostgresSnapshot>(config, epoch, std::move(taken)));
+  FRESHET_TRY(Taken taken, TakeSnapshot(config, epoch));
+  return std::unique_ptr<Snapshot>(std::make_unique<PostgresSnapshot>(config, std::move(taken)));
+}
+
+Result<std::unique_ptr<Snapshot>> ResumeSnapshot(const Config& config, uint32_t epoch,
+                                                 const std::string& handle) {
+  Taken taken;
+  FRESHET_TRY(taken.shared, FromHandle(handle));
+  if (taken.shared.epoch != epoch)
+    return Error(ErrorClass::SNAPSHOT_STALE, "the snapshot is of another history of the server: {}",
+                 handle);
+  auto snapshot = std::make_unique<PostgresSnapshot>(config, std::move(taken));
+  FRESHET_CHECK_OK(snapshot->CheckHeld());
+  return std::unique_ptr<Snapshot>(std::move(snapshot));
 }
 
 }  // namespace freshet::sources::postgres

@@ -33,6 +33,9 @@ class PostgresSource final : public Source {
   Result<std::unique_ptr<Snapshot>> BeginSnapshot() override {
     return postgres::BeginSnapshot(config_, epoch_);
   }
+  Result<std::unique_ptr<Snapshot>> ResumeSnapshot(const std::string& handle) override {
+    return postgres::ResumeSnapshot(config_, epoch_, handle);
+  }
   Result<std::unique_ptr<ChangeStream>> OpenChanges(
       std::vector<std::shared_ptr<const record::TableShape>> shapes,
       const record::Cursor& from) override {
