@@ -195,6 +195,9 @@ void AddWorkers(CLI::App& app, int* worker_code) {
   worker->add_subcommand("gateway", "")->callback([=] {
     *worker_code = pipeline::RunGatewayWorker(OpenSource);
   });
+  worker->add_subcommand("holder", "")->callback([=] {
+    *worker_code = pipeline::RunHolderWorker(OpenSource);
+  });
   worker->add_subcommand("update", "")->callback([=] {
     *worker_code = pipeline::RunUpdateWorker();
   });

@@ -120,7 +120,7 @@ class Quiet final : public Display {
 /// A bar a table that is read, drawn again in place; sentences scroll above.
 class Bars final : public Display {
  public:
-  Bars(Clock* clock, std::FILE* out, std::FILE* err) : clock_(clock), out_(out), err_(err) {}
+  Bars(std::FILE* out, std::FILE* err) : out_(out), err_(err) {}
   void OnEvent(const record::Event& event, const RunProgress& progress) override {
     // The bars show how reading goes on, and a continuous run's commits would scroll for ever.
     if (event.name == "snapshot_started" || event.name == "table_committed") return;
@@ -135,7 +135,7 @@ class Bars final : public Display {
     int height = known ? std::max(2, size.ws_row - 2) : 20;
     for (const auto& [name, table] : progress.tables()) {
       if (table.state != State::kSnapshot || drawn_ + 1 >= height) continue;
-      text += BarLine(name, table, clock_->Now(), width) + "\n";
+      text += BarLine(name, table, width) + "\n";
       ++drawn_;
     }
     auto totals = progress.Sum();
@@ -156,7 +156,6 @@ class Bars final : public Display {
     if (drawn_ == 0) return "";
     return fmt::format("\x1b[{}A\x1b[J", std::exchange(drawn_, 0));
   }
-  Clock* clock_;
   std::FILE *out_, *err_;
   int drawn_ = 0;
 };
@@ -167,7 +166,7 @@ std::unique_ptr<Display> MakeDisplay(DisplayKind kind, Clock* clock, std::FILE* 
                                      std::FILE* err) {
   switch (kind) {
     case DisplayKind::kBars:
-      return std::make_unique<Bars>(clock, out, err);
+      return std::make_unique<Bars>(out, err);
     case DisplayKind::kJson:
       return std::make_unique<JsonLines>(clock, out, err);
     case DisplayKind::kQuiet:

@@ -41,9 +41,8 @@ std::string Duration(double seconds);
 std::string Timestamp(UtcMicros at);
 /// The line that a person reads about an event; empty: nothing to say.
 std::string Sentence(const record::Event& event, const RunProgress& progress);
-/// The lines that a table in its snapshot is drawn as: name, bar, percent, rate, time left; at most
+/// The line that a table in its snapshot is drawn as: name, bar, percent, rate, time left; at most
 /// `width` columns.
-std::string BarLine(const std::string& name, const TableProgress& table, MonotonicTime now,
-                    int width);
+std::string BarLine(const std::string& name, const TableProgress& table, int width);
 
 }  // namespace freshet::pipeline

@@ -78,6 +78,14 @@ int64_t NumberOf(const Event& event, std::string_view field) {
   return 0;
 }
 
+double RealOf(const Event& event, std::string_view field, double absent) {
+  auto* value = Find(event, field);
+  if (value == nullptr) return absent;
+  if (auto* real = std::get_if<double>(value)) return *real;
+  if (auto* number = std::get_if<int64_t>(value)) return static_cast<double>(*number);
+  return absent;
+}
+
 bool Has(const Event& event, std::string_view field) { return Find(event, field) != nullptr; }
 
 std::string ReasonOf(const Status& status) {

@@ -20,6 +20,8 @@ Result<record::Event> EventFromLine(std::string_view line);
 /// Return the field's value; empty or zero when it is absent or of another type.
 std::string TextOf(const record::Event& event, std::string_view field);
 int64_t NumberOf(const record::Event& event, std::string_view field);
+/// Also of a whole number; `absent` when there is none.
+double RealOf(const record::Event& event, std::string_view field, double absent);
 /// Whether the event has the field.
 bool Has(const record::Event& event, std::string_view field);
 

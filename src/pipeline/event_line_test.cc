@@ -41,6 +41,15 @@ TEST(EventLineTest, AStatusKeepsClassReasonAndRemedy) {
   EXPECT_TRUE(StatusOf(WithStatus({"ended", {}}, Status::Ok())).ok());
 }
 
+TEST(EventLineTest, ARealMayBeWrittenAsAWholeNumber) {
+  auto event = EventFromLine(ToLine({"x", {{"whole", int64_t{3}}, {"real", 2.5}, {"round", 4.0}}}));
+  ASSERT_TRUE(event.ok());
+  EXPECT_EQ(RealOf(*event, "whole", -1), 3);
+  EXPECT_EQ(RealOf(*event, "real", -1), 2.5);
+  EXPECT_EQ(RealOf(*event, "round", -1), 4);
+  EXPECT_EQ(RealOf(*event, "absent", -1), -1);
+}
+
 TEST(EventLineTest, RefusesWhatIsNoEvent) {
   for (auto* line :
        {"", "{}", "[1]", "{\"event\":1}", "{\"event\":\"x\",\"y\":[1]}", "{\"event\":"}) {

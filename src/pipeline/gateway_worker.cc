@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "capture/gateway.h"
 #include "pipeline/destination.h"
+#include "pipeline/remote_holder.h"
 #include "pipeline/worker_channel.h"
 #include "pipeline/workers.h"
 #include "store/file_store.h"
@@ -27,7 +28,9 @@ Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   FRESHET_TRY(auto store, store::OpenLocalStore(destination.staging()));
   FRESHET_TRY(auto source, open_source(start.source));
   SystemClock clock;
+  RemoteHolder holder(&channel, &clock);
   capture::GatewayOptions options;
+  options.holder = &holder;
   options.selects = [&start](const record::TableName& name) { return start.spec.Selects(name); };
   options.snapshot_readers = limits::kSnapshotReadersMax;
   options.expiry = RulesOf(start.spec.staging);

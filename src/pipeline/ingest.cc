@@ -30,6 +30,7 @@ namespace {
 constexpr std::chrono::seconds kLockWait{3};
 /// Runs whose logs are kept.
 constexpr size_t kLogsKept = 20;
+constexpr size_t kWorkersMax = 3;
 
 /// SIGINT, SIGTERM and, unless it is ignored (nohup), SIGHUP as something to poll, for as long as
 /// it lives.
@@ -245,7 +246,8 @@ void ForgetOldLogs(const std::string& folder) {
   for (const auto& file : std::filesystem::directory_iterator(folder, error))
     logs.push_back(file.path());
   std::ranges::sort(logs);
-  for (size_t i = 0; i + 2 * kLogsKept < logs.size(); ++i) std::filesystem::remove(logs[i], error);
+  for (size_t i = 0; i + kWorkersMax * kLogsKept < logs.size(); ++i)
+    std::filesystem::remove(logs[i], error);
 }
 
 /// A log's name begins with the time of its run, without what file names don't like.

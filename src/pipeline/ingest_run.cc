@@ -15,7 +15,8 @@ record::Event DrainThrough(int64_t segment) { return {"drain", {{"through", segm
 /// What goes on between the workers is not shown to people.
 bool IsInner(const std::string& name) {
   return name == "segment_seen" || name == "segment_sealed" || name == "wished" ||
-         name == "gateway_started" || name == "captured";
+         name == "gateway_started" || name == "captured" || name == "snapshot_wanted" ||
+         name == "snapshot_taken" || name == "snapshots_read";
 }
 
 }  // namespace
@@ -26,7 +27,7 @@ IngestRun::IngestRun(Clock* clock, Display* display, const Destination* destinat
 
 void IngestRun::Tell(const record::Event& event) {
   if (event.name == "table_left_out" && IsLeftOut(TextOf(event, "table"))) return;
-  progress_.Take(event, clock_->Now());
+  progress_.Take(event);
   if (!IsInner(event.name)) display_->OnEvent(event, progress_);
 }
 
@@ -38,6 +39,8 @@ bool IngestRun::IsLeftOut(const std::string& table) const {
 std::vector<std::string> IngestRun::Greeting(const std::string& role) {
   std::vector<std::string> lines{ToLine(start_)};
   if (role == kGatewayRole && draining_) lines.push_back(ToLine(Drain()));
+  if (role == kHolderRole && wanted_) lines.push_back(ToLine(*wanted_));
+  if (role == kHolderRole && captured_) lines.push_back(ToLine(Drain()));
   if (role == kUpdateRole && captured_) lines.push_back(ToLine(DrainThrough(*captured_)));
   return lines;
 }
@@ -46,6 +49,7 @@ bool IngestRun::OnEvent(const std::string& role, const record::Event& event) {
   Tell(event);
   if (role == kGatewayRole) FollowGateway(event);
   if (role == kUpdateRole) FollowUpdate(event);
+  if (role == kHolderRole) FollowHolder(event);
   return event.name == "segment_sealed" || event.name == "segment_seen" ||
          event.name == "table_committed" || event.name == "captured";
 }
@@ -60,7 +64,20 @@ void IngestRun::FollowGateway(const record::Event& event) {
   if (event.name == "captured") {
     captured_ = NumberOf(event, "through");
     supervisor_->Send(kUpdateRole, ToLine(DrainThrough(*captured_)));
+    supervisor_->Send(kHolderRole, ToLine(Drain()));
   }
+  if (event.name == "snapshot_wanted") {
+    wanted_ = event;
+    supervisor_->Wake(kHolderRole);
+    supervisor_->Send(kHolderRole, ToLine(event));
+  }
+  if (event.name == "snapshots_read") supervisor_->Send(kHolderRole, ToLine(event));
+}
+
+void IngestRun::FollowHolder(const record::Event& event) {
+  if (event.name != "snapshot_taken") return;
+  if (wanted_ && TextOf(*wanted_, "ticket") == TextOf(event, "ticket")) wanted_.reset();
+  supervisor_->Send(kGatewayRole, ToLine(event));
 }
 
 void IngestRun::FollowUpdate(const record::Event& event) {
@@ -109,6 +126,10 @@ Status IngestRun::SaveTables() {
                          {"state", std::string(NameOf(table.state))},
                          {"snapshot_rows", table.snapshot_rows},
                          {"rows_estimated", table.rows_estimated},
+                         {"chunks", table.chunks},
+                         {"chunks_done", table.chunks_done},
+                         {"rows_per_second", table.rows_per_second},
+                         {"seconds_left", table.seconds_left},
                          {"committed_at", table.committed_at}}};
     auto path = fmt::format("{}/table-{}.json", destination_->status(), EncodeName(name));
     FRESHET_CHECK_OK(ReplaceFile(path, ToLine(WithStatus(std::move(event), table.failed)), false));

@@ -15,14 +15,17 @@ namespace freshet::pipeline {
 
 inline constexpr char kGatewayRole[] = "gateway";
 inline constexpr char kUpdateRole[] = "update";
+inline constexpr char kHolderRole[] = "holder";
 
-/// What a run's two workers say, brought together: progress, display, status files, and how a run
+/// What a run's workers say, brought together: progress, display, status files, and how a run
 /// comes to its end. One thread, the supervisor's.
 ///
 ///   gateway: discovered all, through D       → update: has wished everything staged through W >= D
 ///   → gateway: drain                         → finishes the wished snapshots, captures its fence:
 ///                                            captured through N
 ///   → update: drain through N                → applies through N and ends
+///
+/// The holder of the gateway's snapshots is started at the first question for one.
 class IngestRun final : public Supervisor::Listener {
  public:
   IngestRun(Clock* clock, Display* display, const Destination* destination, WorkerStart start);
@@ -44,6 +47,7 @@ class IngestRun final : public Supervisor::Listener {
   bool IsLeftOut(const std::string& table) const;
   void FollowGateway(const record::Event& event);
   void FollowUpdate(const record::Event& event);
+  void FollowHolder(const record::Event& event);
   void DrainWhenWished();
   Status SaveTables();
 
@@ -54,6 +58,7 @@ class IngestRun final : public Supervisor::Listener {
   Supervisor* supervisor_ = nullptr;
   RunProgress progress_;
   std::optional<int64_t> discovered_, wished_, captured_;
+  std::optional<record::Event> wanted_;  // the gateway's question to the holder, until its answer
   bool draining_ = false;
   MonotonicTime save_at_{};
 };

@@ -24,24 +24,35 @@ void TakeFailure(const record::Event& event, State state, TableProgress* table) 
 }
 
 /// What the gateway reads of a table.
-void TakeReading(const record::Event& event, MonotonicTime now, TableProgress* table) {
+void TakeReading(const record::Event& event, TableProgress* table) {
   const auto& name = event.name;
-  if (name == "snapshot_started") {
+  if (name == "snapshot_started" || name == "snapshot_resumed") {
     table->state = State::kSnapshot;
-    table->snapshot_rows = 0;
+    table->snapshot_rows = NumberOf(event, "rows");
     table->rows_estimated = NumberOf(event, "rows_estimated");
-    table->snapshot_began = now;
+    table->rows_per_second = 0;
+    table->seconds_left = -1;
   } else if (name == "snapshot_progress") {
     table->snapshot_rows = NumberOf(event, "rows");
+    table->rows_estimated = NumberOf(event, "rows_estimated");
+    table->rows_per_second = RealOf(event, "rows_per_second", 0);
+    table->seconds_left = RealOf(event, "seconds_left", -1);
   } else if (name == "snapshot_completed") {
     // The two workers' words come by two pipes: the table may be current already.
     if (table->state == State::kSnapshot) table->state = State::kApplying;
     table->snapshot_rows = table->rows_estimated = NumberOf(event, "rows");
     table->values_nulled += NumberOf(event, "values_nulled");
+    table->chunks_done = table->chunks;
+    return;
   }
+  if (Has(event, "chunks")) table->chunks = NumberOf(event, "chunks");
+  // A generation that begins has all of them before it.
+  if (name == "snapshot_started") table->chunks_done = 0;
+  if (Has(event, "chunks_left"))
+    table->chunks_done = table->chunks - NumberOf(event, "chunks_left");
 }
 
-void TakeTableEvent(const record::Event& event, MonotonicTime now, TableProgress* table) {
+void TakeTableEvent(const record::Event& event, TableProgress* table) {
   const auto& name = event.name;
   table->unsaved = true;
   if (name == "table_found" && Has(event, "flow")) {
@@ -59,7 +70,7 @@ void TakeTableEvent(const record::Event& event, MonotonicTime now, TableProgress
     table->state = State::kCurrent;
     table->failed = Status::Ok();
   } else {
-    TakeReading(event, now, table);
+    TakeReading(event, table);
   }
 }
 
@@ -83,9 +94,8 @@ std::string_view NameOf(State state) {
   return "waiting";
 }
 
-void RunProgress::Take(const record::Event& event, MonotonicTime now) {
-  if (auto table = TextOf(event, "table"); !table.empty())
-    TakeTableEvent(event, now, &tables_[table]);
+void RunProgress::Take(const record::Event& event) {
+  if (auto table = TextOf(event, "table"); !table.empty()) TakeTableEvent(event, &tables_[table]);
   if (Has(event, "bytes_behind")) bytes_behind_ = NumberOf(event, "bytes_behind");
   if (event.name == "segment_seen") sealed_at_ = NumberOf(event, "sealed_at");
   if (event.name == "values_nulled") changes_nulled_ += NumberOf(event, "values");

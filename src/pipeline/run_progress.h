@@ -17,7 +17,8 @@ struct TableProgress {
   State state = State::kWaiting;
   std::string flow;  // empty: it never got one
   int64_t snapshot_rows = 0, rows_estimated = -1;
-  MonotonicTime snapshot_began{};
+  int64_t chunks = 0, chunks_done = 0;
+  double rows_per_second = 0, seconds_left = -1;  // of the snapshot; -1: unknown
   int64_t inserted = 0, updated = 0, deleted = 0, values_nulled = 0;
   UtcMicros committed_at = 0;  // newest source commit in the table
   Status failed;
@@ -28,7 +29,7 @@ std::string_view NameOf(TableProgress::State state);
 /// What a run has come to: the fold of its events, and nothing else. Not thread-safe.
 class RunProgress {
  public:
-  void Take(const record::Event& event, MonotonicTime now);
+  void Take(const record::Event& event);
 
   std::map<std::string, TableProgress>& tables() { return tables_; }
   const std::map<std::string, TableProgress>& tables() const { return tables_; }

@@ -13,7 +13,7 @@ using State = TableProgress::State;
 class RunProgressTest : public testing::Test {
  protected:
   void Take(const std::string& name, int64_t rows = 0) {
-    progress_.Take({name, {{"table", "public.t"}, {"rows", rows}}}, {});
+    progress_.Take({name, {{"table", "public.t"}, {"rows", rows}}});
   }
   const TableProgress& Table() { return progress_.tables()["public.t"]; }
 
@@ -26,12 +26,42 @@ TEST_F(RunProgressTest, ATableIsReadThenCurrent) {
   EXPECT_EQ(Table().state, State::kSnapshot);
   EXPECT_EQ(Table().snapshot_rows, 5);
   Take("snapshot_completed", 9);
-  progress_.Take({"table_committed", {{"table", "public.t"}, {"inserted", int64_t{9}}}}, {});
+  progress_.Take({"table_committed", {{"table", "public.t"}, {"inserted", int64_t{9}}}});
   EXPECT_EQ(Table().state, State::kApplying);
   Take("table_current");
   EXPECT_EQ(Table().state, State::kCurrent);
   EXPECT_EQ(progress_.Sum().inserted, 9);
   EXPECT_EQ(progress_.Sum().current, 1);
+}
+
+TEST_F(RunProgressTest, ASnapshotSaysHowFarItIs) {
+  progress_.Take(
+      {"snapshot_started",
+       {{"table", "public.t"}, {"chunks", int64_t{4}}, {"rows_estimated", int64_t{-1}}}});
+  EXPECT_EQ(Table().chunks, 4);
+  EXPECT_EQ(Table().seconds_left, -1);
+  progress_.Take({"snapshot_chunk_read", {{"table", "public.t"}, {"chunks_left", int64_t{3}}}});
+  EXPECT_EQ(Table().chunks_done, 1);
+  progress_.Take({"snapshot_progress",
+                  {{"table", "public.t"},
+                   {"rows", int64_t{120}},
+                   {"rows_estimated", int64_t{400}},
+                   {"rows_per_second", 10.0},
+                   {"seconds_left", 28.0},
+                   {"chunks", int64_t{4}},
+                   {"chunks_left", int64_t{3}}}});
+  EXPECT_EQ(Table().rows_estimated, 400);
+  EXPECT_EQ(Table().seconds_left, 28);
+  progress_.Take({"snapshot_resumed",
+                  {{"table", "public.t"},
+                   {"rows", int64_t{100}},
+                   {"rows_estimated", int64_t{-1}},
+                   {"chunks", int64_t{4}},
+                   {"chunks_left", int64_t{3}}}});
+  EXPECT_EQ(Table().chunks_done, 1);
+  EXPECT_EQ(Table().snapshot_rows, 100);
+  progress_.Take({"snapshot_completed", {{"table", "public.t"}, {"rows", int64_t{402}}}});
+  EXPECT_EQ(Table().chunks_done, 4);
 }
 
 TEST_F(RunProgressTest, TheWorkersWordsMayCross) {
@@ -43,7 +73,7 @@ TEST_F(RunProgressTest, TheWorkersWordsMayCross) {
 
 TEST_F(RunProgressTest, AFailureLastsThroughWhatTheGatewayStillReads) {
   auto why = Error(ErrorClass::TABLE_FOREIGN, "x");
-  progress_.Take(WithStatus({"table_failed", {{"table", "public.t"}}}, why), {});
+  progress_.Take(WithStatus({"table_failed", {{"table", "public.t"}}}, why));
   for (auto* name : {"snapshot_started", "snapshot_progress", "snapshot_completed"}) Take(name);
   EXPECT_EQ(Table().state, State::kFailed);
   EXPECT_EQ(progress_.Sum().failed, 1);

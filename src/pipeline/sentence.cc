@@ -72,6 +72,10 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
     return rows < 0 ? table + ": reading"
                     : fmt::format("{}: reading about {} rows", table, Grouped(rows));
   }
+  if (name == "snapshot_resumed") {
+    return fmt::format("{}: reading on, {} of {} chunks left", table,
+                       NumberOf(event, "chunks_left"), NumberOf(event, "chunks"));
+  }
   if (name == "snapshot_abandoned")
     return fmt::format("{}: reading again: {}", table, TextOf(event, "why"));
   if (name == "snapshot_completed")
@@ -96,28 +100,22 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
   return "";
 }
 
-std::string BarLine(const std::string& name, const TableProgress& table, MonotonicTime now,
-                    int width) {
-  auto seconds = std::chrono::duration<double>(now - table.snapshot_began).count();
-  auto rate = seconds > 0 ? static_cast<double>(table.snapshot_rows) / seconds : 0;
+std::string BarLine(const std::string& name, const TableProgress& table, int width) {
   std::string tail;
   if (table.rows_estimated > 0) {
-    // The estimate is the server's: a table that outgrew it is shown as nearly done, not as more
-    // than whole.
+    // The estimate is never sure: a table that outgrew it is shown as nearly done, not as more than
+    // whole.
     auto part = std::min(
         0.99, static_cast<double>(table.snapshot_rows) / static_cast<double>(table.rows_estimated));
     auto filled = static_cast<size_t>(part * kBarWidth);
     tail = fmt::format("[{}{}] {:3.0f} %", std::string(filled, '#'),
                        std::string(kBarWidth - filled, '.'), part * 100);
-    if (rate > 0) {
-      auto left = static_cast<double>(table.rows_estimated) * (1 - part) / rate;
-      tail +=
-          fmt::format("  {} rows/s  {} left", Grouped(static_cast<int64_t>(rate)), Duration(left));
-    }
   } else {
     tail = fmt::format("{} rows", Grouped(table.snapshot_rows));
-    if (rate > 0) tail += fmt::format("  {} rows/s", Grouped(static_cast<int64_t>(rate)));
   }
+  if (table.rows_per_second > 0)
+    tail += fmt::format("  {} rows/s", Grouped(static_cast<int64_t>(table.rows_per_second)));
+  if (table.seconds_left >= 0) tail += fmt::format("  {} left", Duration(table.seconds_left));
   auto line = Fit(name, kNameWidth) + "  " + tail;
   return Fit(line, width).substr(0, line.size());
 }

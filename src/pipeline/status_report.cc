@@ -115,6 +115,8 @@ void Judge(const Staged& staged, const FlowBook::Entry& entry, int64_t applied, 
     report->state = "snapshot";
     report->snapshot_rows = generation->second.rows;
     report->rows_estimated = generation->second.begun.rows_estimated;
+    report->chunks = generation->second.begun.chunks;
+    report->chunks_done = std::ssize(generation->second.chunks_done);
     return;
   }
   // An abandoned one stays as it is until its successor is read.
@@ -126,8 +128,19 @@ void Judge(const Staged& staged, const FlowBook::Entry& entry, int64_t applied, 
     report->lag_seconds = static_cast<double>(std::max<int64_t>(0, now - known_at)) / 1e6;
 }
 
-TableReport ReadTable(const Destination& destination, const std::shared_ptr<store::FileStore>& root,
-                      const Staged& staged, const FlowBook::Entry& entry, UtcMicros now) {
+/// What only the run that reads the table knows; it saves it about every second.
+void TakeRunning(const record::Event& saved, TableReport* report) {
+  if (report->state != "snapshot" || TextOf(saved, "state") != "snapshot") return;
+  report->rows_per_second = RealOf(saved, "rows_per_second", -1);
+  report->seconds_left = RealOf(saved, "seconds_left", -1);
+  report->snapshot_rows = std::max(report->snapshot_rows, NumberOf(saved, "snapshot_rows"));
+  if (NumberOf(saved, "rows_estimated") > 0)
+    report->rows_estimated = NumberOf(saved, "rows_estimated");
+}
+
+TableReport ReadTable(const Destination& destination, bool running,
+                      const std::shared_ptr<store::FileStore>& root, const Staged& staged,
+                      const FlowBook::Entry& entry, UtcMicros now) {
   TableReport report{
       .table = entry.source.ToString(), .folder = entry.folder, .state = {}, .error = {}};
   int64_t applied = 0;
@@ -146,6 +159,7 @@ TableReport ReadTable(const Destination& destination, const std::shared_ptr<stor
   auto saved = ReadEventFile(
       fmt::format("{}/table-{}.json", destination.status(), EncodeName(report.table)));
   if (saved && report.error.ok()) report.error = StatusOf(*saved);
+  if (saved && running) TakeRunning(*saved, &report);
   if (!report.error.ok()) report.state = "failed";
   return report;
 }
@@ -185,7 +199,7 @@ Result<StatusReport> ReadStatus(const Destination& destination, Clock* clock) {
     report.captured_at = staged.sealed_at;
     auto now = clock->WallNow();
     for (const auto& [flow, entry] : book.entries())
-      report.tables.push_back(ReadTable(destination, root, staged, entry, now));
+      report.tables.push_back(ReadTable(destination, report.running, root, staged, entry, now));
   }
   std::ranges::sort(report.tables, {}, &TableReport::table);
   return report;

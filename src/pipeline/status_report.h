@@ -19,6 +19,8 @@ struct TableReport {
   int64_t version = -1;        // of the Delta table
   int64_t snapshot_rows = -1;  // staged so far, while a snapshot is read
   int64_t rows_estimated = -1;
+  int64_t chunks = -1, chunks_done = -1;
+  double rows_per_second = -1, seconds_left = -1;  // while a run reads it; -1: not known
   double lag_seconds = -1;  // how long ago the table was known to hold everything; -1: never yet
   int64_t lag_bytes = 0;    // staged for this table and not in it yet
   Status error;             // of the last run

@@ -16,6 +16,14 @@ std::string Rows(const TableReport& table) {
   return table.rows < 0 ? "-" : Grouped(table.rows);
 }
 
+std::string Reading(const TableReport& table) {
+  auto text = fmt::format("    reading: {} of {} chunks", table.chunks_done, table.chunks);
+  if (table.rows_per_second > 0)
+    text += fmt::format(", {} rows/s", Grouped(static_cast<int64_t>(table.rows_per_second)));
+  if (table.seconds_left >= 0) text += fmt::format(", {} left", Duration(table.seconds_left));
+  return text + "\n";
+}
+
 std::string Lag(const TableReport& table) {
   return table.lag_seconds < 0 ? "-" : Duration(table.lag_seconds);
 }
@@ -39,6 +47,7 @@ std::string ToText(const StatusReport& report) {
   for (const auto& table : report.tables) {
     text += fmt::format("{:<{}}  {:<9}  {:>20}  {:>12}  {:>14}\n", table.table, width, table.state,
                         Rows(table), Lag(table), Grouped(table.lag_bytes));
+    if (table.state == "snapshot") text += Reading(table);
     if (!table.error.ok())
       text += fmt::format("    {}\n    {}\n", table.error.ToString(), table.error.remedy());
   }
@@ -60,6 +69,10 @@ std::string ToJsonLines(const StatusReport& report) {
                          {"version", table.version},
                          {"snapshot_rows", table.snapshot_rows},
                          {"rows_estimated", table.rows_estimated},
+                         {"chunks", table.chunks},
+                         {"chunks_done", table.chunks_done},
+                         {"rows_per_second", table.rows_per_second},
+                         {"seconds_left", table.seconds_left},
                          {"lag_seconds", table.lag_seconds},
                          {"lag_bytes", table.lag_bytes}}};
     lines += ToLine(WithStatus(std::move(event), table.error));

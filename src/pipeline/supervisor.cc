@@ -34,11 +34,7 @@ Supervisor::Supervisor(Clock* clock, Listener* listener, Options options)
 Supervisor::~Supervisor() = default;
 
 Status Supervisor::Run(const std::vector<std::string>& roles) {
-  for (const auto& role : roles) {
-    Worker worker{.role = role, .backoff = Backoff(options_.retry_for)};
-    worker.start_at = clock_->Now();
-    workers_.push_back(std::move(worker));
-  }
+  for (const auto& role : roles) Wake(role);
   auto running = [&] {
     return std::ranges::any_of(workers_, [](const Worker& worker) { return !worker.done; });
   };
@@ -54,6 +50,18 @@ Status Supervisor::Run(const std::vector<std::string>& roles) {
     listener_->OnTick();
   }
   return Status::Ok();
+}
+
+void Supervisor::Wake(const std::string& role) {
+  auto known = std::ranges::find(workers_, role, &Worker::role);
+  if (known == workers_.end()) {
+    workers_.push_back({.role = role, .backoff = Backoff(options_.retry_for)});
+    known = std::prev(workers_.end());
+  } else if (!known->done) {
+    return;
+  }
+  known->done = false;
+  known->start_at = clock_->Now();
 }
 
 void Supervisor::Send(const std::string& role, std::string_view line) {

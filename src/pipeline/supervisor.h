@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,9 @@ class Supervisor {
 
   /// Errors: CANCELLED (a signal), or why a worker failed for good.
   Status Run(const std::vector<std::string>& roles);
+  /// Start a worker that Run was not given, or that has ended, unless it is under way already.
+  /// REQUIRES: called from a Listener.
+  void Wake(const std::string& role);
   /// Send a line to a worker that runs now; its next start has it from its greeting.
   void Send(const std::string& role, std::string_view line);
 
@@ -79,7 +83,7 @@ class Supervisor {
   Clock* const clock_;
   Listener* const listener_;
   const Options options_;
-  std::vector<Worker> workers_;
+  std::list<Worker> workers_;  // Wake adds to it while it is walked
   int signals_taken_ = 0;
   uint64_t jitter_state_;
 };

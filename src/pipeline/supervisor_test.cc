@@ -76,6 +76,23 @@ TEST_F(SupervisorTest, AWorkerGetsItsGreetingAndIsHeard) {
   EXPECT_EQ(Log(), "noise\n");
 }
 
+TEST_F(SupervisorTest, AWorkerIsWokenOnceByWhatAnotherSays) {
+  std::ofstream(folder_ + "/worker.sh") << R"(
+role=$1
+if [ $role = gateway ]; then echo '{"event":"ask"}'; echo '{"event":"ask"}'; fi
+echo "{\"event\":\"said\",\"text\":\"$role\"}"; echo '{"event":"ended"}')";
+  Supervisor supervisor(&clock_, &recorder_,
+                        {.program = {"/bin/sh", folder_ + "/worker.sh"},
+                         .log_folder = folder_,
+                         .log_prefix = "run",
+                         .signals = -1});
+  recorder_.on_event = [&](const Event& event) {
+    if (event.name == "ask") supervisor.Wake("holder");
+  };
+  EXPECT_TRUE(supervisor.Run({"gateway"}).ok());
+  EXPECT_THAT(recorder_.events, ElementsAre("ask", "ask", "saidgateway", "saidholder"));
+}
+
 TEST_F(SupervisorTest, AKilledWorkerStartsAgain) {
   auto status =
       Run("if [ -e $0.second ]; then echo '{\"event\":\"ended\"}'; else touch $0.second; kill -9 "

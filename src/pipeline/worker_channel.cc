@@ -147,6 +147,14 @@ void WorkerChannel::WaitForCommand(Deadline deadline) {
   command_came_ = false;
 }
 
+std::optional<Event> WorkerChannel::NextCommand() {
+  std::lock_guard lock(mutex_);
+  if (commands_.empty()) return std::nullopt;
+  Event command = std::move(commands_.front());
+  commands_.pop_front();
+  return command;
+}
+
 bool WorkerChannel::ReadInput() {
   std::array<char, 4096> bytes;
   auto count = read(STDIN_FILENO, bytes.data(), bytes.size());
@@ -181,6 +189,8 @@ void WorkerChannel::TakeCommand(const std::string& line) {
   if (command->name == "drain") {
     drain_ = true;
     if (Has(*command, "through")) through_ = NumberOf(*command, "through");
+  } else if (command->name != "hint") {
+    commands_.push_back(std::move(*command));
   }
   changed_.notify_all();
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -33,7 +34,8 @@ Result<WorkerStart> WorkerStartFromLine(std::string_view line);
 /// SIGTERM, mean stop. SIGINT and SIGHUP are the command's matter: the terminal sends them to
 /// every process of the group.
 ///
-/// Commands: `hint` (new segments), `drain` (with `through` for the update).
+/// Commands: `hint` (new segments), `drain` (with `through` for the update), and those between the
+/// gateway and the holder of its snapshots (remote_holder.h).
 class WorkerChannel final : public record::Observer {
  public:
   /// Tie this process's life to its parent's and take SIGTERM. Called first, before any thread.
@@ -57,6 +59,8 @@ class WorkerChannel final : public record::Observer {
   /// Return at a command, at the deadline, or on stop. A command that came since the last call
   /// counts.
   void WaitForCommand(Deadline deadline);
+  /// Return the oldest command that is neither `hint` nor `drain`, if one came.
+  std::optional<record::Event> NextCommand();
 
  private:
   WorkerChannel(int signals, int wake_read, int wake_write);
@@ -75,6 +79,7 @@ class WorkerChannel final : public record::Observer {
   bool command_came_ = false;
   bool drain_ = false;
   std::optional<int64_t> through_;
+  std::deque<record::Event> commands_;
   std::jthread listener_;
 };
 

@@ -107,6 +107,17 @@ class Run:
     def workers(self):
         return children(self.pid) if self.code is None else []
 
+    def worker(self, role):
+        """The process of one role; None while there is none."""
+        for process in self.workers():
+            try:
+                words = pathlib.Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if words[1:3] == [b"worker", role.encode()]:
+                return process
+        return None
+
     def wait(self, timeout=120):
         try:
             self.process.wait(timeout)

@@ -37,7 +37,7 @@ def test_command_killed(database, freshet, delay):
     settled(database, freshet)
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, 1, 2])
 def test_workers_killed_within_a_run(database, freshet, which):
     """A worker's crash is not the run's: it is started again and the run ends well."""
     database.execute(TABLE.format(rows=100_000))
@@ -53,6 +53,84 @@ def test_workers_killed_within_a_run(database, freshet, which):
     assert run.code == 0, f"{killed} workers killed: {run.describe()}"
     database.execute(CHANGES)
     settled(database, freshet)
+
+
+PARTS, PART_ROWS = 12, 40_000
+PARTED = """CREATE TABLE parted (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+CREATE TABLE small (id int PRIMARY KEY); INSERT INTO small VALUES (1), (2);"""
+
+
+def in_the_middle(database, freshet):
+    """A run that is reading a table of many chunks (its partitions), some of which are read."""
+    database.execute(PARTED)
+    for part in range(PARTS):
+        low, end = part * PART_ROWS, (part + 1) * PART_ROWS
+        database.execute(f"CREATE TABLE part{part} PARTITION OF parted FOR VALUES FROM ({low}) TO ({end})")
+        database.execute(
+            f"INSERT INTO part{part} SELECT i, md5(i::text) FROM generate_series({low}, {end - 1}) i"
+        )
+    run = freshet.start()
+    wait_until(lambda: len(of_parted(run, "snapshot_chunk_read")) >= 3, 60, "some chunks", interval=0.001)
+    return run
+
+
+def of_parted(run, name):
+    return [event for event in run.events(name) if event["table"] == "public.parted"]
+
+
+def test_gateway_killed_while_it_reads(database, freshet):
+    """The snapshot outlives its reader: what is staged stays, only what was in flight is read again."""
+    run = in_the_middle(database, freshet)
+    os.kill(run.worker("gateway"), signal.SIGKILL)
+    database.execute("UPDATE parted SET v = 'late' WHERE id % 7 = 0; DELETE FROM parted WHERE id % 1500 = 1")
+    run.wait(120)
+    assert run.code == 0, run.describe()
+    assert len(of_parted(run, "snapshot_started")) == 1, run.describe()
+    assert not of_parted(run, "snapshot_abandoned"), run.describe()
+    (resumed,) = of_parted(run, "snapshot_resumed")
+    assert 1 <= resumed["chunks_left"] < PARTS, run.describe()
+    # Each reader has one chunk in flight: it may have been read and not be sealed yet.
+    read = [event["chunk"] for event in of_parted(run, "snapshot_chunk_read")]
+    assert set(read) == set(range(PARTS)) and len(read) - PARTS <= 2, run.describe()
+    assert_equal(database.connection, freshet.destination, "public.parted", "public.small")
+    settled_sessions(database)
+    freshet.ingest()
+    assert_equal(database.connection, freshet.destination, "public.parted", "public.small")
+
+
+def test_holder_killed_while_a_table_is_read(database, freshet):
+    """With the view goes what was read of that table: it starts again by itself."""
+    run = in_the_middle(database, freshet)
+    os.kill(run.worker("holder"), signal.SIGKILL)
+    run.wait(120)
+    assert run.code == 0, run.describe()
+    assert len(of_parted(run, "snapshot_abandoned")) == 1, run.describe()
+    assert len(of_parted(run, "snapshot_started")) == 2, run.describe()
+    assert_equal(database.connection, freshet.destination, "public.parted", "public.small")
+
+
+def test_command_killed_while_a_table_is_read(database, freshet):
+    """Nobody is left to hold the snapshot, and nothing of it is left at the server."""
+    run = in_the_middle(database, freshet)
+    assert run.worker("holder") is not None
+    run.kill()
+    wait_until(lambda: not run.leftovers(), 5, "the end of the workers")
+    settled_sessions(database)
+    freshet.ingest()
+    assert_equal(database.connection, freshet.destination, "public.parted", "public.small")
+
+
+def settled_sessions(database):
+    """No session of ours stays, idle in a transaction or otherwise."""
+    wait_until(
+        lambda: database.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'freshet'",
+            (database.name,),
+        )
+        == 0,
+        10,
+        "the end of all sessions",
+    )
 
 
 @pytest.mark.parametrize("how", ["restart", "kill"])
