@@ -89,6 +89,8 @@ class Snapshots {
   };
 
   std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
+  /// The table is not what it was, or not there: reading it from a later snapshot can help.
+  static bool IsStale(const Status& status);
   bool MayWait(const Key& key) const;
   Status ForgetAnswered(const std::vector<staging::Wish>& wishes);
   /// Of the taker's thread: have one taken and held, and open it.

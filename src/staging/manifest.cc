@@ -35,11 +35,8 @@ struct EntryFold {
   void operator()(const GenerationBegun& entry) {
     TableState& state = Touch(entry.table);
     state.broken.reset();
-    state.generations[entry.flow] = GenerationState{.begun = entry,
-                                                    .chunks_done = {},
-                                                    .ended = false,
-                                                    .successor = {},
-                                                    .abandoned_in = {}};
+    state.generations[entry.flow] = GenerationState{
+        .begun = entry, .chunks_done = {}, .ended = false, .successor = {}, .abandoned_in = {}};
   }
   void operator()(const SnapshotPart& entry) { Touch(entry.table); }
   void operator()(const ChunkDone& entry) {

@@ -53,6 +53,21 @@ TEST_F(Conformance, AWideRowIsRead) {
   EXPECT_TRUE(seen.changes[0].values[1] == wide);
 }
 
+TEST_F(Conformance, ASnapshotIsOpenedAgainByItsHandle) {
+  Make("t");
+  Fill("t", 1, 100);
+  OpenSource();
+  auto held = Snap();
+  backend_->Commit({Delete{"t", "1"}, Update{"t", "2", {{"v", "later"}}}});
+  auto resumed = source_->ResumeSnapshot(held->Handle());
+  ASSERT_TRUE(resumed.ok()) << resumed.status().ToString();
+  EXPECT_EQ((*resumed)->Position(), held->Position());
+  EXPECT_EQ((*resumed)->TakenAt(), held->TakenAt());
+  EXPECT_LE(held->Handle().size(), size_t{1024});
+  EXPECT_EQ(Read(resumed->get(), "t"), Read(held.get(), "t"));
+  EXPECT_TRUE(source_->ResumeSnapshot("nonsense").status().Is(ErrorClass::SNAPSHOT_STALE));
+}
+
 TEST_F(Conformance, ASnapshotDoesNotMove) {
   Make("t");
   Fill("t", 1, 10);

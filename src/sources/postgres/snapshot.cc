@@ -121,9 +121,9 @@ struct Extent {
 
 Extent ExtentOf(const Rows& rows, int row) {
   Extent leaf{.oid = std::string(rows.text(row, 0)),
-            .blocks = rows.number(row, 1),
-            .block_bytes = rows.number(row, 2),
-            .bytes = rows.number(row, 3)};
+              .blocks = rows.number(row, 1),
+              .block_bytes = rows.number(row, 2),
+              .bytes = rows.number(row, 3)};
   int64_t tuples = rows.number(row, 4), pages = rows.number(row, 5);
   if (tuples >= 0) leaf.rows_per_block = static_cast<double>(tuples) / static_cast<double>(pages);
   return leaf;

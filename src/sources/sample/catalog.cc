@@ -108,12 +108,12 @@ Status Catalog::Apply(const Json& change) {
   return Status::Ok();
 }
 
-Result<JournalEnd> ReadToEnd(JournalReader* reader) {
+Result<JournalEnd> ReadToEnd(JournalReader* reader, uint64_t through) {
   JournalEnd end;
   end.number = reader->base();
   while (true) {
     FRESHET_TRY(auto transaction, reader->Next());
-    if (!transaction) return end;
+    if (!transaction || transaction->number > through) return end;
     for (const auto& change : transaction->changes) {
       Status status = end.catalog.Apply(change);
       if (!status.ok())

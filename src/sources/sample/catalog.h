@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <limits>
 #include <map>
 #include <string>
 
@@ -35,12 +36,14 @@ class Catalog {
   std::map<std::string, JournalTable> tables_;  // by name
 };
 
-/// Read the rest of a journal's lines: the catalog at its end, and where that is.
+/// Read the rest of a journal's lines, but none beyond the transaction `through`: the catalog at
+/// that end, and where it is.
 struct JournalEnd {
   Catalog catalog;
   uint64_t number = 0;
   std::string mark = "-";
 };
-Result<JournalEnd> ReadToEnd(JournalReader* reader);
+Result<JournalEnd> ReadToEnd(JournalReader* reader,
+                             uint64_t through = std::numeric_limits<uint64_t>::max());
 
 }  // namespace freshet::sources::sample

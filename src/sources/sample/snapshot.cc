@@ -4,8 +4,10 @@
 #include <arrow/table_builder.h>
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <map>
+#include <sstream>
 
 #include "record/arrow_status.h"
 #include "sources/sample/catalog.h"
@@ -138,14 +140,14 @@ Result<std::shared_ptr<arrow::RecordBatch>> SampleChunkReader::Take() {
 
 class SampleSnapshot final : public Snapshot {
  public:
-  SampleSnapshot(JournalReader journal, JournalEnd end, int64_t bytes, int64_t chunk_bytes)
-      : journal_(std::move(journal)),
-        end_(std::move(end)),
-        taken_at_(SystemClock().WallNow()),
-        chunks_(std::clamp<int64_t>((bytes + chunk_bytes - 1) / chunk_bytes, 1, kChunksMax)) {}
+  SampleSnapshot(JournalReader journal, JournalEnd end, UtcMicros taken_at, int64_t chunks)
+      : journal_(std::move(journal)), end_(std::move(end)), taken_at_(taken_at), chunks_(chunks) {}
 
   record::Sequence Position() const override { return AfterTransaction(end_.number); }
   UtcMicros TakenAt() const override { return taken_at_; }
+  std::string Handle() const override {
+    return fmt::format("through={} at={} chunks={}", end_.number, taken_at_, chunks_);
+  }
   Result<record::TableShape> Describe(const record::TableId& table) override {
     const JournalTable* found = end_.catalog.Find(table);
     if (found == nullptr)
@@ -188,9 +190,36 @@ record::Sequence AfterTransaction(uint64_t number) {
 Result<std::unique_ptr<Snapshot>> BeginSnapshot(const Config& config) {
   FRESHET_TRY(JournalReader journal, JournalReader::Open(config));
   FRESHET_TRY(JournalEnd end, ReadToEnd(&journal));
-  int64_t bytes = journal.offset();
-  return std::unique_ptr<Snapshot>(std::make_unique<SampleSnapshot>(
-      std::move(journal), std::move(end), bytes, config.chunk_bytes));
+  int64_t chunks = (journal.offset() + config.chunk_bytes - 1) / config.chunk_bytes;
+  return std::unique_ptr<Snapshot>(
+      std::make_unique<SampleSnapshot>(std::move(journal), std::move(end), SystemClock().WallNow(),
+                                       std::clamp<int64_t>(chunks, 1, kChunksMax)));
+}
+
+Result<std::unique_ptr<Snapshot>> ResumeSnapshot(const Config& config, const std::string& handle) {
+  uint64_t through = 0;
+  UtcMicros taken_at = 0;
+  int64_t chunks = 0;
+  std::istringstream text(handle);
+  bool good = true;
+  auto read = [&](std::string_view name, auto* value) {
+    std::string word;
+    good = good && text >> word && word.starts_with(name) && word[name.size()] == '=';
+    const char* end = word.data() + word.size();
+    if (good) good = std::from_chars(word.data() + name.size() + 1, end, *value).ptr == end;
+  };
+  read("through", &through);
+  read("at", &taken_at);
+  read("chunks", &chunks);
+  if (!good || chunks < 1 || chunks > kChunksMax)
+    return Error(ErrorClass::SNAPSHOT_STALE, "not a snapshot of this source: {}", handle);
+  FRESHET_TRY(JournalReader journal, JournalReader::Open(config));
+  FRESHET_TRY(JournalEnd end, ReadToEnd(&journal, through));
+  if (end.number != through)
+    return Error(ErrorClass::SNAPSHOT_STALE, "the journal was compacted past the snapshot: {}",
+                 handle);
+  return std::unique_ptr<Snapshot>(
+      std::make_unique<SampleSnapshot>(std::move(journal), std::move(end), taken_at, chunks));
 }
 
 }  // namespace freshet::sources::sample

@@ -25,6 +25,9 @@ class SampleSource final : public Source {
   Result<std::unique_ptr<Snapshot>> BeginSnapshot() override {
     return sample::BeginSnapshot(config_);
   }
+  Result<std::unique_ptr<Snapshot>> ResumeSnapshot(const std::string& handle) override {
+    return sample::ResumeSnapshot(config_, handle);
+  }
   Result<std::unique_ptr<ChangeStream>> OpenChanges(
       std::vector<std::shared_ptr<const record::TableShape>> shapes,
       const record::Cursor& from) override {
