@@ -371,14 +371,14 @@ Status RocksIndex::Forget(const record::FlowId& flow, std::span<const IndexEntry
   options.disableWAL = true;
   std::string key = Prefix(flow, kEntry);
   const size_t prefix = key.size();
+  key.resize(prefix + kHashBytes + kAddressBytes);
   while (!entries.empty()) {
     auto part = entries.first(std::min(entries.size(), limits::kIndexIngestEntriesMin));
     entries = entries.subspan(part.size());
     rocksdb::WriteBatch batch;
     for (const auto& entry : part) {
-      key.resize(prefix);
-      PutHash(entry.key, &key);
-      PutAddress(entry.address, &key);
+      PutHash(entry.key, key.data() + prefix);
+      PutAddress(entry.address, key.data() + prefix + kHashBytes);
       FRESHET_CHECK_OK(Check(batch.Delete(key)));
     }
     FRESHET_CHECK_OK(Check(db->Write(options, &batch)));

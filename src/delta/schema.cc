@@ -229,7 +229,17 @@ Result<Column> ColumnOf(const Json& field) {
 std::string TypeName(const arrow::DataType& type) {
   if (type.id() == arrow::Type::LIST)
     return "ARRAY<" + TypeName(*static_cast<const arrow::ListType&>(type).value_type()) + ">";
-  auto name = TypeJson(type).get<std::string>();
+  if (type.id() == arrow::Type::MAP) {
+    const auto& map = static_cast<const arrow::MapType&>(type);
+    return "MAP<" + TypeName(*map.key_type()) + ", " + TypeName(*map.item_type()) + ">";
+  }
+  if (type.id() == arrow::Type::STRUCT) {
+    std::string fields;
+    for (const auto& field : type.fields())
+      fields += (fields.empty() ? "" : ", ") + field->name() + ": " + TypeName(*field->type());
+    return "STRUCT<" + fields + ">";
+  }
+  auto name = ScalarJson(type).get<std::string>();
   std::ranges::transform(name, name.begin(), [](char c) {
     return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   });

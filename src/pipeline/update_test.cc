@@ -71,7 +71,8 @@ class UpdateTest : public testing::Test {
                              .version = ++version_,
                              .schema = arrow::schema({arrow::field("k", arrow::int64())}),
                              .key = {0},
-                             .ids = {record::ColumnId(1)}};
+                             .ids = {record::ColumnId(1)},
+                             .source_types = {}};
     writer_->Note(staging::TableListed{.table = TableId(id), .name = shape.name});
     writer_->Note(staging::ShapeNoted{.shape = shape, .at = {}});
     Seal();

@@ -76,7 +76,8 @@ Result<std::vector<TableListing>> SampleSource::ListTables() {
     listings.push_back({.id = table.shape.id,
                         .name = table.shape.name,
                         .problem = table.problem,
-                        .rows_estimated = table.rows});
+                        .rows_estimated = table.rows,
+                        .partitions = {}});
   }
   return listings;
 }
