@@ -52,7 +52,7 @@ TEST_F(GatewayTest, PartitionsThatComeAndGoWithoutEndDoNotKeepADrainFromEnding) 
   };
   RunWell();
   EXPECT_EQ(source_.snapshots_taken(), 1);
-  const auto& generation = State().tables.at(TableId("1")).generations.at(kFlow);
+  const auto generation = State().tables.at(TableId("1")).generations.at(kFlow);
   EXPECT_TRUE(generation.ended);
   EXPECT_EQ(generation.successor, Generation(2)) << "the next run reads it";
   source_.before = nullptr;

@@ -38,13 +38,16 @@ TEST(CheckShape, TakesEveryTypeThatDeltaHas) {
   for (const auto& type : types) {
     EXPECT_TRUE(CheckShape(ShapeOf({arrow::field("c", type)})).ok()) << type->ToString();
     EXPECT_TRUE(CheckShape(ShapeOf({arrow::field("c", arrow::list(type))})).ok());
+    EXPECT_TRUE(CheckShape(ShapeOf({arrow::field("c", arrow::list(arrow::list(type)))})).ok());
+    EXPECT_TRUE(
+        CheckShape(ShapeOf({arrow::field("c", arrow::struct_({arrow::field("f", type)}))})).ok());
   }
 }
 
 TEST(CheckShapeDeathTest, OtherTypesAreOurOwnMistake) {
   EXPECT_DEATH((void)CheckShape(ShapeOf({arrow::field("c", arrow::uint32())})), "has type uint32");
   EXPECT_DEATH(
-      (void)CheckShape(ShapeOf({arrow::field("c", arrow::list(arrow::list(arrow::int8())))})),
+      (void)CheckShape(ShapeOf({arrow::field("c", arrow::list(arrow::list(arrow::uint8())))})),
       "has type list");
   EXPECT_DEATH(
       (void)CheckShape(ShapeOf({arrow::field("c", arrow::timestamp(arrow::TimeUnit::NANO))})),
