@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <string>
 
 #include "sources/postgres/pgoutput.h"
@@ -37,7 +38,8 @@ class Taker {
   explicit Taker(bool keyless) : shape_(Shape(keyless)) {
     std::vector<int> ordinals(static_cast<size_t>(shape_->width()));
     std::iota(ordinals.begin(), ordinals.end(), 0);
-    changes_ = std::make_unique<TableChanges>(shape_, ordinals, keyless);
+    layout_.emplace(shape_->width(), ordinals, keyless);
+    changes_ = std::make_unique<TableChanges>(shape_);
   }
 
   void Take(char tag, std::string_view body) {
@@ -49,7 +51,7 @@ class Taker {
     ParseXLogData(body);
     if (tag != 'I' && tag != 'U' && tag != 'D') return;
     if (!ParseRow(tag, body, &row_) || !good_) return;
-    good_ = changes_->Add(tag, row_, stamp_).ok();
+    good_ = changes_->Add(tag, row_, *layout_, stamp_).ok();
   }
   void Finish() {
     if (!good_) return;
@@ -59,6 +61,7 @@ class Taker {
 
  private:
   std::shared_ptr<const record::TableShape> shape_;
+  std::optional<RowLayout> layout_;
   std::unique_ptr<TableChanges> changes_;
   RowMessage row_;
   Stamp stamp_;
