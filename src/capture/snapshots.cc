@@ -17,6 +17,8 @@ using staging::GenerationState;
 /// Wishes that come one by one share a snapshot when they pause for one poll, or after this many.
 constexpr int kPollsUnsettledMax = 5;
 constexpr std::chrono::seconds kProgressInterval{1};
+/// What was blocked at the source is asked for again after this.
+constexpr std::chrono::seconds kBlockedInterval{5};
 
 double Seconds(MonotonicTime from, MonotonicTime to) {
   return std::chrono::duration<double>(to - from).count();
@@ -89,7 +91,7 @@ Status Snapshots::Poll(bool settled) {
     auto ahead = ahead_.find(each.first.first);
     return ahead != ahead_.end() && !fence_->Passed(ahead->second.ticket);
   });
-  bool may_begin = settled && !waits && !taker_.busy();
+  bool may_begin = settled && !waits && !taker_.busy() && context_.clock->Now() >= begin_after_;
   if (!may_begin || snapshots_open() >= limits::kSnapshotsMax) return Status::Ok();
   polls_unsettled_ = 0;
   // A change the snapshot does not hold is committed after it began, so no earlier segment can hold
@@ -118,19 +120,22 @@ Status Snapshots::ForgetAnswered(const std::vector<staging::Wish>& wishes) {
 Status Snapshots::TakeTaken() {
   auto taken = taker_.Take();
   if (!taken) return Status::Ok();
-  if (taken->ok()) {
-    blocked_told_ = false;
-    held_.insert((**taken)->Handle());
-    return BeginAll(**taken);
-  }
-  // A transaction at the source that does not end holds up the tables that wait for a snapshot, not
-  // the changes of all others: it is asked for again. A run that is to end reports it instead.
+  if (!taken->ok()) return HoldOff(taken->status());
+  held_.insert((**taken)->Handle());
+  return BeginAll(**taken);
+}
+
+/// A transaction or a lock at the source that does not end holds up the tables that wait for a
+/// snapshot, not the changes of all others: it is asked for again. A run that is to end reports it
+/// instead.
+Status Snapshots::HoldOff(const Status& why) {
   bool others_wait = settled_ && running_.empty();
-  if (!taken->status().Is(ErrorClass::SOURCE_BLOCKED) || others_wait) return taken->status();
+  if (!why.Is(ErrorClass::SOURCE_BLOCKED) || others_wait) return why;
+  begin_after_ = context_.clock->Now() + kBlockedInterval;
   if (!std::exchange(blocked_told_, true)) {
-    context_.Tell("warning",
-                  {{"reason", fmt::format("a snapshot has to wait: {}; {}",
-                                          taken->status().ToString(), taken->status().remedy())}});
+    context_.Tell(
+        "warning",
+        {{"reason", fmt::format("a snapshot has to wait: {}; {}", why.ToString(), why.remedy())}});
   }
   return Status::Ok();
 }
@@ -143,18 +148,26 @@ int Snapshots::snapshots_open() const {
 
 Status Snapshots::BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot) {
   std::map<TableId, std::shared_ptr<const record::TableShape>> shapes;
+  Status blocked;
   // A table may break on the way, which takes its wishes along.
   const auto wanted = wanted_;
   for (const auto& [key, generation] : wanted) {
     // One that came while it was taken may be of a table that was followed too late for it.
     if (!taking_.contains(key)) continue;
     if (!shapes.contains(key.first)) {
-      FRESHET_TRY(shapes[key.first], ShapeFor(*snapshot, key.first));
+      auto shown = ShapeFor(*snapshot, key.first);
+      if (shown.status().Is(ErrorClass::SOURCE_BLOCKED)) {
+        blocked = shown.status();
+      } else {
+        FRESHET_CHECK_OK(shown);
+      }
+      shapes[key.first] = shown.ok() ? *shown : nullptr;
     }
     const auto& shape = shapes[key.first];
     if (shape == nullptr) continue;
     Status begun = Begin(key, generation, snapshot, shape, first_segment_);
-    if (IsStale(begun)) continue;
+    if (begun.Is(ErrorClass::SOURCE_BLOCKED)) blocked = begun;
+    if (IsStale(begun) || begun.Is(ErrorClass::SOURCE_BLOCKED)) continue;
     FRESHET_CHECK_OK(begun);
     wanted_.erase(key);
   }
@@ -163,7 +176,8 @@ Status Snapshots::BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot) {
                           [&](const auto& each) { return each.second.begun.view == handle; });
   // Nothing may be sealed for long, and what nobody reads from holds back the source.
   if (!read && held_.erase(handle) > 0) holder_->KeepOnly(held_);
-  return Status::Ok();
+  blocked_told_ = blocked_told_ && !blocked.ok();
+  return blocked.ok() ? blocked : HoldOff(blocked);
 }
 
 Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeFor(sources::Snapshot& snapshot,

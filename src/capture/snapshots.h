@@ -98,6 +98,7 @@ class Snapshots {
   /// Take over the snapshot that was asked for, when it is there.
   Status TakeTaken();
   Status BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot);
+  Status HoldOff(const Status& why);
   /// Return the shape to read a table in, or nothing when it cannot be read from this snapshot.
   Result<std::shared_ptr<const record::TableShape>> ShapeFor(sources::Snapshot& snapshot,
                                                              const TableId& table);
@@ -133,6 +134,7 @@ class Snapshots {
   std::map<Key, staging::Generation> taking_;
   staging::SegmentNumber first_segment_;
   bool blocked_told_ = false;
+  MonotonicTime begin_after_{};
   std::set<Key> begun_settled_;
   std::map<Key, Running> running_;
   std::map<TableId, Ahead> ahead_;

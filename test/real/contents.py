@@ -350,7 +350,10 @@ def commits(path):
 
 
 def data_versions(destination):
-    """The commits with data of every table: {table folder: [versions]}."""
+    """The commits that change data, which compaction does not, of every table: {table folder: [versions]}."""
+    changes = lambda action: any(
+        action[kind].get("dataChange", True) for kind in ("add", "remove") if kind in action
+    )
     result = {}
     for log in sorted(pathlib.Path(destination).glob("*/*/_delta_log")):
         if "_freshet" in log.parts:
@@ -358,7 +361,7 @@ def data_versions(destination):
         result[str(log.parent.relative_to(destination))] = [
             version
             for version, actions in commits(log.parent).items()
-            if any("add" in action or "remove" in action for action in actions)
+            if any(changes(action) for action in actions)
         ]
     return result
 

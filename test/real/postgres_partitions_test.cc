@@ -44,6 +44,8 @@ TEST_F(StreamTest, ATruncateOfSomePartitionsTellsNoRows) {
 }
 
 TEST_F(StreamTest, PartitionsThatComeAndGoAreAnnouncedBeforeTheirRows) {
+  if (session_->server_version() < 140000)
+    GTEST_SKIP() << "13 sends an attached table's changes to later sessions only";
   Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE q (id int "
       "PRIMARY KEY, v text) PARTITION BY RANGE (id)");
   Open({"p", "q"});

@@ -17,7 +17,8 @@ def test_a_locked_partition_holds_up_no_other_table(database, freshet):
     other = database.another()
     other.autocommit = False
     other.execute("LOCK TABLE p1 IN ACCESS EXCLUSIVE MODE")
-    wait_until(lambda: run.events("warning"), 60, "a look at the tables")
+    found = lambda: [e for e in run.events("table_found") if e["table"] == "public.p"]
+    wait_until(found, 60, "a look at the tables")
     for value in range(1, 4):
         before = len(run.events("table_committed"))
         database.execute("UPDATE fine SET v = %s", (value,))

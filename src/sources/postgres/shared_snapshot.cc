@@ -46,7 +46,7 @@ Result<SharedSnapshot> FromHandle(const std::string& handle) {
   good = good && ParseNumber(TakeField(" epoch=", &text), &snapshot.epoch);
   good = good && ParseNumber(TakeField(" taken=", &text), &snapshot.taken_at);
   good = good && ParseNumber(TakeField(" sees=", &text), &snapshot.sees) && text.empty();
-  if (!good) return Error(ErrorClass::STAGING_CORRUPT, "not a snapshot of PostgreSQL: {}", handle);
+  if (!good) return Error(ErrorClass::SNAPSHOT_STALE, "not a snapshot of PostgreSQL: {}", handle);
   snapshot.position = *position;
   return snapshot;
 }

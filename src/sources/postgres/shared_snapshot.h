@@ -21,7 +21,7 @@ struct SharedSnapshot {
   int64_t sees = 0;
 };
 std::string ToHandle(const SharedSnapshot& snapshot);
-/// Errors: STAGING_CORRUPT (the text is none of ours).
+/// Errors: SNAPSHOT_STALE (the text is none of ours).
 Result<SharedSnapshot> FromHandle(const std::string& handle);
 
 /// What a transaction is asked for `sees`, in SQL.

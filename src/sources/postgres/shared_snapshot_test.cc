@@ -24,7 +24,7 @@ TEST(SharedSnapshot, RefusesWhatIsNoHandle) {
        {"", "x", "x at=0/1", "x at=1 epoch=1 taken=1 sees=1", "x at=0/1 epoch=a taken=1 sees=1",
         "x at=0/1 epoch=1 taken=1 sees=1 more",
         "x at=0/1 epoch=1 taken=1 sees=", " at=0/1 epoch=1 taken=1 sees=1"}) {
-    EXPECT_TRUE(FromHandle(text).status().Is(ErrorClass::STAGING_CORRUPT)) << text;
+    EXPECT_TRUE(FromHandle(text).status().Is(ErrorClass::SNAPSHOT_STALE)) << text;
   }
 }
 

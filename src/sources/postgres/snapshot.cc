@@ -95,10 +95,12 @@ class PostgresSnapshot final : public Snapshot {
   }
 
  private:
-  /// Do something in a transaction that sees the snapshot and ends.
+  /// Do something in a transaction that sees the snapshot and ends. A table that somebody holds
+  /// locked is SOURCE_BLOCKED soon: whoever asks has other tables to see to.
   Status Within(const std::function<Status(Connection*)>& what) {
     FRESHET_TRY(auto session, readers_->Borrow());
     FRESHET_CHECK_OK(Join(session.get(), shared_));
+    FRESHET_CHECK_OK(session->Execute("SET LOCAL lock_timeout = '1s'"));
     FRESHET_CHECK_OK(what(session.get()));
     FRESHET_CHECK_OK(session->Execute("COMMIT"));
     readers_->Return(std::move(session));
@@ -177,10 +179,13 @@ std::vector<Chunk> PlanOf(const std::vector<Extent>& leaves, bool ranges) {
 }
 
 /// A partitioned table is read partition by partition; a plain one is the one leaf of its own tree.
+/// Before version 14 a table that was never analysed says that it has no rows.
 constexpr std::string_view kExtents =
     "SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) / "
     "current_setting('block_size')::int8, current_setting('block_size')::int8, "
-    "coalesce(pg_table_size(c.oid), 0), c.reltuples::int8, greatest(c.relpages, 1) "
+    "coalesce(pg_table_size(c.oid), 0), CASE WHEN c.reltuples = 0 AND "
+    "current_setting('server_version_num')::int < 140000 THEN -1 ELSE c.reltuples::int8 END, "
+    "greatest(c.relpages, 1) "
     "FROM pg_class c WHERE c.oid = $1::oid AND c.relkind <> 'p' OR c.oid IN "
     "(WITH RECURSIVE tree(oid) AS (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = "
     "$1::oid AND {0} "

@@ -59,8 +59,13 @@ class PostgresSource final : public Source {
 
 Result<Connection*> PostgresSource::Session() {
   if (session_ == nullptr || !session_->usable()) {
-    FRESHET_TRY(session_, Connection::Connect(config_, Connection::Mode::kQuery));
-    FRESHET_CHECK_OK(session_->LimitLockWaits());
+    FRESHET_TRY(auto session, Connection::Connect(config_, Connection::Mode::kQuery));
+    if (session->server_version() < kServerVersionMin) {
+      return Error(ErrorClass::SOURCE_UNSUPPORTED, "the server is older than PostgreSQL {}: {}",
+                   kServerVersionMin / 10000, session->server_version() / 10000);
+    }
+    FRESHET_CHECK_OK(session->LimitLockWaits());
+    session_ = std::move(session);
   }
   return session_.get();
 }
@@ -68,10 +73,6 @@ Result<Connection*> PostgresSource::Session() {
 Status PostgresSource::Connect() {
   std::lock_guard lock(mutex_);
   FRESHET_TRY(Connection * session, Session());
-  if (session->server_version() < kServerVersionMin) {
-    return Error(ErrorClass::SOURCE_UNSUPPORTED, "the server is older than PostgreSQL {}: {}",
-                 kServerVersionMin / 10000, session->server_version() / 10000);
-  }
   FRESHET_TRY(
       Rows rows,
       session->Query(
