@@ -60,6 +60,18 @@ TEST_F(GatewayTest, PartitionsThatComeAndGoWithoutEndDoNotKeepADrainFromEnding) 
   EXPECT_EQ(State().tables.at(TableId("1")).generations.at(kFlow).begun.generation, Generation(2));
 }
 
+TEST_F(GatewayTest, ASnapshotWhoseHolderCrashedBeforeItWasDescribedIsTakenAgain) {
+  Wish("1", 1);
+  int shown = 0;
+  source_.before = [&](const std::string& step) {
+    if (step != "show" || ++shown > 1) return Status::Ok();
+    return Error(ErrorClass::SNAPSHOT_STALE, "the snapshot itself is gone");
+  };
+  RunWell();
+  EXPECT_EQ(source_.snapshots_taken(), 2);
+  EXPECT_EQ(SnapshotIds("1", 1), (std::vector<int64_t>{1, 2, 3}));
+}
+
 TEST_F(GatewayTest, BeforeADrainEndsTheTablesAreLookedAtOnceMore) {
   source_.set_partitions("1", {Part("a")});
   Wish("1", 1);

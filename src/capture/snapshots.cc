@@ -156,9 +156,10 @@ Status Snapshots::BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot) {
     if (!taking_.contains(key)) continue;
     if (!shapes.contains(key.first)) {
       auto shown = ShapeFor(*snapshot, key.first);
+      // Its holder may have crashed meanwhile: the next one is asked for, as for a stale plan.
       if (shown.status().Is(ErrorClass::SOURCE_BLOCKED)) {
         blocked = shown.status();
-      } else {
+      } else if (!shown.status().Is(ErrorClass::SNAPSHOT_STALE)) {
         FRESHET_CHECK_OK(shown);
       }
       shapes[key.first] = shown.ok() ? *shown : nullptr;

@@ -52,6 +52,7 @@ class FakeSnapshot final : public sources::Snapshot {
   UtcMicros TakenAt() const override { return static_cast<UtcMicros>(view_->position); }
   std::string Handle() const override { return handle_; }
   Result<record::TableShape> Describe(const TableId& table) override {
+    FRESHET_CHECK_OK(source_->Before("show"));
     auto found = view_->tables.find(table.value());
     if (found == view_->tables.end())
       return Error(ErrorClass::NOT_FOUND, "no table {}", table.value());
