@@ -10,13 +10,6 @@
 namespace freshet::sources::postgres {
 namespace {
 
-/// Whether the log carries column `a`: generated ones it does from version 18 on, if they are
-/// stored and the publication says so. Source: PostgreSQL 18, "CREATE PUBLICATION",
-/// publish_generated_columns.
-constexpr std::string_view kCarried =
-    "(a.attgenerated = '' OR a.attgenerated = 's' AND current_setting('server_version_num')::int "
-    ">= 180000)";
-
 /// Put a text where the template says {name}.
 std::string With(std::string_view sql, std::string_view name, std::string_view text) {
   std::string filled(sql);

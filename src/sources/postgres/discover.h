@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sources/postgres/connection.h"
@@ -12,6 +13,13 @@
 #include "sources/source.h"
 
 namespace freshet::sources::postgres {
+
+/// The SQL condition that the log carries column `a`: generated ones it does from version 18 on, if
+/// they are stored and the publication says so. Source: PostgreSQL 18, "CREATE PUBLICATION",
+/// publish_generated_columns.
+inline constexpr std::string_view kCarried =
+    "(a.attgenerated = '' OR a.attgenerated = 's' AND current_setting('server_version_num')::int "
+    ">= 180000)";
 
 /// A column as the catalog has it, if the log carries it: generated ones it does from version 18 on
 /// if they are stored.

@@ -74,13 +74,14 @@ Status CheckKinds(const Rows& rows, const Config& config) {
 Result<std::map<uint32_t, bool>> HeldBy(Connection* connection, const Config& config) {
   // A column list shorter than the table, or a row filter, would lose data without a word. Older
   // servers have neither.
-  std::string_view cuts =
+  std::string cuts =
       connection->server_version() < 150000
           ? "false"
-          : "t.rowfilter IS NOT NULL OR cardinality(t.attnames) < (SELECT count(*) FROM "
-            "pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND "
-            "(a.attgenerated = '' OR a.attgenerated = 's' AND "
-            "current_setting('server_version_num')::int >= 180000))";
+          : fmt::format(
+                "t.rowfilter IS NOT NULL OR cardinality(t.attnames) < (SELECT count(*) FROM "
+                "pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT "
+                "a.attisdropped AND {})",
+                kCarried);
   FRESHET_TRY(
       Rows rows,
       connection->Query(
