@@ -107,6 +107,15 @@ class Run:
     def workers(self):
         return children(self.pid) if self.code is None else []
 
+    @staticmethod
+    def kill_worker(process):
+        """Whether it was there to be killed: a worker may end by itself at any moment."""
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
     def worker(self, role):
         """The process of one role; None while there is none."""
         for process in self.workers():

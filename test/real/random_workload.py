@@ -10,7 +10,6 @@ import os
 import pathlib
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -339,9 +338,7 @@ class Chaos:
             )[0]
             workers = run.workers()
             if act == "worker" and workers:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.random.choice(workers), signal.SIGKILL)
-                    self.told["workers"] += 1
+                self.told["workers"] += run.kill_worker(self.random.choice(workers))
             elif act == "command":
                 run.kill()
                 self.told["commands"] += 1

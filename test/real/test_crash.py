@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kill -9 and restarts: nothing lost, nothing twice, the next run starts at once."""
-import os
 import signal
 import time
 
@@ -47,8 +46,7 @@ def test_workers_killed_within_a_run(database, freshet, which):
         time.sleep(0.35)
         workers = sorted(run.workers())
         if len(workers) > which:
-            os.kill(workers[which], signal.SIGKILL)
-            killed += 1
+            killed += run.kill_worker(workers[which])
     run.wait(120)
     assert run.code == 0, f"{killed} workers killed: {run.describe()}"
     database.execute(CHANGES)
@@ -81,7 +79,7 @@ def of_parted(run, name):
 def test_gateway_killed_while_it_reads(database, freshet):
     """The snapshot outlives its reader: what is staged stays, only what was in flight is read again."""
     run = in_the_middle(database, freshet)
-    os.kill(run.worker("gateway"), signal.SIGKILL)
+    assert run.kill_worker(run.worker("gateway"))
     database.execute("UPDATE parted SET v = 'late' WHERE id % 7 = 0; DELETE FROM parted WHERE id % 1500 = 1")
     run.wait(120)
     assert run.code == 0, run.describe()
@@ -101,7 +99,7 @@ def test_gateway_killed_while_it_reads(database, freshet):
 def test_holder_killed_while_a_table_is_read(database, freshet):
     """With the view goes what was read of that table: it starts again by itself."""
     run = in_the_middle(database, freshet)
-    os.kill(run.worker("holder"), signal.SIGKILL)
+    assert run.kill_worker(run.worker("holder"))
     run.wait(120)
     assert run.code == 0, run.describe()
     assert len(of_parted(run, "snapshot_abandoned")) == 1, run.describe()
