@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A random workload against a real server while freshet runs and is killed; at the end the tables are equal by content.
+"""A random workload against a real server while freshet runs, is killed and loses its connections; at the end the tables
+are equal by content.
 
     SEED=17 python random_workload.py             one round, replayed by its seed (the statements are the same; how they
                                                   interleave with freshet and the kills is not)
@@ -19,10 +20,11 @@ import psycopg
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from contents import assert_equal, data_versions  # noqa: E402
+from faulty_proxy import FaultyProxy  # noqa: E402
 from freshet_command import Freshet, wait_until  # noqa: E402
 from postgres_server import Server  # noqa: E402
 
-SCHEMA = """
+TABLES = """
 CREATE TABLE keyed (id bigint PRIMARY KEY, n int, amount numeric(14,3), note text, at timestamptz, doc jsonb, big text);
 ALTER TABLE keyed ALTER COLUMN big SET STORAGE EXTERNAL;
 CREATE TABLE pairs (k text, i int, v double precision, tags text[], PRIMARY KEY (i, k));
@@ -38,10 +40,12 @@ CREATE TABLE parts_0 PARTITION OF parts FOR VALUES IN (0); CREATE TABLE parts_1 
 CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN (2);
 CREATE TABLE grows (id int PRIMARY KEY, v text);
 CREATE TABLE brief (id int PRIMARY KEY, v text);
-INSERT INTO keyed SELECT i, i % 100, i * 1.125, 'note ' || i, timestamptz '2024-01-01Z' + i * interval '1 ms', '{"a": 1}', NULL
-  FROM generate_series(1, ROWS) i;
-INSERT INTO pairs SELECT 'k' || i % 50, i, i / 3.0, ARRAY['t' || i % 7, NULL] FROM generate_series(1, ROWS / 4) i;
-INSERT INTO bag SELECT i % 40, 'b' || i % 5, NULL FROM generate_series(1, ROWS / 4) i;
+"""
+ROWS = """
+INSERT INTO keyed SELECT i, i % 100, i * 1.125, 'note ' || i, timestamptz '2024-01-01Z' + i * interval '1 ms', '{{"a": 1}}', NULL
+  FROM generate_series(1, {rows}) i;
+INSERT INTO pairs SELECT 'k' || i % 50, i, i / 3.0, ARRAY['t' || i % 7, NULL] FROM generate_series(1, {rows} / 4) i;
+INSERT INTO bag SELECT i % 40, 'b' || i % 5, NULL FROM generate_series(1, {rows} / 4) i;
 INSERT INTO whole SELECT i, 'v', CASE WHEN i % 10 = 0 THEN repeat('w', 5000) END FROM generate_series(1, 2000) i;
 INSERT INTO indexed SELECT i, i, 'v', CASE WHEN i % 10 = 0 THEN repeat('x', 5000) END FROM generate_series(1, 2000) i;
 INSERT INTO parts SELECT i % 3, i, 'v', CASE WHEN i % 20 = 0 THEN repeat('p', 4000) END FROM generate_series(1, 3000) i;
@@ -53,7 +57,7 @@ INSERT INTO brief SELECT i, 'v' FROM generate_series(1, 500) i;
 class Workload:
     """Random transactions: the same seed gives the same statements."""
 
-    def __init__(self, seed, large_rows):
+    def __init__(self, seed, large_rows, without=()):
         self.random = random.Random(f"workload {seed}")
         self.large_rows = large_rows
         self.new_id = 10_000_000
@@ -79,6 +83,8 @@ class Workload:
             "grows": 5,
             "large": 1,
         }
+        for name in without:
+            del self.statements_by_name[name]
 
     def statements(self):
         """The SQL of one random act: one or more statements that belong together."""
@@ -319,12 +325,12 @@ class Writer(threading.Thread):
 
 
 class Chaos:
-    """Kills workers, the whole command, and the server, at random moments of a run."""
+    """Kills workers, the whole command and the server, and disturbs the network, at random moments of a run."""
 
-    def __init__(self, seed, server):
+    def __init__(self, seed, server, proxy):
         self.random = random.Random(f"chaos {seed}")
-        self.server = server
-        self.told = {"workers": 0, "commands": 0, "servers": 0}
+        self.server, self.proxy = server, proxy
+        self.told = {"workers": 0, "commands": 0, "servers": 0, "network": 0}
 
     def disturb(self, run, quiet_max):
         """Return once the run ended; whether its exit code is still its own."""
@@ -334,7 +340,7 @@ class Chaos:
             if run.code is not None:
                 return True
             act = self.random.choices(
-                ["worker", "command", "server", "terminate", "nothing"], [6, 1, 1, 1, 2]
+                ["worker", "command", "server", "terminate", "network", "nothing"], [6, 1, 1, 1, 5, 2]
             )[0]
             workers = run.workers()
             if act == "worker" and workers:
@@ -348,6 +354,9 @@ class Chaos:
                 run.process.terminate()
                 run.wait(60)
                 return False
+            elif act == "network":
+                self.told["network"] += 1
+                self.disturb_network()
             elif act == "server":
                 self.told["servers"] += 1
                 if self.random.random() < 0.5:
@@ -355,6 +364,13 @@ class Chaos:
                     self.server.start()
                 else:
                     self.server.restart()
+
+    def disturb_network(self):
+        fault = self.random.choice(["cut", "cut_within", "stall", "slow"])
+        if fault in ("stall", "slow"):
+            getattr(self.proxy, fault)(self.random.uniform(0.1, 3))
+        else:
+            getattr(self.proxy, fault)()
 
 
 def terminate(run):
@@ -369,13 +385,14 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
     choose = random.Random(f"round {seed}")
     database = server.create_database(f"random_{seed}")
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-random-", dir="/tmp"))
-    freshet = Freshet(database.url, directory / "lake")
-    database.execute(SCHEMA.replace("ROWS", str(rows)))
+    proxy = FaultyProxy(server, seed)
+    freshet = Freshet(proxy.url(database.name), directory / "lake")
+    database.execute(TABLES + ROWS.format(rows=rows))
     workload = Workload(
         seed, large_rows=choose.choice([2_000, 20_000] if length < 1 else [5_000, 60_000, 170_000])
     )
     writer = Writer(database, workload, pause=choose.choice([0.002, 0.01, 0.03]))
-    chaos = Chaos(seed, server)
+    chaos = Chaos(seed, server, proxy)
     runs = 0
     try:
         writer.start()
@@ -426,6 +443,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
     finally:
         writer.stopping.set()
         freshet.close()
+        proxy.close()
         server.ensure_running()
         writer.join(30)
         database.drop()
