@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One rival's way of loading the table into Delta, in a process of its own so that its tree can be measured.
 
-Usage, with the Python of .deps/bench: rival_loaders.py connectorx|adbc URI DESTINATION
+Usage, with the Python of .deps/bench: rival_loaders.py connectorx|adbc|dlt URI DESTINATION
+dlt, run again on the same destination, merges what changed since by its cursor column.
 """
 
 import sys
@@ -40,5 +41,26 @@ def adbc(uri: str, destination: str) -> None:
         write_deltalake(destination, cursor.fetch_record_batch())
 
 
+def dlt(uri: str, destination: str) -> None:
+    import dlt as loader
+    from dlt.sources.sql_database import sql_table
+
+    target = loader.destinations.filesystem(f"file://{destination}")
+    pipeline = loader.pipeline(
+        "orders", pipelines_dir=f"{destination}/state", destination=target, dataset_name="public"
+    )
+    orders = sql_table(
+        uri.replace("postgresql://", "postgresql+psycopg2://", 1),
+        table="orders",
+        schema="public",
+        backend="pyarrow",
+        chunk_size=100_000,
+        primary_key="id",
+        incremental=loader.sources.incremental("updated_at"),
+    )
+    merge = {"disposition": "merge", "strategy": "upsert"}
+    pipeline.run(orders, table_format="delta", write_disposition=merge, loader_file_format="parquet")
+
+
 if __name__ == "__main__":
-    {"connectorx": connectorx, "adbc": adbc}[sys.argv[1]](sys.argv[2], sys.argv[3])
+    {"connectorx": connectorx, "adbc": adbc, "dlt": dlt}[sys.argv[1]](sys.argv[2], sys.argv[3])

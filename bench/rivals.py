@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table into Delta by others that are fast at it, and by freshet, in one run: how do they compare?
+"""A table into Delta, then its changes, by others that are good at it, and by freshet, in one run: how do they compare?
 
-connectorx and ADBC read PostgreSQL into Arrow, delta-rs writes. They load once and keep nothing up to date; freshet's run
-also makes its slot and drains the changes. Row counts are compared for them, contents for ours. Prints a table for
-bench/results.md. Usage: bench/rivals.py [--rows 2000000]
+connectorx and ADBC read PostgreSQL into Arrow, delta-rs writes; they load once and keep nothing up to date. dlt loads, and
+merges what its cursor column says has changed (it sees no delete, so the changes are updates). freshet's first run also
+makes its slot. Row counts are compared for the others, contents for ours. Prints tables for bench/results.md.
+Usage: bench/rivals.py [--rows 2000000] [--changes 500000]
 """
 
 import argparse
@@ -42,33 +43,49 @@ def load(rival: str, uri: str, destination) -> Usage:
     return usage
 
 
+def rows_in(table) -> int:
+    return sum(DeltaTable(table).get_add_actions(flatten=True).column("num_records").to_pylist())
+
+
+def print_table(title: str, rows: int, results: list[tuple[str, Usage]]) -> None:
+    print(f"\n| {title} | rows a second | CPU s per 1 M | peak RSS of the tree |")
+    print("|---|---|---|---|")
+    for what, usage in results:
+        print(
+            f"| {what} | {rows / usage.wall:,.0f} | {1e6 * usage.cpu / rows:.2f} | {usage.rss_peak / 1e6:.0f} MB |"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--changes", type=int, default=500_000)
     options = parser.parse_args()
     set_up()
     before = conditions()
-    results = []
+    snapshots, changes = [], []
     with loaded_server(options.rows) as (work, uri, connection):
-        for rival in ("connectorx", "adbc"):
-            usage = load(rival, uri, work / rival)
-            rows = sum(
-                DeltaTable(work / rival).get_add_actions(flatten=True).column("num_records").to_pylist()
-            )
+        for rival, table in (("connectorx", ""), ("adbc", ""), ("dlt", "public/orders")):
+            snapshots.append((f"{rival} + delta-rs", load(rival, uri, work / rival)))
+            rows = rows_in(work / rival / table)
             if rows != options.rows:
                 sys.exit(f"bench: {rival} wrote {rows} rows")
-            results.append((f"{rival} + delta-rs", usage))
-            shutil.rmtree(work / rival)
-        results.append(("freshet", ingest(uri, work / "delta")))
+        shutil.rmtree(work / "connectorx")
+        shutil.rmtree(work / "adbc")
+        snapshots.append(("freshet", ingest(uri, work / "delta")))
         assert_equal(connection, work / "delta", "public.orders", readers=["duckdb"])
-    print(
-        f"\n{before}; {options.rows:,} rows of 17 columns; one run each; contents of freshet's equal by DuckDB.\n"
-    )
-    print("| what | rows a second | CPU s per 1 M | peak RSS of the tree |")
-    print("|---|---|---|---|")
-    for what, usage in results:
-        cpu = 1e6 * usage.cpu / options.rows
-        print(f"| {what} | {options.rows / usage.wall:,.0f} | {cpu:.2f} | {usage.rss_peak / 1e6:.0f} MB |")
+        every = max(1, options.rows // options.changes)
+        changed = connection.execute(
+            "UPDATE public.orders SET total = total + 1, updated_at = timestamp '2027-01-01' + id * interval '1 us' "
+            f"WHERE id % {every} = 0"
+        ).rowcount
+        connection.execute("CHECKPOINT")
+        changes.append(("dlt, Delta merge by delta-rs", load("dlt", uri, work / "dlt")))
+        changes.append(("freshet", ingest(uri, work / "delta")))
+        assert_equal(connection, work / "delta", "public.orders", readers=["duckdb"])
+    print(f"\n{before}; 17 columns; one run each; contents of freshet's equal by DuckDB.")
+    print_table(f"snapshot of {options.rows:,} rows", options.rows, snapshots)
+    print_table(f"{changed:,} updates, one transaction", changed, changes)
 
 
 if __name__ == "__main__":
