@@ -117,11 +117,13 @@ def test_text_that_is_not_utf8(server, freshet):
                 "INSERT INTO t VALUES (E'M\\xfcller{0}', ARRAY[E'\\xc3\\xa9', E'\\xc3'], ROW(E'\\xff', NULL), "
                 "(-56)::\"char\"), (E'M\\xf6ller{0}', NULL, NULL, NULL), (E'\\xc3\\xa9{0}', NULL, NULL, NULL)"
             )
+            # Older servers write a "char" beyond ASCII as that byte, newer ones in octal.
+            octal = source.execute("SELECT (-56)::\"char\"::text = '\\310'").fetchone()[0]
             source.execute(insert.format(1))
             runs = [freshet.ingest("--tables", "public.t", url=server.url("raw_bytes"))]
             source.execute(insert.format(2))
             runs.append(freshet.ingest("--tables", "public.t", url=server.url("raw_bytes")))
-        assert [nulled(run) for run in runs] == [4, 4]
+        assert [nulled(run) for run in runs] == ([4, 4] if octal else [5, 5])
         for reader in ("duckdb", "delta-rs"):
             connection = duckdb_connection()
             scan(connection, reader, table_path(freshet.destination, "public", "t"))
@@ -130,7 +132,14 @@ def test_text_that_is_not_utf8(server, freshet):
             ).fetchall()
             expected = []
             for number in (1, 2):
-                expected.append((f"M\ufffdFCller{number}", ["é", "\ufffdC3"], "\ufffdFF", "\\310"))
+                expected.append(
+                    (
+                        f"M\ufffdFCller{number}",
+                        ["é", "\ufffdC3"],
+                        "\ufffdFF",
+                        "\\310" if octal else "\ufffdC8",
+                    )
+                )
                 expected += [(f"M\ufffdF6ller{number}", None, None, None), (f"é{number}", None, None, None)]
             assert rows == sorted(expected, key=lambda row: row[0])
     finally:
