@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kill -9 and restarts: nothing lost, nothing twice, the next run starts at once."""
+import json
 import signal
 import time
 
@@ -50,6 +51,30 @@ def test_workers_killed_within_a_run(database, freshet, which):
     run.wait(120)
     assert run.code == 0, f"{killed} workers killed: {run.describe()}"
     database.execute(CHANGES)
+    settled(database, freshet)
+
+
+def test_killed_while_its_slot_is_made(database, freshet):
+    """The server goes on making the slot for a session without a client; until it is made it has no position."""
+    database.execute(TABLE.format(rows=100))
+    slot = "SELECT active_pid FROM pg_replication_slots WHERE database = current_database()"
+    looks = (
+        "SELECT FROM pg_stat_activity WHERE application_name = 'freshet' AND datname = current_database() "
+        "AND query LIKE '%%FROM pg_replication_slots s%%' AND pid <> %s"
+    )
+    with database.another() as writer, writer.transaction():
+        # The server makes no slot before this transaction ends.
+        writer.execute("UPDATE t SET v = 'open' WHERE id = 1")
+        run = freshet.start()
+        wait_until(lambda: database.rows(slot), 60, "a slot that is being made")
+        making = database.value(slot)
+        gateway = run.worker("gateway")
+        assert run.kill_worker(gateway)
+        wait_until(lambda: database.rows(looks, (making,)), 60, "the next gateway's look at the slot")
+    run.wait(120)
+    assert run.code == 0, run.describe()
+    first = freshet.destination / "_freshet/staging/segments/000000000000/000000000001.json"
+    assert not json.loads(first.read_text())["cursor"].startswith("0/0 "), "it began at no position"
     settled(database, freshet)
 
 

@@ -100,6 +100,13 @@ Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Ls
     FRESHET_CHECK_OK(DropSlot(side, config.slot));
     slot.reset();
   }
+  if (!from && slot) {
+    // A session, even one that has lost its client, may still be making it: until it is made it has
+    // no position, and with the session's end it may be gone.
+    FRESHET_CHECK_OK(CheckSlot(slot, config.slot, from));
+    FRESHET_CHECK_OK(FreeSlot(side, config.slot, !config.slot_given));
+    FRESHET_TRY(slot, ReadSlot(side, config.slot));
+  }
   if (fresh && !slot) {
     FRESHET_TRY(auto observer, Connection::Connect(config, Connection::Mode::kQuery));
     return MakeSlot(side, observer.get(), config);
