@@ -192,7 +192,7 @@ void Must(const Status& status) {
 
 void Copy(benchmark::State& state) {
   const auto& messages = CopyMessages();
-  CopyDecoder decoder(OrderSchema(), Types());
+  CopyDecoder decoder(OrderSchema(), Types(), CopyFormat::kBinary);
   std::string header("PGCOPY\n\377\r\n\0", 11);
   header.append(8, '\0');
   Must(decoder.Take(header));

@@ -35,9 +35,11 @@ VALUES = [
 
 
 def copy_seeds():
-    for number, (binary, _) in enumerate(VALUES):
+    for number, (binary, texts) in enumerate(VALUES):
         rows = b"".join(struct.pack("!hi", 1, len(value)) + value for value in binary)
         yield bytes([number]) + rows + struct.pack("!hi", 1, -1) + struct.pack("!h", -1)
+        escaped = (text.encode().replace(b"\\", b"\\\\") + b"\n" for text in [*texts, "a\\tb"])
+        yield bytes([0x80 + number]) + b"".join(escaped) + b"\\N\n"
 
 
 def tuple_of(texts, kind=b"t"):

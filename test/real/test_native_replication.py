@@ -42,7 +42,8 @@ def test_native_logical_replication(database, freshet, subscriber):
     writer.stop()
     freshet.ingest()
     wait_until(
-        lambda: not subscriber.rows("SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r'") and caught_up(database),
+        lambda: not subscriber.rows("SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r'")
+        and caught_up(database),
         120,
         "native replication to catch up",
     )

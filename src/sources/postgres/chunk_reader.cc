@@ -117,14 +117,18 @@ Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& 
       return Stale(*shape_, "its columns are not those the snapshot began with");
     }
     types.push_back(found->type);
-    if (!expressions.empty()) expressions += ", ";
-    expressions += CopyExpression(found->type, QuoteIdentifier(field->name()));
   }
-  decoder_ = std::make_unique<CopyDecoder>(shape_->schema, types);
+  const CopyFormat format = CheaperCopyFormat(types);
+  for (size_t i = 0; i < types.size(); ++i) {
+    if (i > 0) expressions += ", ";
+    expressions += CopyExpression(
+        types[i], QuoteIdentifier(shape_->schema->field(static_cast<int>(i))->name()), format);
+  }
+  decoder_ = std::make_unique<CopyDecoder>(shape_->schema, types, format);
   std::string condition = fmt::format("ctid >= '({},0)'::tid", range_.first);
   if (range_.end) condition += fmt::format(" AND ctid < '({},0)'::tid", *range_.end);
-  return fmt::format("COPY (SELECT {} FROM ONLY {} WHERE {}) TO STDOUT (FORMAT binary)",
-                     expressions, Quote(name), condition);
+  return fmt::format("COPY (SELECT {} FROM ONLY {} WHERE {}) TO STDOUT (FORMAT {})", expressions,
+                     Quote(name), condition, CopyFormatName(format));
 }
 
 Status PostgresChunkReader::Begin() {
@@ -180,9 +184,7 @@ Status PostgresChunkReader::EndCopy() {
     Rows result(raw);
     if (PQresultStatus(raw) != PGRES_COMMAND_OK) return Explain(connection_->ErrorOf(raw));
   }
-  if (!decoder_->ended())
-    return Error(ErrorClass::SOURCE_PROTOCOL, "binary COPY data ended without its trailer");
-  return Status::Ok();
+  return decoder_->End();
 }
 
 Status PostgresChunkReader::CheckSame() {

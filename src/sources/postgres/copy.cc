@@ -17,22 +17,62 @@ constexpr size_t kBlockBytes = 128 * 1024;
 constexpr size_t kFieldStride = kCopyBlockRows + 8;
 
 Status Bad(std::string_view what) {
-  return Error(ErrorClass::SOURCE_PROTOCOL, "binary COPY data is not in its format: {}", what);
+  return Error(ErrorClass::SOURCE_PROTOCOL, "COPY data is not in its format: {}", what);
+}
+
+/// What stands after a backslash for a control character; any other stands for itself.
+char Unescaped(char c) {
+  switch (c) {
+    case 'b':
+      return '\b';
+    case 'f':
+      return '\f';
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    case 'v':
+      return '\v';
+    default:
+      return c;
+  }
+}
+
+/// Write a field without its escapes; return the end, nothing when a backslash has nothing behind
+/// it.
+char* WriteUnescaped(std::string_view field, char* to) {
+  for (size_t i = 0; i < field.size(); ++i) {
+    if (field[i] != '\\') {
+      *to++ = field[i];
+    } else if (++i == field.size()) {
+      return nullptr;
+    } else {
+      *to++ = Unescaped(field[i]);
+    }
+  }
+  return to;
 }
 
 }  // namespace
 
 CopyDecoder::CopyDecoder(std::shared_ptr<arrow::Schema> schema,
-                         const std::vector<ColumnType>& types)
+                         const std::vector<ColumnType>& types, CopyFormat format)
     : schema_(std::move(schema)),
+      format_(format),
       block_(kBlockBytes + kCopyBlockPad),
       fields_(types.size() * kFieldStride) {
   columns_.reserve(types.size());
-  for (const auto& type : types) columns_.push_back(CopyColumn::Make(type));
+  for (const auto& type : types) columns_.push_back(CopyColumn::Make(type, format));
 }
 
 Status CopyDecoder::Take(std::string_view message) {
   bytes_ += message.size();
+  if (format_ == CopyFormat::kText) {
+    while (!message.empty()) FRESHET_CHECK_OK(TakeTextRow(&message));
+    return Status::Ok();
+  }
   if (!begun_) FRESHET_CHECK_OK(TakeHeader(&message));
   while (!message.empty()) {
     if (ended_) return Bad("data after its end");
@@ -77,11 +117,53 @@ Status CopyDecoder::TakeRow(std::string_view* message) {
     at += length;
   }
   const auto size = static_cast<size_t>(at - begin);
+  std::memcpy(RoomFor(size), begin, size);
+  message->remove_prefix(size);
+  return EndRow(size);
+}
+
+char* CopyDecoder::RoomFor(size_t size) {
   if (block_bytes_ + size + kCopyBlockPad > block_.size()) {
     block_.resize(block_bytes_ + size + kCopyBlockPad);
   }
-  std::memcpy(block_.data() + block_bytes_, begin, size);
-  message->remove_prefix(size);
+  return block_.data() + block_bytes_;
+}
+
+/// Fields between tabs, `\N` for NULL, a newline at the end; within a field these and backslashes
+/// are escaped.
+Status CopyDecoder::TakeTextRow(std::string_view* message) {
+  const size_t size = std::min(message->find('\n'), message->size());
+  if (size == message->size()) return Bad("row cut short");
+  const std::string_view row = message->substr(0, size);
+  message->remove_prefix(size + 1);
+  char* const begin = RoomFor(size);
+  CopyField* field = fields_.data() + block_rows_;
+  char* to = begin;
+  size_t at = 0;
+  for (size_t i = 0; i < width(); ++i, field += kFieldStride) {
+    if (at > size) return Bad("wrong number of columns");
+    const size_t end = std::min(row.find('\t', at), size);
+    const std::string_view value = row.substr(at, end - at);
+    at = end + 1;
+    if (value == "\\N") {
+      *field = {};
+      continue;
+    }
+    const char* const from = to;
+    if (value.find('\\') == value.npos) {
+      std::memcpy(to, value.data(), value.size());
+      to += value.size();
+    } else if ((to = WriteUnescaped(value, to)) == nullptr) {
+      return Bad("an escape cut short");
+    }
+    *field = {static_cast<uint32_t>(from - block_.data()), static_cast<int32_t>(to - from)};
+  }
+  // A table without columns sends empty rows.
+  if (at <= size && width() > 0) return Bad("wrong number of columns");
+  return EndRow(static_cast<size_t>(to - begin));
+}
+
+Status CopyDecoder::EndRow(size_t size) {
   block_bytes_ += size;
   ++block_rows_;
   ++rows_;
@@ -103,6 +185,10 @@ Status CopyDecoder::DecodeBlock() {
   }
   block_rows_ = block_bytes_ = 0;
   return Status::Ok();
+}
+
+Status CopyDecoder::End() const {
+  return format_ == CopyFormat::kText || ended_ ? Status::Ok() : Bad("no trailer");
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> CopyDecoder::Finish() {

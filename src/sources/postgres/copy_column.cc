@@ -5,6 +5,7 @@
 #include <arrow/memory_pool.h>
 #include <arrow/util/bit_util.h>
 #include <arrow/util/decimal.h>
+#include <charconv>
 
 #include <algorithm>
 #include <cstring>
@@ -267,7 +268,7 @@ class BytesColumn final : public BufferedColumn {
 /// Everything else, value by value.
 class DecodedColumn final : public CopyColumn {
  public:
-  explicit DecodedColumn(const ColumnType& type) : decoder_(type) {}
+  DecodedColumn(const ColumnType& type, CopyFormat format) : decoder_(type), format_(format) {}
 
   Status Append(const char* bytes, const CopyField* fields, size_t rows) override {
     FRESHET_CHECK_OK(decoder_.Reserve(static_cast<int64_t>(rows)));
@@ -275,10 +276,12 @@ class DecodedColumn final : public CopyColumn {
       const CopyField field = fields[i];
       if (field.length < 0) {
         decoder_.AppendNull();
-      } else if (!decoder_.AppendBinary(
-                     {bytes + field.offset, static_cast<size_t>(field.length)})) {
-        return Bad();
+        continue;
       }
+      const std::string_view value(bytes + field.offset, static_cast<size_t>(field.length));
+      if (!(format_ == CopyFormat::kText ? decoder_.AppendText(value)
+                                         : decoder_.AppendBinary(value)))
+        return Bad();
     }
     return Status::Ok();
   }
@@ -290,6 +293,7 @@ class DecodedColumn final : public CopyColumn {
 
  private:
   ColumnDecoder decoder_;
+  const CopyFormat format_;
 };
 
 template <typename T, typename Parse>
@@ -307,12 +311,17 @@ std::unique_ptr<CopyColumn> Number(const ColumnType& type) {
   });
 }
 
-}  // namespace
+/// Integers in text.
+template <typename T>
+std::unique_ptr<CopyColumn> DecimalDigits(const ColumnType& type) {
+  return Fixed<T>(type, [](std::string_view text, T* value) {
+    const char* const end = text.data() + text.size();
+    auto [stop, error] = std::from_chars(text.data(), end, *value);
+    return error == std::errc() && stop == end ? Parsed::kValue : Parsed::kBad;
+  });
+}
 
-std::unique_ptr<CopyColumn> CopyColumn::Make(const ColumnType& type) {
-  static_assert(sizeof(arrow::Decimal128) == 16, "an array's values lie as the class does");
-  if (!type.children.empty() || (type.as_text && type.kind != Kind::kText))
-    return std::make_unique<DecodedColumn>(type);
+std::unique_ptr<CopyColumn> MakeBinary(const ColumnType& type) {
   switch (type.kind) {
     case Kind::kBool:
       return std::make_unique<BoolColumn>(type);
@@ -344,8 +353,40 @@ std::unique_ptr<CopyColumn> CopyColumn::Make(const ColumnType& type) {
     case Kind::kUuid:
       return std::make_unique<BytesColumn<UuidText>>(type);
     default:
-      return std::make_unique<DecodedColumn>(type);
+      return std::make_unique<DecodedColumn>(type, CopyFormat::kBinary);
   }
+}
+
+/// Only the kinds for whose sake a table is read as text have a form of their own.
+std::unique_ptr<CopyColumn> MakeText(const ColumnType& type) {
+  switch (type.kind) {
+    case Kind::kInt16:
+      return DecimalDigits<int16_t>(type);
+    case Kind::kInt32:
+      return DecimalDigits<int32_t>(type);
+    case Kind::kInt64:
+      return DecimalDigits<int64_t>(type);
+    case Kind::kNumeric:
+      return Fixed<arrow::Decimal128>(type, [precision = type.precision, scale = type.scale](
+                                                std::string_view text, arrow::Decimal128* value) {
+        return ParseTextNumeric(text, precision, scale, value);
+      });
+    case Kind::kText:
+    case Kind::kJsonb:
+    case Kind::kUuid:
+      return std::make_unique<BytesColumn<WholeBytes>>(type);
+    default:
+      return std::make_unique<DecodedColumn>(type, CopyFormat::kText);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<CopyColumn> CopyColumn::Make(const ColumnType& type, CopyFormat format) {
+  static_assert(sizeof(arrow::Decimal128) == 16, "an array's values lie as the class does");
+  if (!type.children.empty() || (type.as_text && type.kind != Kind::kText))
+    return std::make_unique<DecodedColumn>(type, format);
+  return format == CopyFormat::kText ? MakeText(type) : MakeBinary(type);
 }
 
 }  // namespace freshet::sources::postgres

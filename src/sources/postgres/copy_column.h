@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/status.h"
+#include "sources/postgres/copy_format.h"
 #include "sources/postgres/types.h"
 
 namespace freshet::sources::postgres {
@@ -29,7 +30,7 @@ inline constexpr size_t kCopyBlockPad = 32;
 /// were. Gives what a ColumnDecoder gives. One thread at a time.
 class CopyColumn {
  public:
-  static std::unique_ptr<CopyColumn> Make(const ColumnType& type);
+  static std::unique_ptr<CopyColumn> Make(const ColumnType& type, CopyFormat format);
   virtual ~CopyColumn() = default;
 
   /// Append `rows` values; after an error nothing may be appended any more. REQUIRES: the fields

@@ -164,7 +164,7 @@ Expected Decode(const std::vector<Row>& rows) {
 
 TEST(CopyDecoder, GivesWhatTheDecoderOfSingleValuesGives) {
   Random random;
-  CopyDecoder decoder(SchemaOf(Types()), Types());
+  CopyDecoder decoder(SchemaOf(Types()), Types(), CopyFormat::kBinary);
   ASSERT_TRUE(decoder.Take(Header()).ok());
   int64_t nulled = 0;
   for (int64_t count : {1000, 1, 256, 700}) {
@@ -184,9 +184,9 @@ TEST(CopyDecoder, GivesWhatTheDecoderOfSingleValuesGives) {
   }
   EXPECT_EQ(decoder.values_nulled(), nulled);
   EXPECT_GT(nulled, 0);
-  EXPECT_FALSE(decoder.ended());
+  EXPECT_FALSE(decoder.End().ok());
   ASSERT_TRUE(decoder.Take(BigEndian<int16_t>(-1)).ok());
-  EXPECT_TRUE(decoder.ended());
+  EXPECT_TRUE(decoder.End().ok());
   EXPECT_TRUE(decoder.Take(Message(random.NextRow())).Is(ErrorClass::SOURCE_PROTOCOL));
 }
 
@@ -205,7 +205,7 @@ TEST(CopyDecoder, AValueOfAnotherTypeIsAnErrorThatNamesItsColumn) {
       {{.kind = Kind::kNumeric, .precision = 9, .scale = 0}, Numeric({1}, 0, 1, 0)},
       {{.kind = Kind::kTime}, "abc"}};
   for (const auto& [type, bytes] : bad) {
-    CopyDecoder decoder(SchemaOf({type}), {type});
+    CopyDecoder decoder(SchemaOf({type}), {type}, CopyFormat::kBinary);
     ASSERT_TRUE(decoder.Take(Header() + Message({bytes})).ok());
     auto batch = decoder.Finish();
     ASSERT_FALSE(batch.ok()) << static_cast<int>(type.kind);
@@ -218,13 +218,13 @@ TEST(CopyDecoder, ARowCutAnywhereIsAnError) {
   const std::vector<ColumnType> types = {{.kind = Kind::kInt32}, {.kind = Kind::kText}};
   const std::string row = Message({BigEndian<int32_t>(5), "text"});
   for (size_t size = 1; size < row.size(); ++size) {
-    CopyDecoder decoder(SchemaOf(types), types);
+    CopyDecoder decoder(SchemaOf(types), types, CopyFormat::kBinary);
     ASSERT_TRUE(decoder.Take(Header()).ok());
     EXPECT_TRUE(decoder.Take(row.substr(0, size)).Is(ErrorClass::SOURCE_PROTOCOL)) << size;
   }
-  CopyDecoder decoder(SchemaOf(types), types);
+  CopyDecoder decoder(SchemaOf(types), types, CopyFormat::kBinary);
   EXPECT_TRUE(decoder.Take(row).Is(ErrorClass::SOURCE_PROTOCOL));
-  CopyDecoder narrow(SchemaOf({types[0]}), {types[0]});
+  CopyDecoder narrow(SchemaOf({types[0]}), {types[0]}, CopyFormat::kBinary);
   EXPECT_TRUE(narrow.Take(Header() + row).Is(ErrorClass::SOURCE_PROTOCOL));
 }
 

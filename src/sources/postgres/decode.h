@@ -25,7 +25,7 @@ class ColumnDecoder {
   /// Make room for this many more values. REQUIRES before every append. Errors: out of memory
   /// (INTERNAL).
   arrow::Status Reserve(int64_t values) { return builder_->Reserve(values); }
-  /// Append one value, as the COPY of CopyExpression sends it; false: the bytes are not what the
+  /// Append one value, as binary COPY of CopyExpression sends it; false: the bytes are not what the
   /// type says, and nothing may be appended any more.
   bool AppendBinary(std::string_view bytes) {
     if (as_text_) return AppendText(bytes);

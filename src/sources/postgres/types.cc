@@ -234,14 +234,4 @@ bool HasFields(const arrow::DataType& type) {
          HasFields(*static_cast<const arrow::ListType&>(type).value_type());
 }
 
-std::string CopyExpression(const ColumnType& type, const std::string& quoted) {
-  if (!type.as_text) return quoted;
-  // Not a cast: casts to text differ from the type's own text form for some types (inet, xml,
-  // "char"). IS NOT DISTINCT FROM NULL tests the value itself, where IS NULL would look into a
-  // composite's fields.
-  return fmt::format(
-      "CASE WHEN {0} IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.format('%s', {0}) END",
-      quoted);
-}
-
 }  // namespace freshet::sources::postgres

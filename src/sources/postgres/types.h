@@ -102,8 +102,4 @@ int32_t DimensionsOf(const arrow::DataType& type);
 /// Whether values have fields: those of a composite.
 bool HasFields(const arrow::DataType& type);
 
-/// Return the SELECT expression whose binary form the decoder of this type reads. `quoted` is the
-/// quoted column name.
-std::string CopyExpression(const ColumnType& type, const std::string& quoted);
-
 }  // namespace freshet::sources::postgres
