@@ -26,6 +26,7 @@ Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   channel.Start();
   FRESHET_TRY(auto destination, Destination::Open(start.destination));
   FRESHET_TRY(auto store, store::OpenLocalStore(destination.staging()));
+  start.source.scratch_folder = destination.staging();
   FRESHET_TRY(auto source, open_source(start.source));
   SystemClock clock;
   RemoteHolder holder(&channel, &clock);

@@ -23,6 +23,9 @@ struct Settings {
   /// What stands at the source for this reader, where the source has such things.
   std::string slot, publication;
   std::string type_mapping;  // the connector's word; empty: its own choice
+  /// A folder on a local disk where it may put aside, without a name, what need not survive; empty:
+  /// there is none.
+  std::string scratch_folder;
   bool slot_given = false,
        publication_given = false;  // by the user: never made, altered nor dropped
 

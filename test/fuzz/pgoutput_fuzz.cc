@@ -5,11 +5,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <numeric>
 #include <optional>
 #include <string>
 
 #include "sources/postgres/pgoutput.h"
+#include "sources/postgres/streamed.h"
 #include "sources/postgres/table_changes.h"
 #include "wire_types.h"
 
@@ -42,16 +44,15 @@ class Taker {
     changes_ = std::make_unique<TableChanges>(shape_);
   }
 
-  void Take(char tag, std::string_view body) {
+  void Take(char tag, const std::string& body) {
     ParseBegin(body);
     ParseCommit(body);
     ParseRelation(body);
     ParseTruncate(body);
     ParseKeepalive(body);
     ParseXLogData(body);
-    if (tag != 'I' && tag != 'U' && tag != 'D') return;
-    if (!ParseRow(tag, body, &row_) || !good_) return;
-    good_ = changes_->Add(tag, row_, *layout_, stamp_).ok();
+    TakeRow(tag, body);
+    TakeStreamed(tag, body);
   }
   void Finish() {
     if (!good_) return;
@@ -60,9 +61,45 @@ class Taker {
   }
 
  private:
+  /// Pieces of transactions that are put aside, and at a commit their rows. An error is final, as
+  /// in the stream.
+  void TakeStreamed(char tag, const std::string& body) {
+    auto start = ParseStreamStart(body);
+    auto commit = ParseStreamCommit(body);
+    auto abort = ParseStreamAbort(body);
+    if (!streamed_) return;
+    Status status = Status::Ok();
+    if (streamed_->open()) {
+      status = streamed_->Take(tag + body);
+    } else if (tag == 'S' && start) {
+      status = streamed_->Start(*start);
+    } else if (tag == 'A' && abort) {
+      streamed_->Abort(*abort);
+    } else if (tag == 'c' && commit) {
+      status = Replay(commit->transaction);
+    }
+    if (!status.ok()) streamed_.reset();
+  }
+  Status Replay(uint32_t transaction) {
+    FRESHET_TRY(auto committed, streamed_->Commit(transaction));
+    StreamedReplay replay(streamed_->scratch(), std::move(committed.bytes),
+                          std::move(committed.aborted));
+    while (true) {
+      FRESHET_TRY(auto block, replay.Next());
+      if (!block) return Status::Ok();
+      while (auto message = block->Next()) TakeRow(message->front(), message->substr(5));
+    }
+  }
+  void TakeRow(char tag, std::string_view body) {
+    if (tag != 'I' && tag != 'U' && tag != 'D') return;
+    if (!ParseRow(tag, body, &row_) || !good_) return;
+    good_ = changes_->Add(tag, row_, *layout_, stamp_).ok();
+  }
+
   std::shared_ptr<const record::TableShape> shape_;
   std::optional<RowLayout> layout_;
   std::unique_ptr<TableChanges> changes_;
+  std::optional<StreamedTransactions> streamed_{std::filesystem::temp_directory_path().string()};
   RowMessage row_;
   Stamp stamp_;
   bool good_ = true;

@@ -68,6 +68,14 @@ def pgoutput_seeds():
     yield b"\0" + message(b"B", struct.pack("!QqI", 1, 2, 3)) + message(
         b"C", struct.pack("!bQQq", 0, 1, 2, 3)
     )
+    start, rest = (message(b"S", struct.pack("!IB", 7, first)) for first in (1, 0))
+    stop, rows = message(b"E", b""), oid + b"N" + tuple_of(first)
+    commit = message(b"c", struct.pack("!IbQQq", 7, 0, 1, 2, 3))
+    streamed = (
+        start + message(b"I", struct.pack("!I", 7) + rows) + message(b"I", struct.pack("!I", 8) + rows) + stop
+    )
+    yield b"\0" + streamed + message(b"A", struct.pack("!II", 7, 8)) + rest + stop + commit
+    yield b"\0" + streamed + message(b"A", struct.pack("!IIQq", 7, 7, 1, 2)) + streamed + commit
     yield b"\0" + message(b"T", struct.pack("!Ib", 1, 0) + oid) + message(b"k", struct.pack("!Qqb", 1, 2, 1))
 
 

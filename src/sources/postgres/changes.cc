@@ -130,13 +130,24 @@ Result<std::chrono::milliseconds> StatusInterval(Connection* side) {
                                                 : std::clamp<int64_t>(timeout / 4, 50, 10'000));
 }
 
+/// The newest protocol the server has. Of those after 2 we ask for nothing more: prepared
+/// transactions come at their COMMIT PREPARED, and who applies one after the other has no use for
+/// where and when an abort was.
+/// Source: PostgreSQL, "Logical Streaming Replication Parameters".
+std::string ProtocolOf(const Connection& connection, const Config& config) {
+  constexpr int kFirst = 13, kStreaming = 14, kNewest = 4;
+  int version = connection.server_version() / 10000;
+  bool streaming = version >= kStreaming && !config.scratch_folder.empty();
+  return fmt::format("proto_version '{}'{}", std::min(version - kFirst + 1, kNewest),
+                     streaming ? ", streaming 'on'" : "");
+}
+
 Result<std::unique_ptr<Connection>> StartReplication(const Config& config, Lsn start) {
   FRESHET_TRY(auto connection, Connection::Connect(config, Connection::Mode::kReplication));
-  // Names are a list of identifiers within a text. Source: PostgreSQL, "Logical Streaming
-  // Replication Parameters".
+  // Names are a list of identifiers within a text.
   std::string sql =
-      fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {})",
-                  QuoteIdentifier(config.slot), FormatLsn(start),
+      fmt::format("START_REPLICATION SLOT {} LOGICAL {} ({}, publication_names {})",
+                  QuoteIdentifier(config.slot), FormatLsn(start), ProtocolOf(*connection, config),
                   QuoteLiteral(QuoteIdentifier(config.publication)));
   Rows result(PQexec(connection->handle(), sql.c_str()));
   if (PQresultStatus(result.handle()) != PGRES_COPY_BOTH) {

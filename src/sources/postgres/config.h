@@ -34,6 +34,8 @@ struct Config {
   std::string publication;
   bool publication_given = false;
   TypeMapping type_mapping = TypeMapping::kLossless;
+  /// Where transactions that have not ended are put aside; empty: the server keeps them.
+  std::string scratch_folder;
   /// How long making a slot may wait for the source's running transactions.
   std::chrono::milliseconds slot_wait_max = limits::kSlotWaitMax;
 

@@ -14,6 +14,7 @@ Config ConfigOf(const Settings& settings) {
   config.tls_key_password = settings.tls_key_password;
   config.type_mapping =
       settings.type_mapping == "databricks" ? TypeMapping::kDatabricks : TypeMapping::kLossless;
+  config.scratch_folder = settings.scratch_folder;
   config.slot = settings.slot;
   config.slot_given = settings.slot_given;
   config.publication = settings.publication;

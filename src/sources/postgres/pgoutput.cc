@@ -83,6 +83,39 @@ std::optional<TruncateMessage> ParseTruncate(std::string_view body) {
   return IfFinished(reader, std::move(message));
 }
 
+std::optional<StreamStartMessage> ParseStreamStart(std::string_view body) {
+  ByteReader reader(body);
+  StreamStartMessage message;
+  message.transaction = reader.Number<uint32_t>();
+  message.first = reader.Character() == 1;
+  return IfFinished(reader, message);
+}
+
+std::optional<StreamCommitMessage> ParseStreamCommit(std::string_view body) {
+  ByteReader reader(body);
+  StreamCommitMessage message;
+  message.transaction = reader.Number<uint32_t>();
+  reader.Character();  // flags, unused
+  message.begin.commit_lsn = reader.Number<uint64_t>();
+  message.commit.end_lsn = reader.Number<uint64_t>();
+  message.begin.committed_at = message.commit.committed_at = ReadTime(&reader);
+  return IfFinished(reader, message);
+}
+
+std::optional<StreamAbortMessage> ParseStreamAbort(std::string_view body) {
+  constexpr size_t kPlainBytes = 8;
+  ByteReader reader(body);
+  StreamAbortMessage message;
+  message.transaction = reader.Number<uint32_t>();
+  message.aborted = reader.Number<uint32_t>();
+  // Sent to those who apply in parallel: where and when.
+  if (body.size() > kPlainBytes) {
+    reader.Number<uint64_t>();
+    reader.Number<uint64_t>();
+  }
+  return IfFinished(reader, message);
+}
+
 std::optional<Keepalive> ParseKeepalive(std::string_view body) {
   ByteReader reader(body);
   Keepalive message;

@@ -10,9 +10,9 @@
 #include "sources/postgres/lsn.h"
 #include "sources/postgres/values.h"
 
-// The messages of pgoutput, protocol version 1, and of the replication stream around it. The
-// parsers never read beyond the bytes they are given; a message that is cut or has bytes left over
-// is not parsed (nullopt).
+// The messages of pgoutput, protocol versions 1 to 4 without prepared transactions, and of the
+// replication stream around it. The parsers never read beyond the bytes they are given; a message
+// that is cut or has bytes left over is not parsed (nullopt).
 // Source: PostgreSQL, "Logical Replication Message Formats" and "Streaming Replication Protocol".
 
 namespace freshet::sources::postgres {
@@ -80,6 +80,7 @@ struct RelationMessage {
   /// d default, n nothing, f full, i index.
   char identity = 'd';
   std::vector<RelationColumn> columns;
+  bool operator==(const RelationMessage&) const = default;
 };
 /// One column of a row: n null, u unchanged and not sent (TOAST), t text.
 struct TupleColumn {
@@ -96,6 +97,22 @@ struct RowMessage {
 struct TruncateMessage {
   std::vector<uint32_t> oids;
 };
+/// Messages of a transaction that has not ended follow, up to a Stream Stop.
+struct StreamStartMessage {
+  uint32_t transaction = 0;
+  /// Nothing of it was sent before.
+  bool first = false;
+};
+struct StreamCommitMessage {
+  uint32_t transaction = 0;
+  BeginMessage begin;
+  CommitMessage commit;
+};
+struct StreamAbortMessage {
+  uint32_t transaction = 0;
+  /// What is undone: a subtransaction of it, or, the same number, all of it.
+  uint32_t aborted = 0;
+};
 struct Keepalive {
   Lsn end_lsn = 0;
   bool reply_requested = false;
@@ -106,6 +123,9 @@ std::optional<BeginMessage> ParseBegin(std::string_view body);
 std::optional<CommitMessage> ParseCommit(std::string_view body);
 std::optional<RelationMessage> ParseRelation(std::string_view body);
 std::optional<TruncateMessage> ParseTruncate(std::string_view body);
+std::optional<StreamStartMessage> ParseStreamStart(std::string_view body);
+std::optional<StreamCommitMessage> ParseStreamCommit(std::string_view body);
+std::optional<StreamAbortMessage> ParseStreamAbort(std::string_view body);
 std::optional<Keepalive> ParseKeepalive(std::string_view body);
 /// Of an insert, update or delete only the oid, so that rows nobody follows cost nothing.
 std::optional<uint32_t> ParseOid(std::string_view body);

@@ -13,22 +13,9 @@
 #include "base/limits.h"
 #include "sources/postgres/connection.h"
 #include "sources/postgres/lsn.h"
+#include "sources/postgres/wire_block.h"
 
 namespace freshet::sources::postgres {
-
-/// The copy-both messages one block holds, in order.
-class WireBlock {
- public:
-  void Add(std::string_view message);
-  /// Take the next message; nothing at the end. The view lives as long as the block.
-  std::optional<std::string_view> Next();
-  bool HasMore() const { return at_ < bytes_.size(); }
-  size_t size() const { return bytes_.size(); }
-
- private:
-  std::string bytes_;
-  size_t at_ = 0;
-};
 
 /// The thread that reads a replication stream's wire and keeps its session alive, so that a slow
 /// reader is back-pressure and never a cut connection. The only user of its connection once

@@ -25,6 +25,7 @@ PostgresStream::PostgresStream(Origin origin, Lsn start, std::unique_ptr<Connect
       side_(std::move(side)),
       fence_asker_(side_.get()),
       receiver_(std::move(receiver)),
+      streamed_(origin_.config.scratch_folder),
       seen_(start),
       returned_(start),
       returned_at_(steady_clock::now()) {}
@@ -130,6 +131,7 @@ Result<record::StreamEvent> PostgresStream::Next(Deadline deadline) {
 /// close it.
 Result<bool> PostgresStream::Advance(Deadline deadline) {
   while (ready_.empty()) {
+    if (!block_ && replay_) FRESHET_CHECK_OK(ReadOnReplay());
     if (!block_) {
       auto now = steady_clock::now();
       block_ = receiver_->Pop(now);
@@ -163,7 +165,7 @@ Result<bool> PostgresStream::Advance(Deadline deadline) {
 /// Nothing waits: find out whether the source is idle, while waiting for the wire. Nothing is
 /// returned when something came.
 Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline deadline) {
-  if (block_) return std::optional<record::StreamEvent>(record::Nothing{});
+  if (block_ || replay_) return std::optional<record::StreamEvent>(record::Nothing{});
   if (Status ended = receiver_->status(); !ended.ok()) return ended;
   std::optional<Lsn> fence;
   fence_asker_.Restart();
@@ -206,6 +208,7 @@ Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline de
 }
 
 Status PostgresStream::TakeMessage(std::string_view message) {
+  if (replay_) return TakeReplayed(message);
   if (message.empty()) return Error(ErrorClass::SOURCE_PROTOCOL, "an empty replication message");
   if (message[0] == 'k') return TakeKeepalive(message.substr(1));
   if (message[0] != 'w')
@@ -213,19 +216,19 @@ Status PostgresStream::TakeMessage(std::string_view message) {
                  static_cast<int>(message[0]));
   auto payload = ParseXLogData(message.substr(1));
   if (!payload) return Error(ErrorClass::SOURCE_PROTOCOL, "a message of changes is cut short");
-  Status status = TakeChange(*payload);
+  Status status = streamed_.open() ? streamed_.Take(*payload)
+                                   : TakeChange(payload->front(), payload->substr(1));
   if (status.Is(ErrorClass::SOURCE_PROTOCOL))
     return std::move(status).With("message", payload->substr(0, 1));
   return status;
 }
 
-Status PostgresStream::TakeChange(std::string_view payload) {
-  std::string_view body = payload.substr(1);
-  switch (payload[0]) {
+Status PostgresStream::TakeChange(char tag, std::string_view body) {
+  switch (tag) {
     case 'I':
     case 'U':
     case 'D':
-      return TakeRow(payload[0], body);
+      return TakeRow(tag, body);
     case 'B':
       return TakeBegin(body);
     case 'C':
@@ -234,6 +237,12 @@ Status PostgresStream::TakeChange(std::string_view payload) {
       return TakeRelation(body);
     case 'T':
       return TakeTruncate(body);
+    case 'S':
+      return TakeStreamStart(body);
+    case 'c':
+      return TakeStreamCommit(body);
+    case 'A':
+      return TakeStreamAbort(body);
     // Types, origins and logical messages say nothing that we need.
     case 'Y':
     case 'O':
@@ -247,22 +256,30 @@ Status PostgresStream::TakeChange(std::string_view payload) {
 Status PostgresStream::TakeBegin(std::string_view body) {
   auto begin = ParseBegin(body);
   if (!begin) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Begin");
-  begin_ = *begin;
-  in_transaction_ = true;
-  was_idle_ = false;
-  ordinal_ = 0;
+  Begin(*begin);
   return Status::Ok();
 }
 
 Status PostgresStream::TakeCommit(std::string_view body) {
   auto commit = ParseCommit(body);
   if (!commit) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Commit");
+  EndTransaction(*commit);
+  return Status::Ok();
+}
+
+void PostgresStream::Begin(const BeginMessage& begin) {
+  begin_ = begin;
+  in_transaction_ = true;
+  was_idle_ = false;
+  ordinal_ = 0;
+}
+
+void PostgresStream::EndTransaction(const CommitMessage& commit) {
   in_transaction_ = false;
-  seen_ = std::max(seen_, commit->end_lsn);
-  committed_at_ = commit->committed_at;
+  seen_ = std::max(seen_, commit.end_lsn);
+  committed_at_ = commit.committed_at;
   if (!commit_open_) commit_since_ = steady_clock::now();
   commit_open_ = true;
-  return Status::Ok();
 }
 
 Status PostgresStream::TakeKeepalive(std::string_view body) {
@@ -313,6 +330,13 @@ Status PostgresStream::TakeRelation(std::string_view body) {
   if (!message) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Relation");
   uint32_t oid = message->oid;
   Relation& relation = relations_[oid];
+  if (replay_) {
+    // Described anew after each rollback to a savepoint. The catalog, which has the transaction's
+    // work by now, was asked for the first one.
+    bool known = relation.taken_from == begin_.commit_lsn && relation.message == message;
+    relation.taken_from = begin_.commit_lsn;
+    if (known) return Status::Ok();
+  }
   relation.message = std::move(message);
   FRESHET_CHECK_OK(Settle(oid, &relation));
   return relation.table->followed() ? Fit(&relation) : Status::Ok();

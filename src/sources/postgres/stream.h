@@ -17,6 +17,7 @@
 #include "sources/postgres/pgoutput.h"
 #include "sources/postgres/receiver.h"
 #include "sources/postgres/relation.h"
+#include "sources/postgres/streamed.h"
 #include "sources/postgres/table_changes.h"
 
 namespace freshet::sources::postgres {
@@ -28,6 +29,8 @@ namespace freshet::sources::postgres {
 ///         the last commit has waited long enough, or nothing more waits → close all batches,
 ///           Commit
 ///         a message waits → decode it into its table's builders
+///         one of a transaction that has not ended yet → put it aside; at its commit they are taken
+///           like those of any other
 ///         nothing waits → is the source idle? Idle, else wait for the wire
 class PostgresStream final : public ChangeStream {
  public:
@@ -68,10 +71,19 @@ class PostgresStream final : public ChangeStream {
     Table* table = nullptr;
     /// None until the message was compared with the table's shape.
     std::optional<RowLayout> layout;
+    /// The commit position of the streamed transaction that `message` was last taken from; 0: none.
+    Lsn taken_from = 0;
   };
 
   Status TakeMessage(std::string_view message);
-  Status TakeChange(std::string_view payload);
+  Status TakeChange(char tag, std::string_view body);
+  Status TakeStreamStart(std::string_view body);
+  Status TakeStreamCommit(std::string_view body);
+  Status TakeStreamAbort(std::string_view body);
+  Status TakeReplayed(std::string_view message);
+  Status ReadOnReplay();
+  void Begin(const BeginMessage& begin);
+  void EndTransaction(const CommitMessage& commit);
   Status TakeBegin(std::string_view body);
   Status TakeCommit(std::string_view body);
   Status TakeRow(char tag, std::string_view body);
@@ -117,6 +129,13 @@ class PostgresStream final : public ChangeStream {
   bool in_transaction_ = false;
   BeginMessage begin_;
   uint64_t ordinal_ = 0;
+
+  // Transactions that have not ended, and the one that just committed while it is taken: `waiting_`
+  // is what the wire brought after its commit.
+  StreamedTransactions streamed_;
+  std::optional<StreamedReplay> replay_;
+  CommitMessage replay_end_;
+  std::optional<WireBlock> waiting_;
 
   // The newest commit read, and whether its Commit is still to be returned.
   Lsn seen_ = 0;
