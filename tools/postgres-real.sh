@@ -11,10 +11,11 @@
 # wal_level is logical unless an option says otherwise. Options given to start or restart stay until given anew.
 # PostgreSQL refuses to run as root: then it runs as user postgres, else nobody. FRESHET_PG chooses the version: 15
 # unless told, others as tools/postgres-get installs them; PG_BIN names the programs of any other server.
+# FRESHET_PG_SETTINGS holds `name=value`, blanks between, for the configuration of every server that is made.
 set -euo pipefail
 
 bin=${PG_BIN:-$("$(dirname "${BASH_SOURCE[0]}")/postgres-get" --bin "${FRESHET_PG:-15}")}
-usage() { sed -n '3,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '3,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 [ $# -ge 2 ] || usage
 command=$1
 mkdir -p "$2"
@@ -67,6 +68,10 @@ shared_buffers = 128MB
 max_wal_size = 2GB
 include_if_exists = 'options.conf'
 CONF
+  local setting
+  for setting in ${FRESHET_PG_SETTINGS:-}; do
+    printf "%s = '%s'\n" "${setting%%=*}" "${setting#*=}" >>"$dir/data/postgresql.conf"
+  done
 }
 
 start() {

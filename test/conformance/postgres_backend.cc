@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/random.h"
 #include "fixture.h"
@@ -38,6 +39,7 @@ class PostgresBackend final : public TestBackend {
       if (name == "dbname") value = database_;
     }
     config_.slot = config_.publication = "freshet_" + database_;
+    config_.scratch_folder = std::filesystem::temp_directory_path().string();
     MakeDatabase();
   }
   ~PostgresBackend() override { DropDatabase(); }

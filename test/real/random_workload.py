@@ -82,6 +82,7 @@ class Workload:
             "new_table": 1,
             "grows": 5,
             "large": 1,
+            "large_undone": 1,
         }
         for name in without:
             del self.statements_by_name[name]
@@ -275,6 +276,22 @@ class Workload:
             f"DELETE FROM keyed WHERE id >= {first} AND id % 3 = 0",
         ]
 
+    def _large_undone(self):
+        """Large pieces between savepoints, some rolled back; one that was released, within one that may be."""
+
+        def piece(name, end):
+            first = self._id(max(300, self.large_rows // 8))
+            return [
+                f"SAVEPOINT {name}",
+                f"INSERT INTO keyed SELECT i, 1, 1, md5(i::text), now(), NULL, repeat('S', 600) FROM generate_series({first}, {self.new_id}) i",
+                f"UPDATE whole SET v = v || 'u' WHERE id % 3 = {first % 3}",
+                f"{end} {name}",
+            ]
+
+        ends = self.random.choices(["RELEASE", "ROLLBACK TO"], k=4)
+        outer = ["SAVEPOINT o", *piece("a", ends[0]), *piece("b", "RELEASE"), f"{ends[1]} o"]
+        return outer + piece("c", ends[2]) + piece("d", ends[3])
+
     def transaction(self, connection):
         """Run one transaction: acts, some of them under savepoints that are rolled back; some roll back as a whole."""
         chance = self.random.random
@@ -379,6 +396,14 @@ def terminate(run):
     run.process.terminate()
 
 
+def set_up(database, seed, rows):
+    """Make the tables. Returns beyond what size the server, from 14 on, streams a transaction before its commit."""
+    memory = random.Random(f"memory {seed}").choice(["64kB", "64kB", "4MB", "64MB"])
+    database.execute(f"ALTER DATABASE {database.name} SET logical_decoding_work_mem = '{memory}'")
+    database.execute(TABLES + ROWS.format(rows=rows))
+    return memory
+
+
 def play(seed, server, length=1.0, rows=40_000, say=print):
     """One round; raises AssertionError with what differs."""
     began = time.monotonic()
@@ -387,7 +412,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-random-", dir="/tmp"))
     proxy = FaultyProxy(server, seed)
     freshet = Freshet(proxy.url(database.name), directory / "lake")
-    database.execute(TABLES + ROWS.format(rows=rows))
+    memory = set_up(database, seed, rows)
     workload = Workload(
         seed, large_rows=choose.choice([2_000, 20_000] if length < 1 else [5_000, 60_000, 170_000])
     )
@@ -434,7 +459,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
         assert data_versions(freshet.destination) == before, f"seed {seed}: one more run committed data"
         say(
             f"seed {seed}: equal after {writer.transactions} transactions, {runs} runs, killed {chaos.told}, {len(tables)} tables, "
-            f"{time.monotonic() - began:.0f} s"
+            f"streamed beyond {memory}, {time.monotonic() - began:.0f} s"
         )
     except BaseException:
         say(f"seed {seed}: FAILED; destination kept in {directory}; replay with SEED={seed}")
