@@ -29,8 +29,8 @@ std::vector<delta::AddFile> ChooseFiles(const delta::Snapshot& snapshot,
                                         const CompactionRules& rules);
 
 /// Rewrites the living rows of some files of a table, in their order, to new ones. The old files
-/// stay for readers of older versions until somebody vacuums. One thread; nothing counts until the
-/// actions are committed.
+/// stay for readers of older versions until their retention is over. One thread; nothing counts
+/// until the actions are committed.
 class Compaction {
  public:
   /// `snapshot` has the files.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "apply/change_plan.h"
+#include "apply/housekeeping.h"
 #include "apply/index_follow.h"
 #include "apply/staged_changes.h"
 #include "apply/staged_chunks.h"
@@ -39,6 +40,7 @@ class StagingApplier final : public TableApplier {
         context_(std::move(context)),
         names_(flow_.id),
         table_(context_.table),
+        housekeeping_(&table_, flow_.source.ToString(), context_.clock, context_.observer),
         commits_unlooked_(context_.compaction.commits_min) {}
 
   Result<Positions> Current() override {
@@ -91,8 +93,8 @@ class StagingApplier final : public TableApplier {
   FilePaths paths_;                               // of known_, as far as it was asked about
   TableMark mark_;                                // of known_
   Positions positions_;                           // of known_
-  int64_t checkpointed_ = 0;  // the newest version with a checkpoint, as far as known
-  SegmentNumber scanned_;     // no change of the table lies in the segments up to here
+  Housekeeping housekeeping_;
+  SegmentNumber scanned_;  // no change of the table lies in the segments up to here
   // Commits since files were looked through for some worth rewriting; a table just opened may need
   // it.
   int64_t commits_unlooked_ = 0;
@@ -469,14 +471,7 @@ Result<Applied> StagingApplier::Commit(Draft draft) {
   known_ = std::move(committed);
   draft.applied.state = Applied::State::kCommitted;
   draft.applied.version = known_->version;
-  checkpointed_ = std::max(checkpointed_, known_->checkpoint_version);
-  if (known_->version - checkpointed_ >= limits::kCommitsPerCheckpoint) {
-    checkpointed_ = known_->version;
-    Status written = table_.Checkpoint(*known_);
-    if (!written.ok()) {
-      spdlog::warn("no checkpoint of {}: {}", flow_.source.ToString(), written.ToString());
-    }
-  }
+  housekeeping_.AfterCommit(*known_);
   return draft.applied;
 }
 

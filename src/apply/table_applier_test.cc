@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "apply/applied_table_test.h"
 #include "apply/live_rows.h"
 #include "delta/deletion_vector.h"
@@ -420,6 +422,33 @@ TEST_F(TableApplierTest, ManyCommitsLeaveACheckpoint) {
   EXPECT_EQ(snapshot->checkpoint_version, limits::kCommitsPerCheckpoint);
   EXPECT_EQ(world_.Rows(),
             (Lines{fmt::format("1 a{} A", limits::kCommitsPerCheckpoint + 2), "2 b B"}));
+}
+
+TEST_F(TableApplierTest, WhatOutlivedItsRetentionGoesWithACheckpoint) {
+  Snapshot();
+  auto applier = world_.Open();
+  auto change = [&](int64_t i) {
+    world_.Change(
+        {Change(Op::kUpdate, {1, fmt::format("a{}", i), Unsent{}}, 11 + static_cast<uint64_t>(i))});
+    world_.Seal();
+    ASSERT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  };
+  for (int64_t i = 0; i < limits::kCommitsPerCheckpoint; ++i) change(i);
+  const auto old = world_.table_->List("", "", 10'000, true);
+  ASSERT_TRUE(old.ok());
+  world_.clock_.Advance(std::chrono::hours(24 * 40));
+  const auto again = 2 * limits::kCommitsPerCheckpoint + 5;
+  for (int64_t i = limits::kCommitsPerCheckpoint; i < again; ++i) change(i);
+  const auto stays = std::count_if(old->begin(), old->end(), [&](const auto& file) {
+    return world_.table_->Stat(file.path).ok();
+  });
+  EXPECT_LT(stays, 5) << "of " << old->size();
+  EXPECT_EQ(world_.Rows(), (Lines{fmt::format("1 a{} A", again - 1), "2 b B"}));
+  // A new applier, and an index that has to be built again, find all they need.
+  world_.ForgetIndex();
+  applier = world_.Open(/*created_before=*/true);
+  change(again);
+  EXPECT_EQ(world_.Rows(), (Lines{fmt::format("1 a{} A", again), "2 b B"}));
 }
 
 }  // namespace

@@ -103,6 +103,8 @@ inline constexpr int kChunksOutstandingMax = 64;
 inline constexpr std::chrono::seconds kStopDelayMax{2};
 /// Commits between two checkpoints of a table.
 inline constexpr int64_t kCommitsPerCheckpoint = 50;
+/// Between two looks at a table's folder for what outlived its retention.
+inline constexpr std::chrono::hours kCleanUpInterval{6};
 /// How often a lost commit race is planned again before the flow reports it.
 inline constexpr int kCommitAttemptsMax = 16;
 

@@ -77,24 +77,14 @@ Status Corrupt(std::string_view why, const DeletionVectorDescriptor& descriptor)
       .With("vector", descriptor.path_or_inline);
 }
 
-/// The path of a stored vector's file. Source: "Derived Fields".
-Result<std::string> FilePath(const DeletionVectorDescriptor& descriptor) {
-  const std::string& text = descriptor.path_or_inline;
-  if (text.size() < kUuidText) return Corrupt("its name is too short", descriptor);
-  auto uuid = DecodeZ85(std::string_view(text).substr(text.size() - kUuidText));
-  if (!uuid) return Corrupt("its name is not z85", descriptor);
-  const std::string prefix = text.substr(0, text.size() - kUuidText);
-  return fmt::format("{}{}deletion_vector_{}.bin", prefix, prefix.empty() ? "" : "/",
-                     UuidText(*uuid));
-}
-
 /// Read magic and bitmap out of a file, its frame checked.
 Result<std::string> ReadStored(store::FileStore& table,
                                const DeletionVectorDescriptor& descriptor) {
-  FRESHET_TRY(const auto path, FilePath(descriptor));
+  const auto path = StoredPath(descriptor);
+  if (!path) return Corrupt("its name is not z85 of an id", descriptor);
   const auto size = static_cast<size_t>(descriptor.bytes);
   FRESHET_TRY(auto framed,
-              table.Get(path, descriptor.offset.value_or(1), static_cast<int64_t>(size) + 8));
+              table.Get(*path, descriptor.offset.value_or(1), static_cast<int64_t>(size) + 8));
   const std::string_view bytes = *framed;
   if (bytes.size() != size + 8) return Corrupt("the file is too short", descriptor);
   if (BigEndian(bytes) != size) return Corrupt("its size differs", descriptor);
@@ -105,6 +95,16 @@ Result<std::string> ReadStored(store::FileStore& table,
 }
 
 }  // namespace
+
+std::optional<std::string> StoredPath(const DeletionVectorDescriptor& descriptor) {
+  const std::string& text = descriptor.path_or_inline;
+  if (descriptor.storage != 'u' || text.size() < kUuidText) return std::nullopt;
+  auto uuid = DecodeZ85(std::string_view(text).substr(text.size() - kUuidText));
+  if (!uuid) return std::nullopt;
+  const std::string prefix = text.substr(0, text.size() - kUuidText);
+  return fmt::format("{}{}deletion_vector_{}.bin", prefix, prefix.empty() ? "" : "/",
+                     UuidText(*uuid));
+}
 
 struct DeletionVector::Rep {
   Roaring64Map bitmap;

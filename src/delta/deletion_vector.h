@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,5 +49,10 @@ class DeletionVector {
   struct Rep;
   std::unique_ptr<Rep> rep_;
 };
+
+/// The path of the file that holds a stored vector, relative to the table; nothing for one that is
+/// inline, outside of the table, or of a name that is none.
+/// Source: Delta protocol, "Derived Fields".
+std::optional<std::string> StoredPath(const DeletionVectorDescriptor& descriptor);
 
 }  // namespace freshet::delta

@@ -52,6 +52,15 @@ void Classify(const std::string& path, LogFiles* files, Parts* parts) {
 std::string CommitPath(int64_t version) { return Numbered(version) + ".json"; }
 std::string CheckpointPath(int64_t version) { return Numbered(version) + ".checkpoint.parquet"; }
 
+std::optional<int64_t> LogVersion(std::string_view path) {
+  const std::string_view name = path.substr(std::min(kLogFolder.size() + 1, path.size()));
+  if (name.size() <= kDigits || name[kDigits] != '.') return std::nullopt;
+  const std::string_view rest = name.substr(kDigits + 1);
+  // first.last.compacted.json
+  if (rest.ends_with(".compacted.json")) return Number(rest.substr(0, kDigits));
+  return Number(name.substr(0, kDigits));
+}
+
 Result<LogFiles> ListLog(store::FileStore& table, int64_t from_version) {
   LogFiles files;
   Parts parts;

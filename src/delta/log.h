@@ -17,6 +17,8 @@ inline constexpr std::string_view kLastCheckpoint = "_delta_log/_last_checkpoint
 
 std::string CommitPath(int64_t version);
 std::string CheckpointPath(int64_t version);
+/// The version that a file of the log belongs to, a compacted one to its last; nothing for others.
+std::optional<int64_t> LogVersion(std::string_view path);
 
 /// One whole checkpoint: one file, or all parts of a multi-part one.
 struct CheckpointFiles {

@@ -12,10 +12,13 @@ constexpr char kMappingMode[] = "delta.columnMapping.mode";
 constexpr char kMaxColumnId[] = "delta.columnMapping.maxColumnId";
 constexpr char kVectors[] = "delta.enableDeletionVectors";
 
+/// `variantType` asks for something only where a column is a variant, which the schema's reader
+/// refuses; delta-rs lists it when it sets a table's properties.
 const std::set<std::string>& ReaderFeatures() {
   static const std::set<std::string> kNames = {
-      "columnMapping",       "deletionVectors", "timestampNtz",        "v2Checkpoint",
-      "vacuumProtocolCheck", "typeWidening",    "typeWidening-preview"};
+      "columnMapping",        "deletionVectors",     "timestampNtz",
+      "v2Checkpoint",         "vacuumProtocolCheck", "typeWidening",
+      "typeWidening-preview", "variantType",         "variantType-preview"};
   return kNames;
 }
 
@@ -23,10 +26,10 @@ const std::set<std::string>& ReaderFeatures() {
 /// uses them: see RefuseInUse.
 const std::set<std::string>& WriterFeatures() {
   static const std::set<std::string> kNames = {
-      "appendOnly",           "invariants",         "checkConstraints", "generatedColumns",
-      "identityColumns",      "changeDataFeed",     "columnMapping",    "deletionVectors",
-      "timestampNtz",         "v2Checkpoint",       "domainMetadata",   "typeWidening",
-      "typeWidening-preview", "vacuumProtocolCheck"};
+      "appendOnly",           "invariants",          "checkConstraints", "generatedColumns",
+      "identityColumns",      "changeDataFeed",      "columnMapping",    "deletionVectors",
+      "timestampNtz",         "v2Checkpoint",        "domainMetadata",   "typeWidening",
+      "typeWidening-preview", "vacuumProtocolCheck", "variantType",      "variantType-preview"};
   return kNames;
 }
 

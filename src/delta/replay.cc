@@ -6,28 +6,10 @@
 
 #include "delta/action_json.h"
 #include "delta/protocol.h"
+#include "delta/retention.h"
 
 namespace freshet::delta {
 namespace {
-
-constexpr int64_t kHourMs = 3'600'000;
-constexpr int64_t kWeekMs = 7 * 24 * kHourMs;  // delta.deletedFileRetentionDuration, the default
-
-/// Read `interval 3 days` and its like; a form we don't know keeps everything.
-int64_t RetentionMs(const Metadata& metadata) {
-  auto found = metadata.configuration.find("delta.deletedFileRetentionDuration");
-  if (found == metadata.configuration.end()) return kWeekMs;
-  std::string_view text = found->second;
-  if (text.starts_with("interval ")) text.remove_prefix(9);
-  int64_t count = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc() || count < 0) return INT64_MAX;
-  text.remove_prefix(static_cast<size_t>(end - text.data()));
-  if (text.starts_with(" hour")) return count * kHourMs;
-  if (text.starts_with(" day")) return count * 24 * kHourMs;
-  if (text.starts_with(" week")) return count * kWeekMs;
-  return INT64_MAX;
-}
 
 /// Ascending keys are ascending times.
 std::string AgeOf(const std::string& key, const RemoveFile& remove) {
@@ -117,7 +99,7 @@ Result<std::shared_ptr<const Snapshot>> Replay::Finish(int64_t version,
 }
 
 void DropExpired(Snapshot* snapshot) {
-  const int64_t retention = RetentionMs(snapshot->metadata);
+  const int64_t retention = DeletedFileRetentionMs(snapshot->metadata);
   while (!snapshot->tombstone_ages.empty()) {
     const std::string oldest = snapshot->tombstone_ages.begin()->first;
     if (retention >= TimeOf(snapshot->tombstone_ages.back().first) - TimeOf(oldest)) return;

@@ -316,10 +316,22 @@ TEST(Table, UnknownFeaturesAreRefused) {
     return store;
   };
   auto reader = with([](Protocol* protocol, Metadata*) {
-    protocol->reader_features.insert("variantType");
-    protocol->writer_features.insert("variantType");
+    protocol->reader_features.insert("notYetInvented");
+    protocol->writer_features.insert("notYetInvented");
   });
   EXPECT_TRUE(Table(reader).Latest(nullptr).status().Is(ErrorClass::DELTA_UNSUPPORTED));
+  const auto variants = [](Protocol* protocol, Metadata*) {
+    protocol->reader_features.insert("variantType");
+    protocol->writer_features.insert("variantType");
+  };
+  EXPECT_TRUE(Table(with(variants)).Latest(nullptr).ok()) << "listed, but no column is one";
+  auto used = with([&](Protocol* protocol, Metadata* metadata) {
+    variants(protocol, metadata);
+    const std::string type = R"("type":"long")";
+    metadata->schema_json.replace(metadata->schema_json.find(type), type.size(),
+                                  R"("type":"variant")");
+  });
+  EXPECT_TRUE(Table(used).Latest(nullptr).status().Is(ErrorClass::DELTA_UNSUPPORTED));
   auto by_id = with([](Protocol*, Metadata* metadata) {
     metadata->configuration["delta.columnMapping.mode"] = "id";
   });
