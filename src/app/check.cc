@@ -48,6 +48,11 @@ ExitCode RunCheck(const CheckArguments& arguments) {
   SetUpLog("freshet", "warn");
   auto parsed = ParseSource(arguments.source);
   if (!parsed.ok()) return Fail(parsed.status());
+  if (!arguments.cursor_columns.empty()) {
+    pipeline::CursorRule rule;
+    rule.cursor_columns = arguments.cursor_columns;
+    CaptureByQueries({rule}, &parsed->settings);
+  }
   auto source = OpenSource(parsed->settings);
   if (!source.ok()) {
     if (arguments.json) Show({.table = std::nullopt, .problem = source.status()}, true);

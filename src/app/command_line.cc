@@ -75,6 +75,17 @@ std::string CheckDuration(const std::string& text) {
   return ParseDuration(text) ? std::string() : "not a duration: " + text;
 }
 
+void AddCursorColumns(CLI::App* command, std::vector<std::string>* columns) {
+  command
+      ->add_option(
+          "--cursor-columns", *columns,
+          "capture by queries on these columns, which grow whenever a row changes, instead "
+          "of from the log: no slot, no publication, no wal_level (separated by commas)")
+      ->type_name("COLUMNS")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+}
+
 void AddStaging(CLI::App* command, IngestArguments* arguments) {
   command
       ->add_option("--staging-retention", arguments->staging_retention,
@@ -130,6 +141,7 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
                    "databricks (the tables of Lakeflow Connect)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"lossless", "databricks"}));
+  AddCursorColumns(command, &arguments->cursor_columns);
   command->add_flag("--continuous", arguments->continuous, "stay and keep the tables fresh");
   command
       ->add_option("--retry-for", *retry_for, "how long a failing source is retried: 90s, 2m, 1h")
@@ -163,6 +175,7 @@ void AddDiscover(CLI::App& app, DiscoverArguments* arguments, ExitCode* code) {
                    "only these: schema.table, * matches, names unquoted (may be repeated)")
       ->type_name("PATTERN")
       ->allow_extra_args(false);
+  AddCursorColumns(command, &arguments->cursor_columns);
   command->add_flag("--json", arguments->json, "one table or column a line, as JSON");
   command->callback([=] { *code = RunDiscover(*arguments); });
 }
@@ -172,6 +185,7 @@ void AddOthers(CLI::App& app, CheckArguments* check, StatusArguments* status, Dr
   auto* check_command = app.add_subcommand(
       "check", "say what keeps a source from being ingested, with the SQL that mends it");
   check_command->add_option("SOURCE", check->source, kSourceWords)->required();
+  AddCursorColumns(check_command, &check->cursor_columns);
   check_command->add_flag("--json", check->json, "one finding a line, as JSON");
   check_command->callback([=] { *code = RunCheck(*check); });
   auto* status_command = app.add_subcommand(

@@ -98,6 +98,11 @@ Result<std::vector<Discovered>> Discover(const DiscoverArguments& arguments) {
   pipeline::PipelineSpec spec;
   FRESHET_TRY(spec.tables, pipeline::ParsePatterns(arguments.tables));
   FRESHET_TRY(auto parsed, ParseSource(arguments.source));
+  if (!arguments.cursor_columns.empty()) {
+    pipeline::CursorRule rule;
+    rule.cursor_columns = arguments.cursor_columns;
+    CaptureByQueries({rule}, &parsed.settings);
+  }
   FRESHET_TRY(auto source, OpenSource(parsed.settings));
   FRESHET_TRY(auto listings, source->ListTables());
   std::vector<record::TableName> all;

@@ -24,6 +24,10 @@ Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
   spec.slot = arguments.slot;
   spec.publication = arguments.publication;
   spec.type_mapping = arguments.type_mapping;
+  if (!arguments.cursor_columns.empty()) {
+    spec.query_based = true;
+    spec.cursor_rules.emplace_back().cursor_columns = arguments.cursor_columns;
+  }
   FRESHET_TRY(spec.tables, pipeline::ParsePatterns(arguments.tables));
   FRESHET_TRY(spec.excludes, pipeline::ParsePatterns(arguments.excludes));
   if (!arguments.staging_retention.empty())
@@ -54,6 +58,14 @@ Result<pipeline::IngestOptions> OptionsOf(const IngestArguments& arguments) {
   options.source.slot_given = !options.spec.slot.empty();
   options.source.publication = options.spec.publication;
   options.source.publication_given = !options.spec.publication.empty();
+  if (options.spec.query_based) {
+    if (options.source.connector != "postgres" || options.source.slot_given ||
+        options.source.publication_given) {
+      return Error(ErrorClass::INVALID_ARGUMENT,
+                   "capture by queries is of PostgreSQL, and has no slot and no publication");
+    }
+    CaptureByQueries(options.spec.cursor_rules, &options.source);
+  }
   options.continuous = arguments.continuous;
   options.retry_for = arguments.retry_for;
   options.worker_program = {"/proc/self/exe", "worker"};

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/status.h"
+#include "pipeline/cursor_rules.h"
 #include "pipeline/pattern.h"
 #include "record/shape.h"
 
@@ -41,6 +42,10 @@ struct PipelineSpec {
   std::vector<SpecObject> objects;
   std::string slot, publication;  // empty: ours, named from the destination
   std::string type_mapping;       // lossless, databricks; empty: as the destination was begun
+  /// Capture by queries instead of from the log. The rules go to the workers among the source's
+  /// parameters.
+  bool query_based = false;
+  std::vector<CursorRule> cursor_rules;
   StagingLimits staging;
   /// Source catalogs that its settings are for; checked before any worker starts.
   std::vector<std::string> catalogs;

@@ -3,8 +3,10 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -97,23 +99,82 @@ Status ReadRefreshPolicy(const Place& place, const YAML::Node& node) {
   return ReadMap(place, node, {{"enabled", OnlyFalse}, {"min_interval_hours", Accept}});
 }
 
+FieldReader IntoList(std::vector<std::string>* target) {
+  return ListOf([target](const Place& place, const YAML::Node& node) {
+    return Into(&target->emplace_back())(place, node);
+  });
+}
+
+/// A number from 0 to `max`.
+template <typename T>
+FieldReader IntoNumber(std::optional<T>* target, T max) {
+  return [target, max](const Place& place, const YAML::Node& node) -> Status {
+    T value{};
+    if (!node.IsScalar() || !YAML::convert<T>::decode(node, value) || !(value >= 0 && value <= max))
+      return Wrong(place, node, fmt::format("is not a number from 0 to {}", max));
+    *target = value;
+    return Status::Ok();
+  };
+}
+
+/// Source: the API's QueryBasedConnectorConfig; the last two fields are ours.
+FieldReader ReadQueryBased(CursorRule* rule) {
+  return [rule](const Place& place, const YAML::Node& node) {
+    constexpr int64_t kMax = int64_t{1} << 53U;
+    return ReadMap(
+        place, node,
+        {{"cursor_columns", IntoList(&rule->cursor_columns)},
+         {"deletion_condition", Into(&rule->deletion_condition)},
+         {"hard_deletion_sync_min_interval_in_seconds",
+          IntoNumber(&rule->hard_deletion_seconds, kMax)},
+         {"late_commit_window", IntoNumber(&rule->late_commit_window, kMax)},
+         {"hard_deletion_max_fraction", IntoNumber(&rule->hard_deletion_max_fraction, 1.0)}});
+  };
+}
+
+/// Remember where a rule's first field stands.
+FieldReader Noting(CursorRule* rule, FieldReader read) {
+  return [rule, read = std::move(read)](const Place& place, const YAML::Node& node) {
+    if (rule->said_at.empty()) rule->said_at = Where(place, node);
+    return read(place, node);
+  };
+}
+
 /// Source: the API's TableSpecificConfig.
-Status ReadTableConfiguration(const Place& place, const YAML::Node& node) {
-  std::map<std::string, FieldReader> fields{{"scd_type", ReadScdType},
-                                            {"auto_full_refresh_policy", ReadRefreshPolicy},
-                                            {"enable_auto_clustering", OnlyFalse},
-                                            {"salesforce_include_formula_fields", OnlyFalse}};
-  for (auto* name : {"primary_keys", "sequence_by", "include_columns", "exclude_columns",
-                     "row_filter", "query_based_connector_config", "cursor_column",
-                     "cursor_columns", "deletion_condition", "clustering_columns",
-                     "table_properties", "source_metadata_column", "workday_report_parameters"}) {
+FieldReader ReadTableConfiguration(CursorRule* rule) {
+  std::map<std::string, FieldReader> fields{
+      {"scd_type", ReadScdType},
+      {"auto_full_refresh_policy", ReadRefreshPolicy},
+      {"enable_auto_clustering", OnlyFalse},
+      {"salesforce_include_formula_fields", OnlyFalse},
+      {"primary_keys", Noting(rule, IntoList(&rule->primary_keys))},
+      {"query_based_connector_config", Noting(rule, ReadQueryBased(rule))},
+      {"cursor_columns", IntoList(&rule->cursor_columns)},
+      {"cursor_column",
+       [rule](const Place& place, const YAML::Node& node) {
+         return Into(&rule->cursor_columns.emplace_back())(place, node);
+       }},
+      {"deletion_condition", Noting(rule, Into(&rule->deletion_condition))}};
+  for (auto* name :
+       {"sequence_by", "include_columns", "exclude_columns", "row_filter", "clustering_columns",
+        "table_properties", "source_metadata_column", "workday_report_parameters"}) {
     fields[name] = Unsupported;
   }
-  return ReadMap(place, node, fields);
+  return [fields = std::move(fields)](const Place& place, const YAML::Node& node) {
+    return ReadMap(place, node, fields);
+  };
+}
+
+void Keep(CursorRule rule, const SpecObject& object, PipelineSpec* spec) {
+  if (!rule.given()) return;
+  rule.schema = object.source_schema;
+  rule.table = object.source_table;
+  spec->cursor_rules.push_back(std::move(rule));
 }
 
 Status ReadTable(PipelineSpec* spec, const Place& place, const YAML::Node& node) {
   SpecObject object;
+  CursorRule rule;
   std::string catalog;
   FRESHET_CHECK_OK(ReadMap(place, node,
                            {{"source_catalog", Into(&object.source_catalog)},
@@ -122,26 +183,29 @@ Status ReadTable(PipelineSpec* spec, const Place& place, const YAML::Node& node)
                             {"destination_catalog", Into(&catalog)},
                             {"destination_schema", Into(&object.destination_schema)},
                             {"destination_table", Into(&object.destination_table)},
-                            {"table_configuration", ReadTableConfiguration},
+                            {"table_configuration", ReadTableConfiguration(&rule)},
                             {"connector_options", Unsupported}}));
   if (object.source_schema.empty()) return Wrong(place.Below("source_schema"), node, "is missing");
   if (object.source_table.empty()) return Wrong(place.Below("source_table"), node, "is missing");
+  Keep(std::move(rule), object, spec);
   spec->objects.push_back(std::move(object));
   return Status::Ok();
 }
 
 Status ReadSchema(PipelineSpec* spec, const Place& place, const YAML::Node& node) {
   SpecObject object;
+  CursorRule rule;
   std::string catalog;
   FRESHET_CHECK_OK(ReadMap(place, node,
                            {{"source_catalog", Into(&object.source_catalog)},
                             {"source_schema", Into(&object.source_schema)},
                             {"destination_catalog", Into(&catalog)},
                             {"destination_schema", Into(&object.destination_schema)},
-                            {"table_configuration", ReadTableConfiguration},
+                            {"table_configuration", ReadTableConfiguration(&rule)},
                             {"connector_options", Unsupported},
                             {"fanout_options", Unsupported}}));
   if (object.source_schema.empty()) return Wrong(place.Below("source_schema"), node, "is missing");
+  Keep(std::move(rule), object, spec);
   spec->objects.push_back(std::move(object));
   return Status::Ok();
 }
@@ -163,11 +227,29 @@ Status ReadSourceType(const Place& place, const YAML::Node& node) {
   return node.Scalar() == "POSTGRESQL" ? Status::Ok() : NotBuilt(place, node);
 }
 
-Status ReadConnectorType(const Place& place, const YAML::Node& node) {
+Status ReadConnectorType(std::string* type, const Place& place, const YAML::Node& node) {
   if (!node.IsScalar()) return Wrong(place, node, "is not a text");
-  if (node.Scalar() == "CDC") return Status::Ok();
-  if (node.Scalar() == "QUERY_BASED") return NotBuilt(place, node);
+  *type = node.Scalar();
+  if (*type == "CDC" || *type == "QUERY_BASED") return Status::Ok();
   return Wrong(place, node, "is none of CDC, QUERY_BASED");
+}
+
+/// A run captures all of its tables from the log or all by queries.
+Status ChooseConnector(const Place& place, const YAML::Node& node, const std::string& type,
+                       PipelineSpec* spec) {
+  bool cursors = std::ranges::any_of(spec->cursor_rules,
+                                     [](const auto& rule) { return !rule.cursor_columns.empty(); });
+  if (type == "CDC" && cursors) {
+    return Wrong(place.Below("connector_type"), node,
+                 "is CDC, but cursor_columns are given: one run captures from the log or by "
+                 "queries, not both");
+  }
+  spec->query_based = spec->query_based || cursors || type == "QUERY_BASED";
+  if (spec->query_based || spec->cursor_rules.empty()) return Status::Ok();
+  return Error(ErrorClass::UNSUPPORTED_FIELD,
+               "{} is not supported yet where tables are captured from the log",
+               spec->cursor_rules[0].said_at)
+      .WithRemedy("Leave it out, or give cursor_columns.");
 }
 
 Status ReadTypeMapping(std::string* mapping, const Place& place, const YAML::Node& node) {
@@ -211,19 +293,25 @@ Status ReadDefinition(const Place& place, const YAML::Node& node, PipelineSpec* 
   auto source = [spec](const Place& at, const YAML::Node& value) {
     return ReadSourceConfiguration(spec, at, value);
   };
-  std::string connection_name;
-  return ReadMap(place, node,
-                 {{"connection_name", Into(&connection_name)},
-                  {"objects", ListOf(object)},
-                  {"table_configuration", ReadTableConfiguration},
-                  {"source_configurations", ListOf(source)},
-                  {"source_type", ReadSourceType},
-                  {"connector_type", ReadConnectorType},
-                  {"ingest_from_uc_foreign_catalog", OnlyFalse},
-                  {"ingestion_gateway_id", Unsupported},
-                  {"data_staging_options", Unsupported},
-                  {"full_refresh_window", Unsupported},
-                  {"netsuite_jar_path", Unsupported}});
+  std::string connection_name, connector_type;
+  CursorRule rule;
+  auto connector = [&](const Place& at, const YAML::Node& value) {
+    return ReadConnectorType(&connector_type, at, value);
+  };
+  FRESHET_CHECK_OK(ReadMap(place, node,
+                           {{"connection_name", Into(&connection_name)},
+                            {"objects", ListOf(object)},
+                            {"table_configuration", ReadTableConfiguration(&rule)},
+                            {"source_configurations", ListOf(source)},
+                            {"source_type", ReadSourceType},
+                            {"connector_type", connector},
+                            {"ingest_from_uc_foreign_catalog", OnlyFalse},
+                            {"ingestion_gateway_id", Unsupported},
+                            {"data_staging_options", Unsupported},
+                            {"full_refresh_window", Unsupported},
+                            {"netsuite_jar_path", Unsupported}}));
+  Keep(std::move(rule), {}, spec);
+  return ChooseConnector(place, node, connector_type, spec);
 }
 
 }  // namespace

@@ -90,6 +90,23 @@ TEST(SpecReaderTest, RefusesWhatIsNotBuiltByName) {
   EXPECT_TRUE(Refuse("objects: [{report: {source_url: x}}]").Is(ErrorClass::UNSUPPORTED_FIELD));
 }
 
+TEST(SpecReaderTest, ReadsCaptureByQueries) {
+  auto spec = Read(
+      "objects:\n- table:\n    source_schema: s\n    source_table: t\n    table_configuration:\n"
+      "      primary_keys: [id]\n      query_based_connector_config:\n"
+      "        deletion_condition: gone\n        hard_deletion_sync_min_interval_in_seconds: 60\n"
+      "table_configuration: {cursor_columns: [a, b]}\n");
+  EXPECT_TRUE(spec.query_based);
+  EXPECT_EQ(ToJson(spec.cursor_rules),
+            R"([{"cursor_columns":["a","b"]},{"schema":"s","table":"t","primary_keys":["id"],)"
+            R"("deletion_condition":"gone","hard_deletion_sync_min_interval_in_seconds":60}])");
+  EXPECT_TRUE(Refuse("connector_type: CDC\ntable_configuration: {cursor_column: a}")
+                  .Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_TRUE(Refuse("table_configuration: {query_based_connector_config: "
+                     "{hard_deletion_sync_min_interval_in_seconds: -1}}")
+                  .Is(ErrorClass::INVALID_ARGUMENT));
+}
+
 TEST(SpecReaderTest, RefusesUnknownFieldsWithTheirLine) {
   auto status = Refuse("objects:\n- schema:\n    source_schema: s\n    sorce: x\n");
   ASSERT_TRUE(status.Is(ErrorClass::INVALID_ARGUMENT));

@@ -104,6 +104,27 @@ def ingest_from(standby, database, freshet):
     assert run.code == 0, run.describe()
 
 
+def test_a_standby_is_read_by_queries(database, freshet, standby):
+    """Of any version and without a slot; late commits of the primary's are found, and a promotion is survived."""
+    database.execute("CREATE TABLE q (id int PRIMARY KEY, v text, at timestamptz DEFAULT now())")
+    database.execute("INSERT INTO q SELECT i, 'v' FROM generate_series(1, 500) i")
+    by = ("--cursor-columns", "at", "--tables", "public.q")
+    with database.another() as late:
+        late.execute("BEGIN; UPDATE q SET v = 'late' WHERE id < 50")
+        catch_up(database, standby)
+        freshet.ingest(*by, url=standby.url(database.name))
+        database.execute("UPDATE q SET v = 'w', at = now() WHERE id > 400")
+        late.execute("COMMIT")
+    catch_up(database, standby)
+    freshet.ingest(*by, url=standby.url(database.name))
+    assert_equal(database.connection, freshet.destination, "public.q")
+    with standby.connect(database.name) as promoted:
+        assert promoted.execute("SELECT pg_promote()").fetchone()[0]
+        promoted.execute("INSERT INTO q VALUES (1000, 'after the promotion')")
+        freshet.ingest(*by, url=standby.url(database.name))
+        assert_equal(promoted, freshet.destination, "public.q")
+
+
 def test_a_standby_is_a_source(database, freshet, standby):
     """From version 16 on, and it goes on to be one when it is promoted; older ones are refused."""
     database.execute(

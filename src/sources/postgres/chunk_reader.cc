@@ -90,6 +90,7 @@ class PostgresChunkReader final : public ChunkReader {
   const Range range_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<CopyDecoder> decoder_;
+  bool view_ = false;  // or a foreign table
   std::string signature_;
   bool copying_ = false;
   bool ended_ = false;
@@ -127,21 +128,26 @@ Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& 
   decoder_ = std::make_unique<CopyDecoder>(shape_->schema, types, format);
   std::string condition = fmt::format("ctid >= '({},0)'::tid", range_.first);
   if (range_.end) condition += fmt::format(" AND ctid < '({},0)'::tid", *range_.end);
-  return fmt::format("COPY (SELECT {} FROM ONLY {} WHERE {}) TO STDOUT (FORMAT {})", expressions,
-                     Quote(name), condition, CopyFormatName(format));
+  // A view has no places for its rows; it is one chunk.
+  if (view_) condition = "true";
+  std::string alive = pool_->ConditionOf(shape_->name);
+  if (!alive.empty()) condition += " AND " + alive;
+  return fmt::format("COPY (SELECT {} FROM {}{} WHERE {}) TO STDOUT (FORMAT {})", expressions,
+                     view_ ? "" : "ONLY ", Quote(name), condition, CopyFormatName(format));
 }
 
 Status PostgresChunkReader::Begin() {
   FRESHET_TRY(connection_, pool_->Borrow());
   Status joined = Join(connection_.get(), pool_->snapshot());
   if (!joined.ok()) return std::move(joined).With("table", shape_->name.ToString());
-  FRESHET_TRY(Rows name,
-              connection_->Query("SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n "
-                                 "ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
-                                 {std::to_string(range_.oid)}));
+  FRESHET_TRY(Rows name, connection_->Query("SELECT n.nspname, c.relname, c.relkind IN ('v', 'f') "
+                                            "FROM pg_class c JOIN pg_namespace n "
+                                            "ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+                                            {std::to_string(range_.oid)}));
   if (name.empty()) return Stale(*shape_, "it was not there when the snapshot was taken");
   FRESHET_TRY(Rows then, connection_->Query(SignatureQuery(range_, *shape_)));
   signature_ = then.text(0, 0);
+  view_ = name.truth(0, 2);
   FRESHET_TRY(std::string copy,
               CopyStatement({std::string(name.text(0, 0)), std::string(name.text(0, 1))}));
   PGresult* raw = PQexec(connection_->handle(), copy.c_str());

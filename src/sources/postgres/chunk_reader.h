@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sources/postgres/connection.h"
+#include "sources/postgres/cursor_query.h"
 #include "sources/postgres/shared_snapshot.h"
 #include "sources/source.h"
 
@@ -27,6 +28,11 @@ class ReaderPool {
   Result<std::string> SignatureNow(const std::string& query);
   const SharedSnapshot& snapshot() const { return snapshot_; }
   TypeMapping type_mapping() const { return config_.type_mapping; }
+  /// The SQL condition of the table's rows that are read; empty: all.
+  std::string ConditionOf(const record::TableName& table) const {
+    return config_.rules == nullptr ? ""
+                                    : AliveCondition(config_.rules->Of(table).deletion_condition);
+  }
 
  private:
   const Config config_;

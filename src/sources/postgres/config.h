@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,8 @@
 #include "base/status.h"
 
 namespace freshet::sources::postgres {
+
+class CursorRules;
 
 /// What types become: as near as Delta can hold them, or the tables of Lakeflow Connect.
 /// TYPES.md has both.
@@ -36,6 +39,8 @@ struct Config {
   TypeMapping type_mapping = TypeMapping::kLossless;
   /// Where transactions that have not ended are put aside; empty: the server keeps them.
   std::string scratch_folder;
+  /// Tables are captured by queries on their cursor columns; null: from the log.
+  std::shared_ptr<const CursorRules> rules;
   /// How long making a slot may wait for the source's running transactions.
   std::chrono::milliseconds slot_wait_max = limits::kSlotWaitMax;
 

@@ -2,14 +2,21 @@
 #include "sources/postgres/connector.h"
 
 #include "sources/postgres/config.h"
+#include "sources/postgres/cursor_rule.h"
+#include "sources/postgres/cursor_source.h"
 #include "sources/postgres/source.h"
 
 namespace freshet::sources::postgres {
 namespace {
 
+/// The parameter that holds the rules of capture by queries; libpq knows none of that name.
+constexpr std::string_view kRules = "freshet_cursor_rules";
+
 Config ConfigOf(const Settings& settings) {
   Config config;
-  config.parameters = settings.parameters;
+  for (const auto& parameter : settings.parameters) {
+    if (parameter.first != kRules) config.parameters.push_back(parameter);
+  }
   config.password = settings.password;
   config.tls_key_password = settings.tls_key_password;
   config.type_mapping =
@@ -31,6 +38,15 @@ Result<Settings> Parse(std::string_view text) {
   return settings;
 }
 
+Result<std::unique_ptr<Source>> OpenEither(const Settings& settings) {
+  Config config = ConfigOf(settings);
+  std::string_view rules = settings.parameter(kRules);
+  if (rules.empty()) return Open(std::move(config));
+  FRESHET_TRY(CursorRules parsed, CursorRules::Parse(rules));
+  config.rules = std::make_shared<const CursorRules>(std::move(parsed));
+  return OpenQueried(std::move(config));
+}
+
 }  // namespace
 
 Connector AsConnector() {
@@ -39,7 +55,7 @@ Connector AsConnector() {
       .schemes = {"postgresql", "postgres", ""},
       .form = "postgresql://",
       .parse = Parse,
-      .open = [](const Settings& settings) { return Open(ConfigOf(settings)); },
+      .open = OpenEither,
       .needs_password = [](const Settings& settings) { return NeedsPassword(ConfigOf(settings)); },
       .describe = [](const Settings& settings) { return Describe(ConfigOf(settings)); }};
 }

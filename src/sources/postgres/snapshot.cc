@@ -10,6 +10,8 @@
 #include "base/random.h"
 #include "sources/postgres/chunk_reader.h"
 #include "sources/postgres/connection.h"
+#include "sources/postgres/cursor_moment.h"
+#include "sources/postgres/cursor_table.h"
 #include "sources/postgres/discover.h"
 #include "sources/postgres/lsn.h"
 #include "sources/postgres/partitions.h"
@@ -28,9 +30,34 @@ struct Taken {
   std::unique_ptr<Connection> holder;  // its transaction exported it
 };
 
+Status Export(std::unique_ptr<Connection> holder, Taken* taken) {
+  FRESHET_TRY(Rows rows,
+              holder->Query(fmt::format("SELECT pg_export_snapshot(), (extract(epoch FROM "
+                                        "clock_timestamp()) * 1000000)::int8, {}",
+                                        kSees)));
+  taken->shared.name = rows.text(0, 0);
+  taken->shared.taken_at = rows.number(0, 1);
+  taken->shared.sees = rows.number(0, 2);
+  taken->holder = std::move(holder);
+  return Status::Ok();
+}
+
+/// Export a snapshot that no place in the log is exactly at: the place is at or before it, as that
+/// of a read is at or after what it sees.
+Result<Taken> TakeQueriedSnapshot(std::unique_ptr<Connection> holder, uint32_t epoch) {
+  Taken taken;
+  taken.shared.epoch = epoch;
+  FRESHET_TRY(Rows place, holder->Query(fmt::format("SELECT {}", kLogPlace)));
+  FRESHET_TRY(taken.shared.position, ParseLsn(place.text(0, 0)));
+  FRESHET_CHECK_OK(holder->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+  FRESHET_CHECK_OK(Export(std::move(holder), &taken));
+  return taken;
+}
+
 /// Export the moment's snapshot from a temporary slot, hand it to a holder, and let the slot go.
 Result<Taken> TakeSnapshot(const Config& config, uint32_t epoch) {
   FRESHET_TRY(auto holder, Connection::Connect(config, Connection::Mode::kQuery));
+  if (config.rules != nullptr) return TakeQueriedSnapshot(std::move(holder), epoch);
   FRESHET_TRY(auto replication, Connection::Connect(config, Connection::Mode::kReplication));
   std::string slot = "freshet_snapshot_" + RandomHex(8);
   // Source: PostgreSQL 14 and 15, "Streaming Replication Protocol", CREATE_REPLICATION_SLOT.
@@ -45,14 +72,7 @@ Result<Taken> TakeSnapshot(const Config& config, uint32_t epoch) {
   FRESHET_TRY(taken.shared.position, ParseLsn(made->text(0, 1)));
   FRESHET_CHECK_OK(holder->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   FRESHET_CHECK_OK(holder->Execute("SET TRANSACTION SNAPSHOT " + QuoteLiteral(made->text(0, 2))));
-  FRESHET_TRY(Rows rows,
-              holder->Query(fmt::format("SELECT pg_export_snapshot(), (extract(epoch FROM "
-                                        "clock_timestamp()) * 1000000)::int8, {}",
-                                        kSees)));
-  taken.shared.name = rows.text(0, 0);
-  taken.shared.taken_at = rows.number(0, 1);
-  taken.shared.sees = rows.number(0, 2);
-  taken.holder = std::move(holder);
+  FRESHET_CHECK_OK(Export(std::move(holder), &taken));
   return taken;
 }
 
@@ -62,7 +82,7 @@ class PostgresSnapshot final : public Snapshot {
  public:
   PostgresSnapshot(const Config& config, Taken taken)
       : shared_(taken.shared),
-        mapping_(config.type_mapping),
+        config_(config),
         readers_(std::make_shared<ReaderPool>(config, taken.shared)),
         holder_(std::move(taken.holder)) {}
 
@@ -81,7 +101,12 @@ class PostgresSnapshot final : public Snapshot {
     FRESHET_TRY(uint32_t oid, OidOf(table));
     SourceTable found;
     FRESHET_CHECK_OK(Within([&](Connection* session) -> Status {
-      FRESHET_TRY(found, ReadTable(session, oid, mapping_));
+      if (config_.rules != nullptr) {
+        FRESHET_TRY(QueriedTable queried, ReadQueriedTable(session, oid, config_));
+        found = std::move(queried.table);
+        return Status::Ok();
+      }
+      FRESHET_TRY(found, ReadTable(session, oid, config_.type_mapping));
       return Status::Ok();
     }));
     return ToShape(found);
@@ -108,7 +133,7 @@ class PostgresSnapshot final : public Snapshot {
   }
 
   const SharedSnapshot shared_;
-  const TypeMapping mapping_;
+  const Config config_;
   const std::shared_ptr<ReaderPool> readers_;
   const std::unique_ptr<Connection> holder_;  // none: another process has it
 };
