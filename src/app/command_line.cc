@@ -57,6 +57,8 @@ constexpr const char* kExamples = R"(Examples:
   freshet ingest postgresql://user@host/shop --to lake --continuous
       stay, and keep the tables fresh
   freshet ingest postgresql://user@host/shop --to lake --tables 'public.*' --exclude '*.audit_*'
+  freshet ingest postgresql://user@host/shop --to lake --refresh public.orders
+      read this table again; readers see its old rows until the new ones are complete
   freshet discover postgresql://user@host/shop
       its tables: columns, types, keys, sizes, and what cannot be ingested
   freshet check postgresql://user@host/shop
@@ -122,6 +124,13 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
       ->type_name("PATTERN")
       ->allow_extra_args(false);
   command->add_option("--exclude", arguments->excludes, "not these (may be repeated)")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false);
+  command
+      ->add_option(
+          "--refresh", arguments->refresh,
+          "read these again, once; they stay readable meanwhile, and take twice their size "
+          "(may be repeated; all: '*')")
       ->type_name("PATTERN")
       ->allow_extra_args(false);
   command

@@ -12,7 +12,7 @@ namespace freshet::app {
 /// What `freshet ingest` was given, as text.
 struct IngestArguments {
   std::string source, directory;
-  std::vector<std::string> tables, excludes, cursor_columns;
+  std::vector<std::string> tables, excludes, refresh, cursor_columns;
   std::string spec_file, slot, publication, type_mapping;
   bool continuous = false;
   std::chrono::milliseconds retry_for{120'000};

@@ -66,6 +66,7 @@ Result<pipeline::IngestOptions> OptionsOf(const IngestArguments& arguments) {
     }
     CaptureByQueries(options.spec.cursor_rules, &options.source);
   }
+  FRESHET_TRY(options.refresh, pipeline::ParsePatterns(arguments.refresh));
   options.continuous = arguments.continuous;
   options.retry_for = arguments.retry_for;
   options.worker_program = {"/proc/self/exe", "worker"};

@@ -3,6 +3,8 @@
 
 #include <arrow/util/byte_size.h>
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "record/arrow_status.h"
 
@@ -15,6 +17,19 @@ using record::SegmentNumber;
 class Scan {
  public:
   Scan(const ChangesWanted& wanted, StagedChanges* changes) : wanted_(wanted), changes_(*changes) {}
+
+  /// Whether this segment says that the rows are no longer what the changes make of them.
+  bool Ends(const staging::Manifest& manifest) const {
+    return std::any_of(manifest.entries.begin(), manifest.entries.end(), [&](const auto& entry) {
+      const auto* abandoned = std::get_if<staging::GenerationAbandoned>(&entry);
+      if (abandoned == nullptr || abandoned->table != wanted_.table ||
+          abandoned->flow != wanted_.flow) {
+        return false;
+      }
+      return abandoned->generation == wanted_.generation ||
+             (abandoned->untold && abandoned->generation > wanted_.generation);
+    });
+  }
 
   void Take(const std::shared_ptr<const staging::Manifest>& manifest) {
     for (const auto& entry : manifest->entries) {
@@ -97,6 +112,8 @@ Result<StagedChanges> ScanChanges(staging::StagingReader* staging, const Changes
     if (manifests.empty()) break;
     for (const auto& manifest : manifests) {
       if (manifest->number > wanted.through || scan.Full()) return changes;
+      changes.ended = scan.Ends(*manifest);
+      if (changes.ended) return changes;
       scan.Take(manifest);
     }
   }

@@ -18,6 +18,7 @@ struct StagedChanges {
   };
   record::SegmentNumber through;  // the last segment looked at: these are all changes up to it
   bool concerned = false;         // a change of the table lies there, even if the snapshot has it
+  bool ended = false;             // the next segment's and later changes are a later generation's
   bool truncated = false;         // before `runs`; what came before the truncate is left out
   std::vector<Run> runs;
   std::vector<record::TableShape> shapes;  // newer than `shape_version`, in order
@@ -27,7 +28,9 @@ struct StagedChanges {
 
 /// What is looked for.
 struct ChangesWanted {
+  record::FlowId flow;
   record::TableId table;
+  record::Generation generation;
   record::Sequence position;  // changes at or below it are in the snapshot
   int32_t shape_version = 0;
   record::SegmentNumber after, through;

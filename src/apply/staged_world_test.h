@@ -111,6 +111,8 @@ class StagedWorld {
     context.root = root_;
     context.staging_prefix = "_freshet/staging";
     context.table_prefix = "public/t";
+    context.shadow = store::Below(root_, "_freshet/shadows/t-flow");
+    context.shadow_prefix = "_freshet/shadows/t-flow";
     context.index = index_.get();
     context.clock = &clock_;
     context.observer = &observer_;

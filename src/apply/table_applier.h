@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -35,11 +36,16 @@ struct Applied {
   enum class State : uint8_t {
     kCommitted,  // one commit; there may be more to do
     kCompacted,  // one commit that changed no row: files were rewritten
+    kRefreshed,  // a step of the new generation beside the table: no reader sees it yet
     kCurrent,    // everything up to `through` is in the table, or does not concern it
     kWaiting     // current as far as can be: the snapshot is not complete, or not begun, in staging
   } state = State::kCurrent;
+  bool swapped = false;  // the commit took all of a later generation
   int64_t version = -1;  // of the table, when committed
   record::SegmentNumber through;
+  /// With kCurrent and kWaiting: a generation that is being read will take the changes after this
+  /// segment; staging must keep them.
+  std::optional<record::SegmentNumber> needed_after = {};
   int64_t rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
   UtcMicros committed_at = 0;  // the newest source commit now in the table
 };
@@ -50,8 +56,9 @@ struct Applied {
 ///
 ///   no table yet            → version 0: protocol, metadata with our mark, the three txns
 ///   generation incomplete   → append its new chunks (adopted as they are), txn snapshot
-///   generation abandoned    → with the successor's first chunk, remove the old one's files, txn
+///   … abandoned             → with the successor's first chunk, remove the old one's files, txn
 ///                           generation
+///   a later generation      → built beside the table, while that goes on; then one commit takes it
 ///   generation complete     → fold changes above its position, look keys up, deletion vectors +
 ///                           one new file, txn changes
 ///   small or dead files     → between changes, and when there are none: rewrite some of them
@@ -66,6 +73,9 @@ class TableApplier {
     /// through memory.
     std::shared_ptr<store::FileStore> root;
     std::string staging_prefix, table_prefix;
+    /// Rooted at the folder where a later generation is built, and its prefix in `root`.
+    std::shared_ptr<store::FileStore> shadow;
+    std::string shadow_prefix;
     KeyIndex* index = nullptr;
     Clock* clock = nullptr;
     record::Observer* observer = nullptr;

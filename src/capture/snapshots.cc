@@ -237,7 +237,8 @@ Status Snapshots::Begin(const Key& key, Generation generation,
                                      .table = key.first,
                                      .generation = former->second.begun.generation,
                                      .successor = generation,
-                                     .why = "a newer snapshot was asked for"});
+                                     .why = "a newer snapshot was asked for",
+                                     .untold = former->second.ended});
   }
   Running running{.begun = {.flow = key.second,
                             .table = key.first,
@@ -287,7 +288,7 @@ void Snapshots::End(const Key& key, Running& running) {
                  {"seconds", Seconds(running.begun_at, context_.clock->Now())}});
 }
 
-void Snapshots::Abandon(const Key& key, const std::string& why) {
+void Snapshots::Abandon(const Key& key, const std::string& why, bool untold) {
   const GenerationState& state =
       context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
   Generation generation = state.begun.generation;
@@ -296,7 +297,8 @@ void Snapshots::Abandon(const Key& key, const std::string& why) {
                                                      .table = key.first,
                                                      .generation = generation,
                                                      .successor = successor,
-                                                     .why = why});
+                                                     .why = why,
+                                                     .untold = untold});
   context_.Tell("snapshot_abandoned", {{"table", tables_->shape(key.first)->name.ToString()},
                                        {"flow", key.second.value()},
                                        {"generation", generation.value()},
@@ -306,6 +308,10 @@ void Snapshots::Abandon(const Key& key, const std::string& why) {
 }
 
 void Snapshots::Restart(const TableId& table, Sequence at, const std::string& why) {
+  Restart(table, at, why, false);
+}
+
+void Snapshots::Restart(const TableId& table, Sequence at, const std::string& why, bool untold) {
   // A snapshot that is being taken may show the table as it was before.
   std::erase_if(taking_, [&](const auto& each) { return each.first.first == table; });
   for (auto each = running_.begin(); each != running_.end();) {
@@ -317,19 +323,35 @@ void Snapshots::Restart(const TableId& table, Sequence at, const std::string& wh
     each->second.stop.request_stop();
     Key key = each->first;
     each = running_.erase(each);
-    Abandon(key, why);
+    Abandon(key, why, untold);
   }
 }
 
 void Snapshots::Reread(const TableId& table, Sequence at, const std::string& why) {
-  Restart(table, at, why);
+  Restart(table, at, why, true);
   std::vector<Key> ended;
+  std::vector<GenerationBegun> later;
   for (const auto& [flow, generation] :
        context_.writer->checkpoint().tables.at(table).generations) {
-    if (generation.ended && !generation.successor && generation.begun.position < at)
+    if (generation.begun.position >= at) {
+      later.push_back(generation.begun);
+    } else if (generation.ended && !generation.successor) {
       ended.emplace_back(table, flow);
+    }
   }
-  for (const Key& key : ended) Abandon(key, why);
+  for (const Key& key : ended) Abandon(key, why, true);
+  for (const GenerationBegun& begun : later) EndFormer(begun, why);
+}
+
+void Snapshots::EndFormer(const GenerationBegun& begun, const std::string& why) {
+  Generation former(begun.generation.value() - 1);
+  if (former.value() == 0) return;
+  context_.writer->Note(staging::GenerationAbandoned{.flow = begun.flow,
+                                                     .table = begun.table,
+                                                     .generation = former,
+                                                     .successor = begun.generation,
+                                                     .why = why,
+                                                     .untold = true});
 }
 
 void Snapshots::Stop(const TableId& table) {

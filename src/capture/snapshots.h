@@ -34,6 +34,7 @@ namespace freshet::capture {
 class Snapshots {
  public:
   using Key = std::pair<TableId, staging::FlowId>;
+  using GenerationBegun = staging::GenerationBegun;
 
   Snapshots(Context context, Tables* tables, StreamFence* fence, SnapshotHolder* holder,
             int readers);
@@ -114,7 +115,12 @@ class Snapshots {
   void Continue(const Key& key, const staging::GenerationState& state,
                 std::shared_ptr<sources::Snapshot> snapshot);
   void End(const Key& key, Running& running);
-  void Abandon(const Key& key, const std::string& why);
+  /// `untold`: its rows, and those of every earlier generation, are no longer what the changes make
+  /// of them.
+  void Abandon(const Key& key, const std::string& why, bool untold);
+  void Restart(const TableId& table, Sequence at, const std::string& why, bool untold);
+  /// A generation that holds what no change tells takes the place of those that do not.
+  void EndFormer(const GenerationBegun& begun, const std::string& why);
   Status OnResult(ChunkResult result);
   void HandOut();
   void TellProgress();

@@ -23,7 +23,7 @@ Status Snapshots::ReadOn() {
         context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
     FRESHET_TRY(auto snapshot, ViewOf(state, &views));
     if (snapshot == nullptr) {
-      Abandon(key, "the gateway was restarted, and its view of the source is gone");
+      Abandon(key, "the gateway was restarted, and its view of the source is gone", false);
     } else {
       Continue(key, state, std::move(snapshot));
     }

@@ -17,6 +17,7 @@
 #include "pipeline/event_line.h"
 #include "pipeline/flow_book.h"
 #include "pipeline/ingest_run.h"
+#include "pipeline/refresh.h"
 #include "pipeline/supervisor.h"
 #include "pipeline/worker_channel.h"
 #include "staging/reader.h"
@@ -63,6 +64,7 @@ class Signals {
 struct Prepared {
   WorkerStart start;
   std::vector<std::pair<record::TableName, Status>> left_out;
+  std::vector<RefreshAsked> refreshed;
   std::vector<std::string> warnings;
 };
 
@@ -168,6 +170,11 @@ Status TakeTables(const IngestOptions& options, sources::Source& source, Prepare
     return Error(ErrorClass::NO_TABLE_MATCHES, "no table at the source matches {}",
                  fmt::join(unmatched, ", "));
   }
+  auto not_refreshed = UnmatchedPatterns(options.refresh, selected);
+  if (!not_refreshed.empty()) {
+    return Error(ErrorClass::NO_TABLE_MATCHES, "no table that is ingested matches --refresh {}",
+                 fmt::join(not_refreshed, ", "));
+  }
   if (selected.empty() && prepared->left_out.empty() && !options.continuous) {
     return Error(ErrorClass::NO_TABLE_MATCHES, "there is no table to ingest at the source");
   }
@@ -208,6 +215,9 @@ Result<Prepared> Prepare(const IngestOptions& options, const Destination& destin
   next.parameters = options.source.parameters;
   // Before slot and publication are made, so that `drop` finds them whatever happens next.
   FRESHET_CHECK_OK(destination.WriteSource(next));
+  FRESHET_TRY(auto root, store::OpenLocalStore(destination.root()));
+  FRESHET_TRY(auto book, FlowBook::Open(root));
+  FRESHET_TRY(prepared.refreshed, AskForRefresh(root, book, options.refresh));
   return prepared;
 }
 
@@ -306,6 +316,13 @@ ExitCode Ingest(const IngestOptions& options, Clock* clock, Display* display) {
   for (const auto& warning : prepared->warnings) run.Tell({"warning", {{"reason", warning}}});
   for (const auto& [name, why] : prepared->left_out) {
     run.Tell(WithStatus({"table_left_out", {{"table", name.ToString()}}}, why));
+  }
+  for (const auto& each : prepared->refreshed) {
+    run.Tell({"refresh_asked",
+              {{"table", each.table.ToString()},
+               {"flow", each.flow.value()},
+               {"generation", each.generation.value()},
+               {"why", each.anew ? "--refresh" : "under way already"}}});
   }
   auto status = RunWorkers(options, *destination, *lock, signals, clock, &run);
   run.SaveStatus(false, status);

@@ -19,6 +19,7 @@ struct IngestOptions {
   SourceSettings source;
   std::string database;  // of the source, for a specification's source_catalog
   PipelineSpec spec;
+  std::vector<TablePattern> refresh;  // tables to be read again, once
   bool continuous = false;
   std::chrono::milliseconds retry_for{120'000};
   std::vector<std::string> worker_program;  // its role is appended

@@ -80,6 +80,9 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
     return fmt::format("{}: reading again: {}", table, TextOf(event, "why"));
   if (name == "snapshot_completed")
     return fmt::format("{}: {} rows read", table, Grouped(NumberOf(event, "rows")));
+  if (name == "refresh_asked")
+    return fmt::format("{}: to be read again ({})", table, TextOf(event, "why"));
+  if (name == "table_refreshed") return table + ": read again, its new rows are in place";
   // While a table is read, its chunks' commits say nothing that the reading doesn't.
   if (name == "table_committed") {
     auto known = progress.tables().find(table);

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 
+#include "apply/table_form.h"
 #include "base/limits.h"
 #include "delta/stats.h"
 #include "delta/table.h"
@@ -95,9 +96,16 @@ int64_t BytesAfter(const Staged& staged, const record::FlowId& flow, int64_t app
   return bytes;
 }
 
+/// What the table's own log says of it.
+struct Landed {
+  int64_t applied = 0;     // segments
+  int64_t generation = 0;  // 0: none is whole
+};
+
 /// Judge by what is durable: the table's own position against the last segment that concerns it.
-void Judge(const Staged& staged, const FlowBook::Entry& entry, int64_t applied, UtcMicros now,
+void Judge(const Staged& staged, const FlowBook::Entry& entry, const Landed& landed, UtcMicros now,
            TableReport* report) {
+  const int64_t applied = landed.applied;
   auto* state = FindTable(staged, entry.flow);
   report->state = "waiting";
   if (state == nullptr) return;
@@ -111,8 +119,10 @@ void Judge(const Staged& staged, const FlowBook::Entry& entry, int64_t applied, 
   }
   if (generation == state->generations.end()) return;
   report->lag_bytes = BytesAfter(staged, entry.flow, applied);
-  if (!generation->second.ended) {
-    report->state = "snapshot";
+  const bool refresh =
+      landed.generation > 0 && landed.generation < generation->second.begun.generation.value();
+  if (refresh || !generation->second.ended) {
+    report->state = refresh ? "refresh" : "snapshot";
     report->snapshot_rows = generation->second.rows;
     report->rows_estimated = generation->second.begun.rows_estimated;
     report->chunks = generation->second.begun.chunks;
@@ -130,7 +140,8 @@ void Judge(const Staged& staged, const FlowBook::Entry& entry, int64_t applied, 
 
 /// What only the run that reads the table knows; it saves it about every second.
 void TakeRunning(const record::Event& saved, TableReport* report) {
-  if (report->state != "snapshot" || TextOf(saved, "state") != "snapshot") return;
+  const bool reading = report->state == "snapshot" || report->state == "refresh";
+  if (!reading || TextOf(saved, "state") != "snapshot") return;
   report->rows_per_second = RealOf(saved, "rows_per_second", -1);
   report->seconds_left = RealOf(saved, "seconds_left", -1);
   report->snapshot_rows = std::max(report->snapshot_rows, NumberOf(saved, "snapshot_rows"));
@@ -143,17 +154,23 @@ TableReport ReadTable(const Destination& destination, bool running,
                       const FlowBook::Entry& entry, UtcMicros now) {
   TableReport report{
       .table = entry.source.ToString(), .folder = entry.folder, .state = {}, .error = {}};
-  int64_t applied = 0;
+  Landed landed;
   auto snapshot = delta::Table(store::Below(root, entry.folder)).Latest(nullptr);
   if (snapshot.ok()) {
     report.version = (*snapshot)->version;
     report.rows = LiveRows(**snapshot).value_or(-1);
     for (auto* what : {"/changes", "/snapshot"}) {
       auto txn = (*snapshot)->txns.find(entry.flow.value() + what);
-      if (txn != (*snapshot)->txns.end()) applied = std::max(applied, txn->second.version);
+      if (txn != (*snapshot)->txns.end())
+        landed.applied = std::max(landed.applied, txn->second.version);
     }
+    auto generation = (*snapshot)->txns.find(entry.flow.value() + "/generation");
+    auto mark = apply::TableMark::Of((*snapshot)->metadata.configuration);
+    bool whole = mark.ok() && *mark && (*mark)->complete;
+    if (whole && generation != (*snapshot)->txns.end())
+      landed.generation = generation->second.version;
   }
-  Judge(staged, entry, applied, now, &report);
+  Judge(staged, entry, landed, now, &report);
   if (!snapshot.ok() && !snapshot.status().Is(ErrorClass::NOT_FOUND))
     report.error = snapshot.status();
   auto saved = ReadEventFile(

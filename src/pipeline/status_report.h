@@ -14,7 +14,7 @@ namespace freshet::pipeline {
 /// One table as `freshet status` shows it.
 struct TableReport {
   std::string table, folder;
-  std::string state;           // current, snapshot, behind, failed, left_out, waiting
+  std::string state;           // current, snapshot, refresh, behind, failed, left_out, waiting
   int64_t rows = -1;           // in the Delta table now; -1: there is none
   int64_t version = -1;        // of the Delta table
   int64_t snapshot_rows = -1;  // staged so far, while a snapshot is read

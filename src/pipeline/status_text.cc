@@ -47,7 +47,7 @@ std::string ToText(const StatusReport& report) {
   for (const auto& table : report.tables) {
     text += fmt::format("{:<{}}  {:<9}  {:>20}  {:>12}  {:>14}\n", table.table, width, table.state,
                         Rows(table), Lag(table), Grouped(table.lag_bytes));
-    if (table.state == "snapshot") text += Reading(table);
+    if (table.state == "snapshot" || table.state == "refresh") text += Reading(table);
     if (!table.error.ok())
       text += fmt::format("    {}\n    {}\n", table.error.ToString(), table.error.remedy());
   }

@@ -21,6 +21,7 @@ namespace {
 /// A table that another writer commits to all the time is given up for this run after as many
 /// rounds.
 constexpr int kConflictsMax = 8;
+constexpr std::string_view kShadowsFolder = "_freshet/shadows";
 
 /// A failure that is no single table's: the worker ends with it and is started again, or the run
 /// ends.
@@ -41,10 +42,12 @@ struct Update::FlowState {
   apply::Flow flow;
   std::string folder;
   std::unique_ptr<apply::TableApplier> applier;
-  SegmentNumber done_through;  // nothing up to here can be done any more
-  SegmentNumber last_segment;  // that touches the table
-  bool more = true;            // never asked yet, or its last step was a commit
+  SegmentNumber done_through;                 // nothing up to here can be done any more
+  std::optional<SegmentNumber> needed_after;  // what is being read will take the changes after it
+  SegmentNumber last_segment;                 // that touches the table
+  bool more = true;                           // never asked yet, or its last step was a commit
   bool current = false;
+  bool refreshing = false;  // a later generation is built, and was told of
   int conflicts = 0;
   std::optional<Status> failed;
 };
@@ -199,6 +202,8 @@ Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& f
   context.root = parts_.root;
   context.staging_prefix = parts_.staging_prefix;
   context.table_prefix = flow.folder;
+  context.shadow_prefix = fmt::format("{}/{}", kShadowsFolder, flow.flow.id.value());
+  context.shadow = store::Below(parts_.root, context.shadow_prefix);
   context.index = parts_.index;
   context.clock = parts_.clock;
   context.observer = parts_.observer;
@@ -256,12 +261,19 @@ Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
     return Status::Ok();
   }
   flow.conflicts = 0;
-  flow.more =
-      result->state == Applied::State::kCommitted || result->state == Applied::State::kCompacted;
-  if (result->state == Applied::State::kCompacted) return Status::Ok();
+  const bool unseen =
+      result->state == Applied::State::kCompacted || result->state == Applied::State::kRefreshed;
+  flow.more = result->state == Applied::State::kCommitted || unseen;
+  const bool refreshing = result->state == Applied::State::kRefreshed;
+  if (refreshing && !std::exchange(flow.refreshing, true)) {
+    parts_.observer->OnEvent(
+        {"table_refreshing", {{"table", table}, {"flow", flow.flow.id.value()}}});
+  }
+  if (unseen) return Status::Ok();
   if (flow.more) {
     FRESHET_CHECK_OK(Created(flow));
     flow.current = false;
+    if (result->swapped) flow.refreshing = false;
     parts_.observer->OnEvent({"table_committed",
                               {{"table", table},
                                {"version", result->version},
@@ -273,6 +285,7 @@ Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
     return Status::Ok();
   }
   flow.done_through = checkpoint_.through;
+  flow.needed_after = result->needed_after;
   bool current = result->state == Applied::State::kCurrent;
   if (current && !flow.current)
     parts_.observer->OnEvent(
@@ -301,6 +314,7 @@ Status Update::Tidy() {
     if (flow->failed && checkpoint_.tables.at(table).broken) continue;
     // A table whose segments are all applied holds nothing back, however long ago that was.
     if (flow->last_segment > flow->done_through) floor = std::min(floor, flow->done_through);
+    if (flow->needed_after) floor = std::min(floor, *flow->needed_after);
   }
   if (floor == reader_.floor) return Status::Ok();
   reader_.floor = floor;

@@ -29,7 +29,8 @@ namespace freshet::pipeline {
 ///          a table that fails         → reported, left; the others go on
 ///          a flow without a snapshot  → wish one
 ///
-/// Events: table_found, table_committed, table_current, table_failed, segment_seen, wished.
+/// Events: table_found, table_committed, table_current, table_refreshing, table_failed,
+/// segment_seen, wished.
 /// Source: docs/guide/command-line.md, "Events".
 class Update {
  public:

@@ -241,6 +241,35 @@ TEST_F(UpdateTest, PublishesItsFloor) {
   EXPECT_EQ(readers->front().floor.value(), 1);
 }
 
+TEST_F(UpdateTest, KeepsWhatAGenerationBeingReadWillTake) {
+  Stage("1", "a");
+  Stage("2", "b");
+  script_.answers["a"] = {Applied{.state = Applied::State::kCurrent,
+                                  .through = SegmentNumber(2),
+                                  .needed_after = SegmentNumber(1)}};
+  auto update = Open();
+  Step(*update);
+  ASSERT_TRUE(update->Tidy().ok());
+  EXPECT_EQ(staging::ListReaders(*staging_).value().front().floor.value(), 1);
+  Stage("1", "a");
+  Step(*update);
+  ASSERT_TRUE(update->Tidy().ok());
+  EXPECT_EQ(staging::ListReaders(*staging_).value().front().floor.value(), 3);
+}
+
+TEST_F(UpdateTest, TellsOnceThatATableIsBeingRefreshed) {
+  Stage("1", "a");
+  Applied beside{.state = Applied::State::kRefreshed, .through = SegmentNumber(1)};
+  Applied swapped{.state = Applied::State::kCommitted, .swapped = true, .version = 7};
+  script_.answers["a"] = {beside, beside, swapped, beside};
+  auto update = Open();
+  for (int i = 0; i < 5; ++i) Step(*update);
+  EXPECT_THAT(events_.lines,
+              ElementsAre("table_found public.a", "table_refreshing public.a",
+                          "table_committed public.a", "table_refreshing public.a",
+                          "table_current public.a"));
+}
+
 TEST_F(UpdateTest, ABrokenTableHoldsNothingBack) {
   Stage("1", "a");
   Stage("2", "b");

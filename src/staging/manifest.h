@@ -112,13 +112,14 @@ struct GenerationEnded {
   int64_t values_nulled = 0;
 };
 /// The generation will never end, or its rows are no longer what the changes make of them: changes
-/// of this segment and later ones are not applied to it. `successor` takes its place (its files go
-/// when the successor's first chunk is applied).
+/// of this segment and later ones are not applied to it, and with `untold` to no earlier one
+/// either. `successor` takes its place.
 struct GenerationAbandoned {
   FlowId flow;
   TableId table;
   Generation generation, successor;
   std::string why;
+  bool untold = false;  // rows came or went that no change tells of
 };
 
 using Entry =

@@ -112,6 +112,7 @@ struct EntryWriter {
     json out = OfGeneration("generation_abandoned", entry);
     out["successor"] = entry.successor.value();
     out["why"] = entry.why;
+    if (entry.untold) out["untold"] = true;
     return out;
   }
 };
@@ -271,6 +272,7 @@ Entry GenerationAbandonedIn(const json& in) {
   auto entry = GenerationIn<GenerationAbandoned>(in);
   entry.successor = Generation(Number(in, "successor"));
   entry.why = Text(in, "why");
+  entry.untold = in.value("untold", false);
   return entry;
 }
 

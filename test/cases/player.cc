@@ -75,6 +75,11 @@ Status Player::DoSource(Words& words, const Statement& statement, const std::str
 
 Status Player::DoDamage(Words& words, const std::string& verb) {
   if (verb == "foreign") return Foreign(words);
+  if (verb == "shadow" && words.Take("damaged")) {
+    FRESHET_TRY(auto name, TableName(words));
+    FRESHET_CHECK_OK(words.Done());
+    return model::LoseData(store::Below(world_.store, model::World::ShadowPath("main", name)));
+  }
   if (verb == "index") return Index(words);
   if (verb == "compaction") {
     FRESHET_TRY(auto files, words.Number("files"));
@@ -358,10 +363,11 @@ Status Player::CheckOutcome(const Expected& expected, const model::Outcome& outc
 }
 
 Status Player::Foreign(Words& words) {
-  FRESHET_TRY(auto what, words.Any("optimize, delete or restore"));
+  FRESHET_TRY(auto what, words.Any("optimize, vacuum, delete or restore"));
   FRESHET_TRY(auto name, words.Any("table"));
   auto table = store::Below(world_.store, model::World::TablePath("main", name));
   if (what == "optimize") return model::ForeignOptimize(table);
+  if (what == "vacuum") return model::ForeignVacuum(table);
   if (what == "restore") {
     FRESHET_TRY(auto back, words.Number("versions"));
     if (!words.Take("back")) return words.Done();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/table_rows.h"
 
+#include <set>
+
 #include "base/random.h"
 #include "delta/deletion_vector.h"
 #include "delta/stats.h"
@@ -107,6 +109,31 @@ Status ForeignOptimize(std::shared_ptr<store::FileStore> table) {
   add.stats_json = delta::StatsJson(encoded.statistics, snapshot->columns, true);
   actions.push_back(std::move(add));
   return log.Commit(snapshot, Foreign("OPTIMIZE"), std::move(actions)).status();
+}
+
+Status ForeignVacuum(std::shared_ptr<store::FileStore> table) {
+  FRESHET_TRY(auto snapshot, delta::Table(table).Latest(nullptr));
+  std::set<std::string> named;
+  for (const auto& [path, file] : snapshot->files) {
+    named.insert(path);
+    if (!file.deletion_vector) continue;
+    auto vector = delta::StoredPath(*file.deletion_vector);
+    if (vector) named.insert(*vector);
+  }
+  FRESHET_TRY(auto files, table->List("", "", 1'000'000));
+  for (const auto& file : files) {
+    bool stays = file.path.ends_with('/') || named.contains(file.path);
+    if (!stays) FRESHET_CHECK_OK(table->Remove(file.path));
+  }
+  return Status::Ok();
+}
+
+Status LoseData(std::shared_ptr<store::FileStore> table) {
+  FRESHET_TRY(auto files, table->List("", "", 1'000'000));
+  for (const auto& file : files) {
+    if (!file.path.ends_with('/')) FRESHET_CHECK_OK(table->Remove(file.path));
+  }
+  return Status::Ok();
 }
 
 Status ForeignDelete(std::shared_ptr<store::FileStore> table, const Row& first_columns) {

@@ -16,6 +16,10 @@ Result<std::vector<Row>> LiveRows(std::shared_ptr<store::FileStore> table);
 /// What another engine does to the table, as it would commit it: nothing of ours is kept but what
 /// Delta keeps. Rewrite all files into one, with new names.
 Status ForeignOptimize(std::shared_ptr<store::FileStore> table);
+/// Remove the files that the newest state does not name, however young.
+Status ForeignVacuum(std::shared_ptr<store::FileStore> table);
+/// Remove a table's data files and leave its log.
+Status LoseData(std::shared_ptr<store::FileStore> table);
 /// Mark the rows dead whose first columns are these cells.
 Status ForeignDelete(std::shared_ptr<store::FileStore> table, const Row& first_columns);
 /// Bring the state of `back` versions ago back.

@@ -45,6 +45,9 @@ World::World(std::shared_ptr<store::FileStore> whole)
 std::string World::TablePath(const std::string& pipeline, const std::string& table) {
   return fmt::format("{}/{}", pipeline, table);
 }
+std::string World::ShadowPath(const std::string& pipeline, const std::string& table) {
+  return "_freshet/shadows/" + FlowOf(pipeline, table).value();
+}
 std::string World::IndexPath(const std::string& pipeline) const {
   return fmt::format("{}/{}-{}", folder_.path(), index_name, pipeline);
 }
@@ -124,6 +127,8 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
   context.root = store;
   context.staging_prefix = std::string(kStaging);
   context.table_prefix = path;
+  context.shadow_prefix = ShadowPath(pipeline, state.name.table);
+  context.shadow = store::Below(store, context.shadow_prefix);
   context.index = index;
   context.clock = &clock;
   context.observer = &observer;

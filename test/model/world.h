@@ -72,6 +72,8 @@ class World {
   Result<std::vector<Row>> Read(const std::string& pipeline, const std::string& table);
   /// The folder of a destination table.
   static std::string TablePath(const std::string& pipeline, const std::string& table);
+  /// Where a later generation of it is built.
+  static std::string ShadowPath(const std::string& pipeline, const std::string& table);
   std::string IndexPath(const std::string& pipeline) const;
   std::shared_ptr<store::FileStore> staging() const;
   const TemporaryFolder& folder() const { return folder_; }

@@ -70,6 +70,19 @@ Status ColumnAdded(model::World& world) {
               {"log", model::DeleteRow{Of({"5", "z"})}}});
 }
 
+Status BesideTheRefresh(model::World& world) {
+  return Add(world, 51,
+             {{"orders", model::UpdateRow{Of({"9", "ten", "?", "10"}), {}}},
+              {"log", model::InsertRow{Of({"5", "z"})}}});
+}
+
+Status AfterTheRefresh(model::World& world) {
+  return Add(world, 61,
+             {{"orders", model::DeleteRow{Of({"2"})}},
+              {"orders", model::UpdateRow{Of({"10", "moved", "?", "10"}), Of({"9"})}},
+              {"log", model::DeleteRow{Of({"5", "z"})}}});
+}
+
 }  // namespace
 
 Scenario FixedScenario() {
@@ -87,6 +100,12 @@ Scenario FixedScenario() {
           {Kind::kCapture, {}},
           {Kind::kApply, {}},
           {Kind::kSource, ColumnAdded},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kRefresh, {}},
+          {Kind::kSource, BesideTheRefresh},
+          {Kind::kCapture, {}},
+          {Kind::kSource, AfterTheRefresh},
           {Kind::kCapture, {}},
           {Kind::kApply, {}}};
 }

@@ -132,6 +132,7 @@ Scenario RandomScenario(uint64_t seed) {
     scenario.push_back({Kind::kSource, [draw](model::World& world) {
                           return draw->Changes(world, 1 + draw->Below(6));
                         }});
+    if (steps.Chance(25)) scenario.push_back({Kind::kRefresh, {}});
     if (!steps.Chance(20)) scenario.push_back({Kind::kCapture, {}});
     if (steps.Chance(60)) scenario.push_back({Kind::kApply, {}});
   }

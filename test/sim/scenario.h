@@ -12,14 +12,14 @@ namespace freshet::sim {
 /// One thing that happens: at the source (always whole), or a run of a process (which may crash and
 /// is then run again).
 struct Step {
-  enum class Kind : uint8_t { kSource, kCapture, kWish, kApply } kind = Kind::kSource;
+  enum class Kind : uint8_t { kSource, kCapture, kWish, kRefresh, kApply } kind = Kind::kSource;
   std::function<Status(model::World&)> happen;  // of kSource
 };
 
 using Scenario = std::vector<Step>;
 
 /// A keyed and a keyless table: snapshot in chunks with one abandoned half applied, changes of
-/// every kind in several segments, a column added, three applies.
+/// every kind in several segments, a column added, all read again.
 Scenario FixedScenario();
 /// Tables, transactions and steps drawn from a seed.
 Scenario RandomScenario(uint64_t seed);

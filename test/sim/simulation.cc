@@ -112,6 +112,8 @@ Status Simulation::Attempt(const Step& step) {
     }
     case Kind::kWish:
       return world_.Wish("main", false).status();
+    case Kind::kRefresh:
+      return world_.Wish("main", true).status();
     case Kind::kApply: {
       model::Outcome outcome = world_.Apply("main");
       if (world_.store->crashed() || world_.index_crashed) {

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "apply/table_applier.h"
-
-#include <arrow/compute/initialize.h>
+#include "apply/staging_applier.h"
 
 #include <algorithm>
 
 #include "apply/change_plan.h"
-#include "apply/housekeeping.h"
 #include "apply/index_follow.h"
-#include "apply/staged_changes.h"
-#include "apply/staged_chunks.h"
-#include "apply/table_form.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "delta/stats.h"
 #include "record/arrow_status.h"
 
 namespace freshet::apply {
-namespace {
 
 using record::Generation;
 using record::SegmentNumber;
@@ -25,83 +19,43 @@ using staging::Checkpoint;
 using staging::GenerationBegun;
 using staging::TableState;
 
-/// A commit in the making, and what it was made for.
-struct Draft {
-  std::string operation;
-  std::vector<delta::Action> actions;
-  Applied applied;
-  Positions positions;  // after it
-};
-
-class StagingApplier final : public TableApplier {
- public:
-  StagingApplier(Flow flow, Context context)
-      : flow_(std::move(flow)),
-        context_(std::move(context)),
-        names_(flow_.id),
-        table_(context_.table),
-        housekeeping_(&table_, flow_.source.ToString(), context_.clock, context_.observer),
-        commits_unlooked_(context_.compaction.commits_min) {}
-
-  Result<Positions> Current() override {
-    FRESHET_CHECK_OK(Named(Refresh()));
-    return positions_;
-  }
-
-  Result<Applied> Apply(SegmentNumber through, const std::stop_token& stop) override {
-    for (int attempt = 0; attempt < limits::kCommitAttemptsMax; ++attempt) {
-      if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "apply was stopped");
-      auto applied = Step(through, stop);
-      if (applied.ok()) return applied;
-      if (!applied.status().Is(ErrorClass::DELTA_CONFLICT)) return Named(applied.status());
-      context_.observer->OnEvent(
-          {"commit_conflict", {{"table", flow_.source.ToString()}, {"flow", flow_.id.value()}}});
-    }
-    return Named(Error(ErrorClass::DELTA_CONFLICT, "lost {} commit races in a row",
-                       limits::kCommitAttemptsMax));
-  }
-
- private:
-  Status Named(const Status& status) const {
-    return Status(status).With("table", flow_.source.ToString());
-  }
-  int64_t NowMs() const { return context_.clock->WallNow() / 1000; }
-
-  Status Refresh();
-  Status ReadPositions(const delta::Snapshot& snapshot, TableMark* mark, Positions* positions);
-  Result<Applied> Step(SegmentNumber through, const std::stop_token& stop);
-  Result<Applied> Settled(Applied applied, const Checkpoint& latest, const TableState& state) const;
-
-  Result<Applied> Create(const GenerationBegun& begun, const TableState& state);
-  Result<std::optional<Applied>> Chunks(const std::optional<GenerationBegun>& successor,
-                                        const TableState& state, SegmentNumber through);
-  Result<Draft> DraftChunks(const std::optional<GenerationBegun>& successor,
-                            const StagedChunks& chunks, const TableState& state);
-  Result<std::optional<Applied>> Changes(SegmentNumber through, const std::stop_token& stop);
-  Result<Applied> CommitChanges(const StagedChanges& changes, const std::stop_token& stop);
-  Result<std::vector<delta::Action>> EvolveColumns(const StagedChanges& changes, TableForm* form);
-  Result<std::optional<Applied>> Compact(const std::stop_token& stop);
-  Result<std::optional<Applied>> CommitCompaction(Compaction* compaction);
-  Result<Applied> Commit(Draft draft);
-  TableMark MarkOf(const GenerationBegun& begun, const record::TableShape& shape) const;
-
-  const Flow flow_;
-  const Context context_;
-  const TxnNames names_;
-  delta::Table table_;
-  std::shared_ptr<const delta::Snapshot> known_;  // null: no table yet
-  FilePaths paths_;                               // of known_, as far as it was asked about
-  TableMark mark_;                                // of known_
-  Positions positions_;                           // of known_
-  Housekeeping housekeeping_;
-  SegmentNumber scanned_;  // no change of the table lies in the segments up to here
-  // Commits since files were looked through for some worth rewriting; a table just opened may need
-  // it.
-  int64_t commits_unlooked_ = 0;
-};
+namespace {
 
 int64_t Number(const delta::Snapshot& snapshot, const std::string& app_id) {
   return snapshot.txns.at(app_id).version;
+}
+
+}  // namespace
+
+Status StagingApplier::Named(const Status& status) const {
+  return Status(status).With("table", flow_.source.ToString());
+}
+
+Result<Positions> StagingApplier::Current() {
+  FRESHET_CHECK_OK(Named(Refresh()));
+  return positions_;
+}
+
+Result<Applied> StagingApplier::Apply(SegmentNumber through, const std::stop_token& stop) {
+  for (int attempt = 0; attempt < limits::kCommitAttemptsMax; ++attempt) {
+    if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "apply was stopped");
+    auto applied = Step(through, stop);
+    if (applied.ok()) return applied;
+    if (!applied.status().Is(ErrorClass::DELTA_CONFLICT)) return Named(applied.status());
+    context_.observer->OnEvent(
+        {"commit_conflict", {{"table", flow_.source.ToString()}, {"flow", flow_.id.value()}}});
+  }
+  return Named(Error(ErrorClass::DELTA_CONFLICT, "lost {} commit races in a row",
+                     limits::kCommitAttemptsMax));
+}
+
+record::FlowId StagingApplier::IndexName() const {
+  return record::FlowId(fmt::format("{}/{}", flow_.id.value(), positions_.generation.value()));
+}
+
+Result<KeyIndex::Mark> StagingApplier::IndexMark() const {
+  FRESHET_TRY(auto form, TableForm::Of(*known_, mark_));
+  return KeyIndex::Mark{known_->version, std::move(form.layout)};
 }
 
 Status StagingApplier::ReadPositions(const delta::Snapshot& snapshot, TableMark* mark,
@@ -178,7 +132,7 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
     if (known_ == nullptr) return Create(begun, state);
     std::optional<GenerationBegun> successor;
     if (begun.generation > positions_.generation) successor = begun;
-    if (successor || !mark_.complete) {
+    if (!mark_.complete) {
       FRESHET_TRY(auto applied, Chunks(successor, state, through));
       return applied ? *applied : Settled(waiting, latest, state);
     }
@@ -188,17 +142,14 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
     FRESHET_TRY(auto applied, Compact(stop));
     if (applied) return *applied;
   }
-  // Once it is said that the rows are not what the changes make of them, no change is applied any
-  // more: its successor comes.
-  bool abandoned = generation != state.generations.end() && generation->second.successor;
-  SegmentNumber last = through;
-  if (abandoned) last = std::min(last, SegmentNumber(generation->second.abandoned_in.value() - 1));
   SegmentNumber from = std::max(positions_.changes, scanned_);
-  if (from < last && state.last_segment > from) {
-    FRESHET_TRY(auto applied, Changes(last, stop));
+  if (from < through && state.last_segment > from) {
+    FRESHET_TRY(auto applied, Changes(through, stop));
     if (applied) return *applied;
   }
-  if (abandoned) return Settled(waiting, latest, state);
+  // Once it is said that the rows are not what the changes make of them, no change is applied any
+  // more: a later generation comes.
+  if (ended_) return Settled(waiting, latest, state);
   if (commits_unlooked_ >= context_.compaction.commits_min) {
     FRESHET_TRY(auto applied, Compact(stop));
     if (applied) return *applied;
@@ -213,6 +164,7 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
 /// What a table that has nothing more to apply answers: itself, or why it will never have more.
 Result<Applied> StagingApplier::Settled(Applied applied, const Checkpoint& latest,
                                         const TableState& state) const {
+  if (known_ != nullptr && !mark_.complete) applied.needed_after = positions_.changes;
   bool all_seen = latest.through == applied.through || state.last_segment <= applied.through;
   if (!all_seen) return applied;
   if (state.broken) {
@@ -304,11 +256,14 @@ Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& 
 Result<std::optional<Applied>> StagingApplier::Changes(SegmentNumber through,
                                                        const std::stop_token& stop) {
   FRESHET_TRY(auto changes,
-              ScanChanges(context_.staging, {.table = flow_.table,
+              ScanChanges(context_.staging, {.flow = flow_.id,
+                                             .table = flow_.table,
+                                             .generation = positions_.generation,
                                              .position = mark_.position,
                                              .shape_version = mark_.shape_version,
                                              .after = std::max(positions_.changes, scanned_),
                                              .through = through}));
+  ended_ = changes.ended;
   if (!changes.concerned && changes.shapes.empty()) {
     scanned_ = changes.through;
     return std::optional<Applied>();
@@ -349,13 +304,14 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   draft.applied.committed_at = changes.committed_at;
   if (changes.runs.empty() && !changes.truncated) return Commit(std::move(draft));
 
+  const record::FlowId index = IndexName();
   if (changes.truncated) {  // every entry is stale, and nothing will be looked up
-    FRESHET_CHECK_OK(context_.index->Reset(flow_.id));
+    FRESHET_CHECK_OK(context_.index->Reset(index));
   } else {
-    FRESHET_CHECK_OK(FollowIndex(context_.index, flow_.id, form, table_, *known_, stop));
+    FRESHET_CHECK_OK(FollowIndex(context_.index, index, form, table_, *known_, stop));
   }
   FRESHET_CHECK_OK(paths_.Follow(*known_));
-  ChangePlanner planner({.flow = flow_.id,
+  ChangePlanner planner({.flow = index,
                          .name = flow_.source.ToString(),
                          .store = context_.table,
                          .snapshot = known_,
@@ -377,9 +333,9 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   if (applied.status().Is(ErrorClass::DELTA_CONFLICT)) planner.Discard();
   if (applied.ok()) ++commits_unlooked_;
   if (applied.ok() && plan->has_entries) {
-    FRESHET_CHECK_OK(context_.index->Ingest(flow_.id, form.rows.keyless(), std::move(plan->entries),
+    FRESHET_CHECK_OK(context_.index->Ingest(index, form.rows.keyless(), std::move(plan->entries),
                                             {applied->version, form.layout}));
-    FRESHET_CHECK_OK(context_.index->Forget(flow_.id, plan->gone));
+    FRESHET_CHECK_OK(context_.index->Forget(index, plan->gone));
   }
   return applied;
 }
@@ -421,12 +377,12 @@ Result<std::optional<Applied>> StagingApplier::CommitCompaction(Compaction* comp
     if (!applied.ok()) return applied.status();
     // Entries of a state that the index does not reflect would hide what it lacks.
     const auto& form = compaction->form();
-    FRESHET_TRY(const auto mark, context_.index->Version(flow_.id));
+    const record::FlowId index = IndexName();
+    FRESHET_TRY(const auto mark, context_.index->Version(index));
     if (compaction->has_entries() && mark == KeyIndex::Mark{base, form.layout}) {
-      FRESHET_CHECK_OK(context_.index->Ingest(flow_.id, form.rows.keyless(),
-                                              compaction->TakeEntries(),
+      FRESHET_CHECK_OK(context_.index->Ingest(index, form.rows.keyless(), compaction->TakeEntries(),
                                               {applied->version, form.layout}));
-      FRESHET_CHECK_OK(context_.index->Forget(flow_.id, compaction->gone()));
+      FRESHET_CHECK_OK(context_.index->Forget(index, compaction->gone()));
     }
     context_.observer->OnEvent({"table_compacted",
                                 {{"table", flow_.source.ToString()},
@@ -441,6 +397,29 @@ Result<std::optional<Applied>> StagingApplier::CommitCompaction(Compaction* comp
   }
   return Error(ErrorClass::DELTA_CONFLICT, "a compaction lost {} commit races in a row",
                limits::kCommitAttemptsMax);
+}
+
+Result<Applied> StagingApplier::Replace(const StagingApplier& other) {
+  const int64_t now_ms = NowMs();
+  Draft draft;
+  draft.operation = "WRITE";
+  draft.actions = Redescribe(*known_, other.known_->columns, other.mark_, now_ms);
+  for (const auto& [path, file] : known_->files) draft.actions.emplace_back(RemoveOf(file, now_ms));
+  for (const auto& [path, file] : other.known_->files) {
+    draft.actions.emplace_back(file);
+    const int64_t dead = file.deletion_vector ? file.deletion_vector->cardinality : 0;
+    draft.applied.rows_inserted += delta::RowsOf(file.stats_json) - dead;
+  }
+  draft.positions = {other.positions_.generation,
+                     std::max(positions_.snapshot, other.positions_.snapshot),
+                     std::max(positions_.changes, other.positions_.changes)};
+  draft.applied.through = draft.positions.changes;
+  auto applied = Commit(std::move(draft));
+  if (!applied.ok()) return Named(applied.status());
+  scanned_ = SegmentNumber(0);
+  ended_ = false;
+  commits_unlooked_ = context_.compaction.commits_min;
+  return applied;
 }
 
 Result<Applied> StagingApplier::Commit(Draft draft) {
@@ -473,17 +452,6 @@ Result<Applied> StagingApplier::Commit(Draft draft) {
   draft.applied.version = known_->version;
   housekeeping_.AfterCommit(*known_);
   return draft.applied;
-}
-
-}  // namespace
-
-Result<std::unique_ptr<TableApplier>> TableApplier::Open(Flow flow, Context context) {
-  FRESHET_ASSERT(context.staging != nullptr && context.table != nullptr);
-  FRESHET_ASSERT(context.index != nullptr && context.clock != nullptr);
-  FRESHET_ASSERT(context.observer != nullptr);
-  FRESHET_CHECK_OK(arrow::compute::Initialize());
-  return std::unique_ptr<TableApplier>(
-      std::make_unique<StagingApplier>(std::move(flow), std::move(context)));
 }
 
 }  // namespace freshet::apply

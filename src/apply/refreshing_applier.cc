@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/refreshing_applier.h"
+
+#include <arrow/compute/initialize.h>
+
+#include "base/limits.h"
+#include "record/arrow_status.h"
+
+namespace freshet::apply {
+namespace {
+
+constexpr int kBuiltAgainMax = 3;
+
+/// Whether the shadow is of no use, and not the store that cannot be read.
+bool IsDamage(const Status& status) {
+  return status.Is(ErrorClass::POSITION_LOST) || status.Is(ErrorClass::TABLE_FOREIGN) ||
+         status.Is(ErrorClass::TABLE_RECREATED) || status.Is(ErrorClass::DELTA_CORRUPT) ||
+         status.Is(ErrorClass::DELTA_UNSUPPORTED);
+}
+
+TableApplier::Context ForShadow(TableApplier::Context context) {
+  context.table = context.shadow;
+  context.table_prefix = context.shadow_prefix;
+  context.created_before = false;
+  return context;
+}
+
+/// What a new generation puts right.
+bool IsMended(const Status& status) {
+  return status.Is(ErrorClass::VALUE_NOT_SENT) || status.Is(ErrorClass::STAGING_EXPIRED) ||
+         status.Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED) ||
+         status.Is(ErrorClass::COLUMN_NAME_CONFLICT);
+}
+
+bool IsCommit(const Applied& applied) {
+  return applied.state == Applied::State::kCommitted || applied.state == Applied::State::kCompacted;
+}
+
+}  // namespace
+
+RefreshingApplier::RefreshingApplier(Flow flow, Context context)
+    : flow_(std::move(flow)),
+      context_(std::move(context)),
+      files_{context_.shadow, context_.table, context_.root.get(), context_.shadow_prefix,
+             context_.table_prefix},
+      table_(flow_, context_) {}
+
+Result<Applied> RefreshingApplier::Apply(record::SegmentNumber through,
+                                         const std::stop_token& stop) {
+  if (!looked_) FRESHET_CHECK_OK(Look());
+  FRESHET_TRY(bool refreshing, IsRefreshing());
+  if (!refreshing) return table_.Apply(through, stop);
+  std::optional<Applied> of_table;
+  if (!shadows_turn_) {
+    FRESHET_TRY(of_table, StepOfTable(through, stop));
+    shadows_turn_ = IsCommit(*of_table);
+    if (shadows_turn_) return *of_table;
+  }
+  shadows_turn_ = false;
+  FRESHET_TRY(auto of_shadow, StepOfShadow(through, stop));
+  if (of_shadow) return *of_shadow;
+  if (!of_table) {
+    FRESHET_TRY(of_table, StepOfTable(through, stop));
+  }
+  if (shadow_->state() != nullptr) of_table->needed_after = shadow_->positions().changes;
+  return *of_table;
+}
+
+Status RefreshingApplier::Look() {
+  FRESHET_CHECK_OK(table_.Current());
+  FRESHET_TRY(bool exists, files_.Exist());
+  if (exists) {
+    shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_));
+    auto of_shadow = shadow_->Current();
+    if (!of_shadow.ok() && !IsDamage(of_shadow.status())) return of_shadow.status();
+    bool is_newer = of_shadow.ok() && table_.complete() && shadow_->state() != nullptr &&
+                    of_shadow->generation > table_.positions().generation;
+    if (!is_newer) {
+      // The swap may have been the last that happened: what it names has to be there.
+      bool swapped = of_shadow.ok() && table_.complete() && shadow_->complete() &&
+                     of_shadow->generation == table_.positions().generation;
+      if (swapped) FRESHET_CHECK_OK(PlaceAgain());
+      FRESHET_CHECK_OK(DropShadow());
+    }
+  }
+  looked_ = true;
+  return Status::Ok();
+}
+
+Result<bool> RefreshingApplier::IsRefreshing() {
+  if (!table_.complete()) return false;
+  if (shadow_ != nullptr) return true;
+  FRESHET_TRY(auto latest, context_.staging->Latest());
+  auto table = latest->tables.find(flow_.table);
+  if (table == latest->tables.end()) return false;
+  auto generation = table->second.generations.find(flow_.id);
+  if (generation == table->second.generations.end()) return false;
+  if (generation->second.begun.generation <= table_.positions().generation) return false;
+  shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_));
+  return true;
+}
+
+/// What is wrong with the old generation does not keep the new one from mending it.
+Result<Applied> RefreshingApplier::StepOfTable(record::SegmentNumber through,
+                                               const std::stop_token& stop) {
+  auto applied = table_.Apply(through, stop);
+  if (IsMended(applied.status())) {
+    return Applied{.state = Applied::State::kWaiting, .through = through};
+  }
+  return applied;
+}
+
+Result<std::optional<Applied>> RefreshingApplier::StepOfShadow(record::SegmentNumber through,
+                                                               const std::stop_token& stop) {
+  auto applied = shadow_->Apply(through, stop);
+  // Dropped at the source before all of it was read: the table keeps the rows it has.
+  if (applied.status().Is(ErrorClass::NOT_FOUND)) return std::optional<Applied>();
+  if (IsDamage(applied.status())) {
+    FRESHET_TRY(auto again, BuildAgain(applied.status()));
+    return std::optional(std::move(again));
+  }
+  if (!applied.ok()) return applied.status();
+  const bool passed = shadow_->positions().changes >= table_.positions().changes;
+  if (shadow_->complete() && (passed || !IsCommit(*applied))) {
+    FRESHET_TRY(auto swapped, Swap());
+    return std::optional(std::move(swapped));
+  }
+  if (!IsCommit(*applied)) return std::optional<Applied>();
+  applied->state = Applied::State::kRefreshed;
+  return std::optional(std::move(*applied));
+}
+
+Result<Applied> RefreshingApplier::Swap() {
+  for (int attempt = 0; attempt < limits::kCommitAttemptsMax; ++attempt) {
+    FRESHET_CHECK_OK(table_.Current());
+    Status placed = files_.Place(*shadow_->state());
+    if (placed.Is(ErrorClass::NOT_FOUND)) return BuildAgain(placed);
+    FRESHET_CHECK_OK(placed);
+    FRESHET_TRY(const auto shadows, shadow_->IndexMark());
+    // Its entries are of no use any more, and after a crash nobody would know of them.
+    FRESHET_CHECK_OK(ForgetEntries(table_.IndexName()));
+    auto swapped = table_.Replace(*shadow_);
+    if (swapped.ok()) {
+      FRESHET_CHECK_OK(AfterSwap(shadows, swapped->version));
+      swapped->swapped = true;
+      return swapped;
+    }
+    if (!swapped.status().Is(ErrorClass::DELTA_CONFLICT)) return swapped.status();
+    context_.observer->OnEvent(
+        {"commit_conflict", {{"table", flow_.source.ToString()}, {"flow", flow_.id.value()}}});
+  }
+  return Error(ErrorClass::DELTA_CONFLICT, "a refresh lost {} commit races in a row",
+               limits::kCommitAttemptsMax)
+      .With("table", flow_.source.ToString());
+}
+
+Status RefreshingApplier::AfterSwap(const KeyIndex::Mark& shadows, int64_t version) {
+  FRESHET_CHECK_OK(PlaceAgain());
+  // The files kept their names, so the entries are true of the table as they are.
+  FRESHET_TRY(const auto mark, context_.index->Version(table_.IndexName()));
+  if (mark == shadows) {
+    FRESHET_TRY(auto now, table_.IndexMark());
+    now.version = version;
+    FRESHET_CHECK_OK(context_.index->Ingest(table_.IndexName(), false, {}, now));
+  }
+  context_.observer->OnEvent({"table_refreshed",
+                              {{"table", flow_.source.ToString()},
+                               {"flow", flow_.id.value()},
+                               {"generation", table_.positions().generation.value()},
+                               {"version", version}}});
+  return DropShadow();
+}
+
+/// Between the check and the commit another's VACUUM may have taken what nobody named yet.
+Status RefreshingApplier::PlaceAgain() const {
+  Status placed = files_.Place(*shadow_->state());
+  // A removal that a crash cut short took files of the shadow that the table has.
+  return placed.Is(ErrorClass::NOT_FOUND) ? Status::Ok() : placed;
+}
+
+Result<Applied> RefreshingApplier::BuildAgain(const Status& why) {
+  // Another process that goes on with this table would have done this, and removed it.
+  FRESHET_CHECK_OK(table_.Current());
+  if (++built_again_ > kBuiltAgainMax) return why;
+  FRESHET_CHECK_OK(DropShadow());
+  return Applied{.state = Applied::State::kRefreshed, .through = {}};
+}
+
+Status RefreshingApplier::ForgetEntries(const record::FlowId& name) {
+  FRESHET_TRY(auto mark, context_.index->Version(name));
+  return mark ? context_.index->Reset(name) : Status::Ok();
+}
+
+Status RefreshingApplier::DropShadow() {
+  // After a swap the entries are the table's.
+  if (shadow_->IndexName() != table_.IndexName())
+    FRESHET_CHECK_OK(ForgetEntries(shadow_->IndexName()));
+  shadow_.reset();
+  return files_.Remove();
+}
+
+Result<std::unique_ptr<TableApplier>> TableApplier::Open(Flow flow, Context context) {
+  FRESHET_ASSERT(context.staging != nullptr && context.table != nullptr);
+  FRESHET_ASSERT(context.shadow != nullptr);
+  FRESHET_ASSERT(context.index != nullptr && context.clock != nullptr);
+  FRESHET_ASSERT(context.observer != nullptr);
+  FRESHET_CHECK_OK(arrow::compute::Initialize());
+  return std::unique_ptr<TableApplier>(
+      std::make_unique<RefreshingApplier>(std::move(flow), std::move(context)));
+}
+
+}  // namespace freshet::apply

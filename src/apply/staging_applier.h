@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "apply/housekeeping.h"
+#include "apply/live_rows.h"
+#include "apply/staged_changes.h"
+#include "apply/staged_chunks.h"
+#include "apply/table_applier.h"
+#include "apply/table_form.h"
+
+namespace freshet::apply {
+
+/// A commit in the making, and what it was made for.
+struct Draft {
+  std::string operation;
+  std::vector<delta::Action> actions;
+  Applied applied;
+  Positions positions;  // after it
+};
+
+/// Staging → one location: the steps of TableApplier, but that a complete generation stays when a
+/// later one begins. RefreshingApplier has two of them while a table is read again.
+class StagingApplier final : public TableApplier {
+ public:
+  StagingApplier(Flow flow, Context context)
+      : flow_(std::move(flow)),
+        context_(std::move(context)),
+        names_(flow_.id),
+        table_(context_.table),
+        housekeeping_(&table_, flow_.source.ToString(), context_.clock, context_.observer),
+        commits_unlooked_(context_.compaction.commits_min) {}
+
+  Result<Positions> Current() override;
+  Result<Applied> Apply(record::SegmentNumber through, const std::stop_token& stop) override;
+
+  /// The state of the last look; null: no table yet.
+  const std::shared_ptr<const delta::Snapshot>& state() const { return known_; }
+  const Positions& positions() const { return positions_; }
+  /// Whether the table has a whole generation.
+  bool complete() const { return known_ != nullptr && mark_.complete; }
+  /// What names the generation's entries in the key index.
+  record::FlowId IndexName() const;
+  /// The state of the index that reflects the last look. REQUIRES: there is a table.
+  Result<KeyIndex::Mark> IndexMark() const;
+  /// Become what another location holds, in one commit. REQUIRES: its files are in this location
+  /// too; no change up to this table's position is missing there.
+  /// Errors: DELTA_CONFLICT (look again), as Apply.
+  Result<Applied> Replace(const StagingApplier& other);
+
+ private:
+  Status Named(const Status& status) const;
+  int64_t NowMs() const { return context_.clock->WallNow() / 1000; }
+
+  Status Refresh();
+  Status ReadPositions(const delta::Snapshot& snapshot, TableMark* mark, Positions* positions);
+  Result<Applied> Step(record::SegmentNumber through, const std::stop_token& stop);
+  Result<Applied> Settled(Applied applied, const staging::Checkpoint& latest,
+                          const staging::TableState& state) const;
+
+  Result<Applied> Create(const staging::GenerationBegun& begun, const staging::TableState& state);
+  Result<std::optional<Applied>> Chunks(const std::optional<staging::GenerationBegun>& successor,
+                                        const staging::TableState& state,
+                                        record::SegmentNumber through);
+  Result<Draft> DraftChunks(const std::optional<staging::GenerationBegun>& successor,
+                            const StagedChunks& chunks, const staging::TableState& state);
+  Result<std::optional<Applied>> Changes(record::SegmentNumber through,
+                                         const std::stop_token& stop);
+  Result<Applied> CommitChanges(const StagedChanges& changes, const std::stop_token& stop);
+  Result<std::vector<delta::Action>> EvolveColumns(const StagedChanges& changes, TableForm* form);
+  Result<std::optional<Applied>> Compact(const std::stop_token& stop);
+  Result<std::optional<Applied>> CommitCompaction(Compaction* compaction);
+  Result<Applied> Commit(Draft draft);
+  TableMark MarkOf(const staging::GenerationBegun& begun, const record::TableShape& shape) const;
+
+  const Flow flow_;
+  const Context context_;
+  const TxnNames names_;
+  delta::Table table_;
+  std::shared_ptr<const delta::Snapshot> known_;  // null: no table yet
+  FilePaths paths_;                               // of known_, as far as it was asked about
+  TableMark mark_;                                // of known_
+  Positions positions_;                           // of known_
+  Housekeeping housekeeping_;
+  record::SegmentNumber scanned_;  // no change of the table lies in the segments up to here
+  bool ended_ = false;             // no later change is the generation's
+  // Commits since files were looked through for some worth rewriting; a table just opened may need
+  // it.
+  int64_t commits_unlooked_ = 0;
+};
+
+}  // namespace freshet::apply
