@@ -101,8 +101,9 @@ TEST_F(RefreshTest, WaitsForTheSuccessorOfAnAbandonedOne) {
 }
 
 TEST_F(RefreshTest, NothingIsStagedYet) {
-  for (const auto& file : *staging_->List("", "", 1000, true))
-    ASSERT_TRUE(staging_->Remove(file.path).ok());
+  auto files = staging_->List("", "", 1000, true);
+  ASSERT_TRUE(files.ok());
+  for (const auto& file : *files) ASSERT_TRUE(staging_->Remove(file.path).ok());
   EXPECT_THAT(Ask("*"), IsEmpty());
 }
 

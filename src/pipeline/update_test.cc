@@ -260,14 +260,14 @@ TEST_F(UpdateTest, KeepsWhatAGenerationBeingReadWillTake) {
 TEST_F(UpdateTest, TellsOnceThatATableIsBeingRefreshed) {
   Stage("1", "a");
   Applied beside{.state = Applied::State::kRefreshed, .through = SegmentNumber(1)};
-  Applied swapped{.state = Applied::State::kCommitted, .swapped = true, .version = 7};
+  Applied swapped{
+      .state = Applied::State::kCommitted, .swapped = true, .version = 7, .through = {}};
   script_.answers["a"] = {beside, beside, swapped, beside};
   auto update = Open();
   for (int i = 0; i < 5; ++i) Step(*update);
-  EXPECT_THAT(events_.lines,
-              ElementsAre("table_found public.a", "table_refreshing public.a",
-                          "table_committed public.a", "table_refreshing public.a",
-                          "table_current public.a"));
+  EXPECT_THAT(events_.lines, ElementsAre("table_found public.a", "table_refreshing public.a",
+                                         "table_committed public.a", "table_refreshing public.a",
+                                         "table_current public.a"));
 }
 
 TEST_F(UpdateTest, ABrokenTableHoldsNothingBack) {

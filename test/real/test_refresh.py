@@ -79,7 +79,7 @@ def test_readers_never_see_a_table_that_is_empty_or_older(database, freshet):
     assert rounds == sorted(rounds), "time went backwards"
     freshet.ingest()
     assert generation(path) == 2 and not shadows(freshet.destination)
-    assert_equal(database, freshet.destination, "public.orders", "public.other")
+    assert_equal(database.connection, freshet.destination, "public.orders", "public.other")
 
 
 def test_a_refresh_touches_no_other_table(database, freshet):
@@ -91,7 +91,7 @@ def test_a_refresh_touches_no_other_table(database, freshet):
     assert [event["table"] for event in run.events("snapshot_started")] == ["public.orders"]
     assert data_versions(freshet.destination)["public/other"] == before
     assert generation(table_path(freshet.destination, "public", "other")) == 1
-    assert_equal(database, freshet.destination, "public.orders", "public.other")
+    assert_equal(database.connection, freshet.destination, "public.orders", "public.other")
 
 
 def test_all_tables_are_refreshed_at_once_and_only_once(database, freshet):
@@ -102,7 +102,7 @@ def test_all_tables_are_refreshed_at_once_and_only_once(database, freshet):
     assert [generation(path) for path in paths] == [2, 2]
     freshet.ingest()
     assert [generation(path) for path in paths] == [2, 2]
-    assert_equal(database, freshet.destination, "public.orders", "public.other")
+    assert_equal(database.connection, freshet.destination, "public.orders", "public.other")
 
 
 def test_a_refresh_that_was_interrupted_goes_on_without_being_asked_again(database, freshet):
@@ -117,7 +117,7 @@ def test_a_refresh_that_was_interrupted_goes_on_without_being_asked_again(databa
     freshet.ingest(*([] if done else ["--refresh", "public.orders"]))
     assert generation(table_path(freshet.destination, "public", "orders")) == 2
     assert not shadows(freshet.destination)
-    assert_equal(database, freshet.destination, "public.orders", "public.other")
+    assert_equal(database.connection, freshet.destination, "public.orders", "public.other")
 
 
 def test_a_pattern_that_matches_nothing(database, freshet):
@@ -146,7 +146,7 @@ def test_a_table_stays_readable_while_its_partitions_make_it_read_again(database
         seen = len(reader.seen)
         wait_until(lambda: len(reader.seen) > seen + 1 or reader.failed, 60, "a look at the new rows")
     assert min(count for (count,) in reader.seen) >= 19_999, reader.seen
-    assert_equal(database, freshet.destination, "public.parted")
+    assert_equal(database.connection, freshet.destination, "public.parted")
 
 
 def test_status_shows_a_refresh(database, freshet):
@@ -160,4 +160,4 @@ def test_status_shows_a_refresh(database, freshet):
     assert swapped or "refresh" in told, told
     freshet.ingest()
     assert "refresh" not in freshet.command("status", freshet.destination).stdout
-    assert_equal(database, freshet.destination, "public.orders")
+    assert_equal(database.connection, freshet.destination, "public.orders")
