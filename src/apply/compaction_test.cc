@@ -32,7 +32,7 @@ TEST_F(CompactionTest, SmallFilesBecomeOneAndTheIndexFollows) {
   auto positions = applier->Current().value();
   EXPECT_EQ(positions.changes, world_.sealed_);
   EXPECT_EQ(world_.Rows().size(), 14u);
-  auto mark = world_.index_->Version(world_.flow_.id).value();
+  auto mark = world_.index_->Version(record::FlowId(world_.flow_.id.value() + "/1")).value();
   ASSERT_TRUE(mark.has_value());
   EXPECT_EQ(mark->version, world_.Version()) << "the index went along: nothing is read again";
   world_.Change({Change(Op::kUpdate, {10, "first", Unsent{}}, 40),

@@ -19,8 +19,10 @@ struct Step {
 using Scenario = std::vector<Step>;
 
 /// A keyed and a keyless table: snapshot in chunks with one abandoned half applied, changes of
-/// every kind in several segments, a column added, all read again.
+/// every kind in several segments, a column added, three applies.
 Scenario FixedScenario();
+/// The same tables, read again while changes go on.
+Scenario RefreshScenario();
 /// Tables, transactions and steps drawn from a seed.
 Scenario RandomScenario(uint64_t seed);
 

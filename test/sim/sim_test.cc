@@ -42,10 +42,10 @@ struct Sweep {
 };
 
 /// How often a scenario without faults writes, in steps of each kind; it must hold too.
-int64_t WritesOf(const Sweep& sweep, int64_t* chunks_read) {
+int64_t WritesOf(const Scenario& scenario, const Sweep& sweep, int64_t* chunks_read) {
   Plan plan;
   plan.lose_views = sweep.lose_views;
-  Simulation simulation(FixedScenario(), std::move(plan));
+  Simulation simulation(scenario, std::move(plan));
   Status status = simulation.Run();
   EXPECT_TRUE(status.ok()) << status.ToString();
   *chunks_read = simulation.chunks_read();
@@ -56,9 +56,9 @@ int64_t WritesOf(const Sweep& sweep, int64_t* chunks_read) {
   return writes;
 }
 
-void RunEvery(const Sweep& sweep) {
+void RunEveryOf(const Scenario& scenario, const Sweep& sweep) {
   int64_t chunks_read = 0;
-  int64_t writes = WritesOf(sweep, &chunks_read);
+  int64_t writes = WritesOf(scenario, sweep, &chunks_read);
   ASSERT_GT(writes, 0);
   int failed = 0;
   for (int64_t number = 1; number <= writes && failed < 3; ++number) {
@@ -76,7 +76,7 @@ void RunEvery(const Sweep& sweep) {
       if (call.path.find("/segments/") != std::string::npos) sealed = world.source.chunks_read;
       return inner(world, kind, call);
     };
-    Simulation simulation(FixedScenario(), std::move(plan));
+    Simulation simulation(scenario, std::move(plan));
     Status status = simulation.Run();
     failed += status.ok() ? 0 : 1;
     EXPECT_TRUE(status.ok()) << sweep.name << " at write " << number << " (" << path
@@ -85,6 +85,11 @@ void RunEvery(const Sweep& sweep) {
     EXPECT_LE(simulation.chunks_read(), chunks_read + unsealed)
         << sweep.name << " at write " << number << " (" << path << ")";
   }
+}
+
+void RunEvery(const Sweep& sweep) {
+  RunEveryOf(FixedScenario(), sweep);
+  RunEveryOf(RefreshScenario(), sweep);
 }
 
 Sweep Of(Fault fault, const std::string& name) {
@@ -125,30 +130,34 @@ TEST(Crash, HolderGoneAtEveryWrite) {
 
 TEST(Crash, BetweenEveryCommitAndItsIndex) {
   int64_t runs = 0;
-  for (int64_t number = 1; number < 100; ++number) {
-    Plan plan;
-    plan.crash_at_ingest = number;
-    Simulation simulation(FixedScenario(), std::move(plan));
-    Status status = simulation.Run();
-    ASSERT_TRUE(status.ok()) << "crash at ingest " << number << ": " << status.ToString();
-    if (!simulation.crashed_at_ingest()) break;
-    ++runs;
+  for (const auto& scenario : {FixedScenario(), RefreshScenario()}) {
+    for (int64_t number = 1; number < 100; ++number) {
+      Plan plan;
+      plan.crash_at_ingest = number;
+      Simulation simulation(scenario, std::move(plan));
+      Status status = simulation.Run();
+      ASSERT_TRUE(status.ok()) << "crash at ingest " << number << ": " << status.ToString();
+      if (!simulation.crashed_at_ingest()) break;
+      ++runs;
+    }
   }
-  EXPECT_GT(runs, 0);
+  EXPECT_GT(runs, 1);
 }
 
 TEST(Crash, IndexLostStaleOrNewerAtEveryApply) {
-  Simulation whole(FixedScenario(), {});
-  ASSERT_TRUE(whole.Run().ok());
-  ASSERT_GT(whole.applies(), 2);
-  for (auto damage : {IndexDamage::kLost, IndexDamage::kStale, IndexDamage::kNewer}) {
-    for (int apply = 1; apply <= whole.applies(); ++apply) {
-      Plan plan;
-      plan.damage = damage;
-      plan.damaged_apply = apply;
-      Status status = Simulation(FixedScenario(), std::move(plan)).Run();
-      EXPECT_TRUE(status.ok()) << "damage " << static_cast<int>(damage) << " at apply " << apply
-                               << ": " << status.ToString();
+  for (const auto& scenario : {FixedScenario(), RefreshScenario()}) {
+    Simulation whole(scenario, {});
+    ASSERT_TRUE(whole.Run().ok());
+    ASSERT_GE(whole.applies(), 2);
+    for (auto damage : {IndexDamage::kLost, IndexDamage::kStale, IndexDamage::kNewer}) {
+      for (int apply = 1; apply <= whole.applies(); ++apply) {
+        Plan plan;
+        plan.damage = damage;
+        plan.damaged_apply = apply;
+        Status status = Simulation(scenario, std::move(plan)).Run();
+        EXPECT_TRUE(status.ok()) << "damage " << static_cast<int>(damage) << " at apply " << apply
+                                 << ": " << status.ToString();
+      }
     }
   }
 }
