@@ -57,7 +57,10 @@ Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::str
       connection->Query(
           fmt::format(
               "SELECT coalesce(s.confirmed_flush_lsn::text, '0/0'), {}, "
-              "coalesce(s.active_pid, 0), coalesce(a.application_name = 'freshet', false), "
+              "coalesce(s.active_pid, 0), "
+              // A process that is not listed is ending: up to 13 the slot is the last it gives up.
+              "CASE WHEN a.pid IS NULL THEN s.active_pid IS NOT NULL ELSE "
+              "coalesce(a.application_name = 'freshet', false) END, "
               "CASE WHEN s.slot_type <> 'logical' THEN 'it is a physical slot' "
               "WHEN s.plugin <> 'pgoutput' THEN 'its plugin is ' || s.plugin "
               "WHEN s.database <> current_database() THEN 'it belongs to database ' || s.database "

@@ -26,7 +26,7 @@ struct SlotState {
   std::string lost;
   /// The process that reads it; 0: nobody.
   int active_process = 0;
-  /// Whether that process says it is Freshet's.
+  /// Whether that process says it is Freshet's, or is just ending, whoever's it was.
   bool active_ours = false;
   /// Why it cannot be used here, if so: another database, another plugin.
   std::string unfit;
