@@ -82,7 +82,9 @@ def main() -> None:
     finally:
         server("stop", work / "server")
         shutil.rmtree(work, ignore_errors=True)
-    print(f"\n{before}; {options.tables:,} tables of {options.rows} rows on one slot; contents of some equal.\n")
+    print(
+        f"\n{before}; {options.tables:,} tables of {options.rows} rows on one slot; contents of some equal.\n"
+    )
     print("| what | wall s | engine CPU s | peak RSS of the tree |")
     print("|---|---|---|---|")
     for what, usage in lines:

@@ -3,8 +3,8 @@
 """What `make check` and CI run, each step within a budget that is enforced: what exceeds it is killed and failed.
 
   lint      formatting, the repository's linter, the generated pages      (seconds, first: fails early)
-  build     dev (ASan + UBSan) everything; release bin/freshet; tsan the threaded modules; the fuzz targets
-  tests     one ctest run over all of them: units, cases and simulation of dev and tsan, then the fast part of
+  build     dev (ASan + UBSan) everything; release bin/freshet and the simulation; tsan the threaded modules; the fuzz targets
+  tests     one ctest run over all of them: units and cases of dev and tsan, the simulation, then the fast part of
             the tests on real servers and readers; a suite is one ctest test with a time-out of its own
 
 The last lines are ctest's summary.
@@ -23,7 +23,7 @@ PYTHON = str(ROOT / ".deps/python/bin/python")
 JOBS = os.environ.get("JOBS", str(os.cpu_count()))
 
 BUILDS = [  # preset, targets, minutes
-    ("release", ["freshet"], 10),
+    ("release", ["freshet", "sim_test"], 10),
     ("dev", [], 18),
     ("tsan", [], 10),
     ("fuzz", [], 6),
@@ -138,7 +138,7 @@ def main():
     write_ctest(LOGS / "lint", "lint", lint_tests())
     write_ctest(LOGS / "real", "real", real_tests())
     write_ctest(LOGS / "newest", f"real{NEWEST}", real_tests_on_newest())
-    builds = [ROOT / "build" / preset for preset in ("dev", "tsan", "fuzz")]
+    builds = [ROOT / "build" / preset for preset in ("release", "dev", "tsan", "fuzz")]
     folders = [*builds, LOGS / "lint", LOGS / "real", LOGS / "newest"]
     (LOGS / "CTestTestfile.cmake").write_text("".join(f"subdirs([==[{folder}]==])\n" for folder in folders))
     started = time.monotonic()

@@ -20,10 +20,18 @@ record::FlowId FlowOf(const std::string& pipeline, const std::string& table) {
   return record::FlowId(fmt::format("{}-{}", pipeline, table));
 }
 
+/// In memory where there is room: what is kept here is thrown away, yet synced thousands of times.
+std::filesystem::path TemporaryRoot() {
+  constexpr uintmax_t kRoom = uintmax_t{1} << 30;
+  const std::filesystem::path memory = "/dev/shm";
+  std::error_code failed;
+  auto space = std::filesystem::space(memory, failed);
+  return !failed && space.available >= kRoom ? memory : std::filesystem::temp_directory_path();
+}
+
 }  // namespace
 
-TemporaryFolder::TemporaryFolder()
-    : path_(std::filesystem::temp_directory_path() / ("freshet-world-" + RandomHex(6))) {
+TemporaryFolder::TemporaryFolder() : path_(TemporaryRoot() / ("freshet-world-" + RandomHex(6))) {
   std::filesystem::create_directories(path_);
 }
 TemporaryFolder::~TemporaryFolder() {
