@@ -140,7 +140,8 @@ TEST_F(StreamTest, AGivenPublicationMaySendPartitionsUnderEitherName) {
     EXPECT_EQ(before->at(0).partitions->at(0).id != after->at(0).partitions->at(0).id, hides)
         << "where the log hides the truncate, the file tells";
     stream_.reset();
-    ASSERT_TRUE(source_->Forget().ok());
+    Status forgotten = source_->Forget();
+    ASSERT_TRUE(forgotten.ok()) << forgotten.ToString();
     Run(fmt::format("DROP PUBLICATION \"{}\"", config_.publication));
   }
   Run(fmt::format("CREATE PUBLICATION \"{}\" FOR TABLE p1, p2", config_.publication));

@@ -182,19 +182,6 @@ TEST_F(StreamTest, OurOwnLeftOverSessionIsEndedAForeignOneIsNot) {
   EXPECT_TRUE(status.Is(ErrorClass::SLOT_IN_USE)) << status.ToString();
 }
 
-TEST_F(StreamTest, ASlotThatIsJustBeingGivenUpIsWaitedFor) {
-  // Up to 13 the server takes an ending session off its list before it gives up the slot. Only
-  // one round in some meets that moment.
-  Run("CREATE TABLE t (id int PRIMARY KEY)");
-  for (int round = 0; round < 40; ++round) {
-    Open({"t"});
-    Drain();
-    stream_.reset();
-    Status status = source_->Forget();
-    ASSERT_TRUE(status.ok()) << status.ToString();
-  }
-}
-
 TEST_F(StreamTest, PositionMovesWhileTheTablesAreIdle) {
   Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int)");
   Open({"t"});
