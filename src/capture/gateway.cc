@@ -167,7 +167,9 @@ class Capture {
 
   Status Expire() {
     expire_at_ = context_.clock->Now() + limits::kExpiryInterval;
-    auto expired = writer_->Expire(options_.expiry);
+    auto rules = options_.expiry;
+    rules.keep_from = snapshots_->needed_from();
+    auto expired = writer_->Expire(rules);
     // A manifest of long ago that cannot be read any more only keeps its files from going.
     if (expired.status().Is(ErrorClass::STAGING_CORRUPT)) {
       context_.Tell("warning",

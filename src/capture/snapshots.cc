@@ -17,6 +17,8 @@ using staging::GenerationState;
 /// Wishes that come one by one share a snapshot when they pause for one poll, or after this many.
 constexpr int kPollsUnsettledMax = 5;
 constexpr std::chrono::seconds kProgressInterval{1};
+/// Tables are begun while fewer chunks than this wait for a reader.
+constexpr int64_t kChunksWaitingMin = 32;
 /// What was blocked at the source is asked for again after this.
 constexpr std::chrono::seconds kBlockedInterval{5};
 
@@ -91,7 +93,8 @@ Status Snapshots::Poll(bool settled) {
     auto ahead = ahead_.find(each.first.first);
     return ahead != ahead_.end() && !fence_->Passed(ahead->second.ticket);
   });
-  bool may_begin = settled && !waits && !taker_.busy() && context_.clock->Now() >= begin_after_;
+  bool may_begin = settled && !waits && !taker_.busy() && beginning_ == nullptr &&
+                   context_.clock->Now() >= begin_after_;
   if (!may_begin || snapshots_open() >= limits::kSnapshotsMax) return Status::Ok();
   polls_unsettled_ = 0;
   // A change the snapshot does not hold is committed after it began, so no earlier segment can hold
@@ -122,7 +125,8 @@ Status Snapshots::TakeTaken() {
   if (!taken) return Status::Ok();
   if (!taken->ok()) return HoldOff(taken->status());
   held_.insert((**taken)->Handle());
-  return BeginAll(**taken);
+  beginning_ = **taken;
+  return BeginSome();
 }
 
 /// A transaction or a lock at the source that does not end holds up the tables that wait for a
@@ -146,37 +150,51 @@ int Snapshots::snapshots_open() const {
   return static_cast<int>(open.size());
 }
 
-Status Snapshots::BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot) {
-  std::map<TableId, std::shared_ptr<const record::TableShape>> shapes;
-  Status blocked;
-  // A table may break on the way, which takes its wishes along.
-  const auto wanted = wanted_;
-  for (const auto& [key, generation] : wanted) {
-    // One that came while it was taken may be of a table that was followed too late for it.
-    if (!taking_.contains(key)) continue;
-    if (!shapes.contains(key.first)) {
-      auto shown = ShapeFor(*snapshot, key.first);
-      // Its holder may have crashed meanwhile: the next one is asked for, as for a stale plan.
-      if (shown.status().Is(ErrorClass::SOURCE_BLOCKED)) {
-        blocked = shown.status();
-      } else if (!shown.status().Is(ErrorClass::SNAPSHOT_STALE)) {
-        FRESHET_CHECK_OK(shown);
-      }
-      shapes[key.first] = shown.ok() ? *shown : nullptr;
-    }
-    const auto& shape = shapes[key.first];
-    if (shape == nullptr) continue;
-    Status begun = Begin(key, generation, snapshot, shape, first_segment_);
-    if (begun.Is(ErrorClass::SOURCE_BLOCKED)) blocked = begun;
-    if (IsStale(begun) || begun.Is(ErrorClass::SOURCE_BLOCKED)) continue;
-    FRESHET_CHECK_OK(begun);
-    wanted_.erase(key);
+int64_t Snapshots::chunks_waiting() const {
+  int64_t chunks = 0;
+  for (const auto& [key, running] : running_) chunks += std::ssize(running.waiting);
+  return chunks;
+}
+
+/// Plan tables as the readers come to them: what a plan takes, here and of the source, does not
+/// grow with the number of tables, and changes are not kept waiting by thousands of plans.
+Status Snapshots::BeginSome() {
+  while (beginning_ != nullptr && chunks_waiting() < kChunksWaitingMin) {
+    if (taking_.empty()) return EndBeginning();
+    const Key key = taking_.begin()->first;
+    taking_.erase(taking_.begin());
+    // A table may have broken meanwhile, which takes its wishes along.
+    auto wanted = wanted_.find(key);
+    if (wanted != wanted_.end()) FRESHET_CHECK_OK(BeginNext(key, wanted->second));
   }
-  const std::string handle = snapshot->Handle();
-  bool read = std::any_of(running_.begin(), running_.end(),
-                          [&](const auto& each) { return each.second.begun.view == handle; });
+  return Status::Ok();
+}
+
+Status Snapshots::BeginNext(const Key& key, Generation generation) {
+  auto shown = ShapeFor(*beginning_, key.first);
+  if (shown.status().Is(ErrorClass::SOURCE_BLOCKED)) {
+    blocked_ = shown.status();
+    return Status::Ok();
+  }
+  // Its holder may have crashed meanwhile: the next one is asked for, as for a stale plan.
+  if (shown.status().Is(ErrorClass::SNAPSHOT_STALE)) return Status::Ok();
+  FRESHET_TRY(auto shape, std::move(shown));
+  if (shape == nullptr) return Status::Ok();
+  Status begun = Begin(key, generation, beginning_, shape, first_segment_);
+  if (begun.Is(ErrorClass::SOURCE_BLOCKED)) blocked_ = begun;
+  if (IsStale(begun) || begun.Is(ErrorClass::SOURCE_BLOCKED)) return Status::Ok();
+  FRESHET_CHECK_OK(begun);
+  wanted_.erase(key);
+  begun_some_ = true;
+  return Status::Ok();
+}
+
+Status Snapshots::EndBeginning() {
   // Nothing may be sealed for long, and what nobody reads from holds back the source.
-  if (!read && held_.erase(handle) > 0) holder_->KeepOnly(held_);
+  if (!std::exchange(begun_some_, false) && held_.erase(beginning_->Handle()) > 0)
+    holder_->KeepOnly(held_);
+  beginning_.reset();
+  Status blocked = std::exchange(blocked_, Status::Ok());
   blocked_told_ = blocked_told_ && !blocked.ok();
   return blocked.ok() ? blocked : HoldOff(blocked);
 }
@@ -367,6 +385,7 @@ void Snapshots::Stop(const TableId& table) {
 
 Status Snapshots::Work() {
   FRESHET_CHECK_OK(TakeTaken());
+  FRESHET_CHECK_OK(BeginSome());
   HandOut();
   while (auto result = readers_.Take()) {
     FRESHET_CHECK_OK(OnResult(std::move(*result)));

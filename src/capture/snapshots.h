@@ -27,7 +27,8 @@ namespace freshet::capture {
 ///            if it is still held; else the generation is abandoned
 ///   Poll     wishes above a flow's newest generation, and successors of abandoned ones → one
 ///            snapshot for all is asked for; it is taken beside this thread
-///   Work     finished chunks → parts and ChunkDone noted together; the last one ends the
+///   Work     begin its tables as the readers come to them; finished chunks → parts and ChunkDone
+///            noted together; the last one ends the
 ///            generation; hand out the next chunks
 ///   Restart  the table changed under its snapshot: abandon, the next Poll begins the successor
 ///   Reread   its rows changed in a way that no change tells: finished snapshots are abandoned too
@@ -61,9 +62,13 @@ class Snapshots {
   void OnSealed();
 
   /// Nothing runs and nothing was wanted at the last Poll.
-  bool idle() const { return running_.empty() && wanted_.empty() && !taker_.busy(); }
+  bool idle() const { return running_.empty() && wanted_.empty() && !taking(); }
   /// Whether Work has something to wait for.
-  bool running() const { return !running_.empty() || taker_.busy(); }
+  bool running() const { return !running_.empty() || taking(); }
+  /// Segments from here on hold changes of tables that are about to be begun; nothing: none is.
+  std::optional<staging::SegmentNumber> needed_from() const {
+    return taking() ? std::optional(first_segment_) : std::nullopt;
+  }
   /// A wished table was not found at the source: discovery should look, since the last call.
   bool TakeTableMissed() { return std::exchange(table_missed_, false); }
 
@@ -93,12 +98,17 @@ class Snapshots {
   /// The table is not what it was, or not there: reading it from a later snapshot can help.
   static bool IsStale(const Status& status);
   bool MayWait(const Key& key) const;
+  bool taking() const { return taker_.busy() || beginning_ != nullptr; }
   Status ForgetAnswered(const std::vector<staging::Wish>& wishes);
   /// Of the taker's thread: have one taken and held, and open it.
   SnapshotTaker::Taken TakeSnapshot() const;
   /// Take over the snapshot that was asked for, when it is there.
   Status TakeTaken();
-  Status BeginAll(const std::shared_ptr<sources::Snapshot>& snapshot);
+  /// Begin the next of its tables, as many as keep the readers busy.
+  Status BeginSome();
+  Status BeginNext(const Key& key, staging::Generation generation);
+  Status EndBeginning();
+  int64_t chunks_waiting() const;
   Status HoldOff(const Status& why);
   /// Return the shape to read a table in, or nothing when it cannot be read from this snapshot.
   Result<std::shared_ptr<const record::TableShape>> ShapeFor(sources::Snapshot& snapshot,
@@ -135,8 +145,11 @@ class Snapshots {
   std::map<Key, staging::Generation> wanted_;
   bool settled_ = false;  // no more wishes are to come
   int polls_unsettled_ = 0;
-  // The snapshot that is being taken: for which tables, and the first segment that can hold a
-  // change beyond it.
+  // The snapshot that is being taken, or whose tables are being begun: for which tables still, and
+  // the first segment that can hold a change beyond it.
+  std::shared_ptr<sources::Snapshot> beginning_;
+  bool begun_some_ = false;
+  Status blocked_;  // one of its tables was
   std::map<Key, staging::Generation> taking_;
   staging::SegmentNumber first_segment_;
   bool blocked_told_ = false;

@@ -85,6 +85,7 @@ void Snapshots::OnSealed() {
   // The holder may have one for us that we have not heard of yet.
   if (taker_.busy()) return;
   std::set<std::string> read;
+  if (beginning_ != nullptr) read.insert(beginning_->Handle());
   for (const auto& [key, running] : running_) read.insert(running.begun.view);
   if (read == held_) return;
   held_ = std::move(read);

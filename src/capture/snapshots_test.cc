@@ -82,5 +82,35 @@ TEST_F(GatewayTest, AHolderThatGoesAwayStartsTheSnapshotAgain) {
   EXPECT_EQ(SnapshotIds("1", 2), (std::vector<int64_t>{1, 2, 3}));
 }
 
+TEST_F(GatewayTest, TablesAreBegunAsTheReadersComeToThem) {
+  constexpr int kTables = 200;
+  for (int table = 2; table <= kTables; ++table) {
+    std::string id = std::to_string(table);
+    source_.Create(Shape(id));
+    source_.Commit({Insert{id, {int64_t{table}, "a"}}});
+    Wish(id, 1);
+  }
+  int shown = 0;
+  std::optional<int> shown_first;
+  source_.before = [&](const std::string& step) {
+    shown += step == "show" ? 1 : 0;
+    if (!step.starts_with("chunk ") || shown_first) return Status::Ok();
+    shown_first = shown;
+    // Tables of the same snapshot that are not begun yet: one is emptied, one gets a column.
+    source_.Commit({Truncate{"98"}});
+    source_.Commit({Alter{Shape("99", {{"more", arrow::utf8()}})}});
+    source_.Commit({Insert{"99", {int64_t{99'000}, "b", "c"}}});
+    return Status::Ok();
+  };
+  RunWell();
+  EXPECT_LT(*shown_first, kTables / 2) << "the first rows are read before all is planned";
+  EXPECT_EQ(Entries<staging::GenerationEnded>().size(), static_cast<size_t>(kTables - 1));
+  EXPECT_TRUE(Entries<staging::GenerationAbandoned>().empty());
+  EXPECT_EQ(source_.snapshots_taken(), 2) << "one for all, one for those that changed meanwhile";
+  EXPECT_EQ(SnapshotIds("97", 1), (std::vector<int64_t>{97}));
+  EXPECT_EQ(SnapshotIds("98", 1), (std::vector<int64_t>{}));
+  EXPECT_EQ(SnapshotIds("99", 1), (std::vector<int64_t>{99, 99'000}));
+}
+
 }  // namespace
 }  // namespace freshet::capture

@@ -95,6 +95,7 @@ Result<StagingWriter::Expired> ExpireSegments(store::FileStore& store, std::stri
   StagingWriter::Expired expired;
   FRESHET_TRY(auto numbers, ListFolders(store, kSegmentsFolder));
   FRESHET_TRY(SegmentNumber floor, LowestFloor(store));
+  if (rules.keep_from) floor = std::min(floor, SegmentNumber(rules.keep_from->value() - 1));
   FRESHET_TRY(int64_t bytes, BytesHeld(store, rules.bytes_max));
   // A folder goes only when a later one holds a full checkpoint.
   std::optional<Folder> oldest;

@@ -99,6 +99,15 @@ TEST_F(ExpiryTest, WholeFoldersGoOnceReadersArePast) {
   EXPECT_EQ(rest->front()->checkpoint->through, SegmentNumber(kFolder - 1));
 }
 
+TEST_F(ExpiryTest, WhatIsAboutToBeNeededStays) {
+  PutFloor(3 * kFolder);
+  auto rules = Rules(limits::kStagingRetention);
+  rules.keep_from = SegmentNumber(kFolder - 1);
+  EXPECT_EQ(Expire(rules).segments, 0);
+  rules.keep_from = SegmentNumber(kFolder);
+  EXPECT_EQ(Expire(rules).through, SegmentNumber(kFolder - 1));
+}
+
 TEST_F(ExpiryTest, YoungSegmentsStay) {
   PutFloor(3 * kFolder);
   EXPECT_EQ(Expire(Rules(24h * 32)).segments, 0);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -69,6 +70,8 @@ class StagingWriter {
     std::chrono::microseconds retention = limits::kStagingRetention;
     std::chrono::microseconds age_max = std::chrono::microseconds::max();
     int64_t bytes_max = std::numeric_limits<int64_t>::max();
+    // not these, whatever the readers are past
+    std::optional<SegmentNumber> keep_from = std::nullopt;
   };
   struct Expired {
     SegmentNumber through;  // the last segment that is gone; 0: none ever
