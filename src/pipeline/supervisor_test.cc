@@ -79,8 +79,9 @@ TEST_F(SupervisorTest, AWorkerGetsItsGreetingAndIsHeard) {
 TEST_F(SupervisorTest, AWorkerIsWokenOnceByWhatAnotherSays) {
   std::ofstream(folder_ + "/worker.sh") << R"(
 role=$1
-if [ $role = gateway ]; then echo '{"event":"ask"}'; echo '{"event":"ask"}'; fi
-echo "{\"event\":\"said\",\"text\":\"$role\"}"; echo '{"event":"ended"}')";
+if [ $role = gateway ]; then asks='{"event":"ask"}\n{"event":"ask"}\n'; fi
+# In one write, or the one that is woken may end between the two.
+printf "$asks{\"event\":\"said\",\"text\":\"$role\"}\n"; echo '{"event":"ended"}')";
   Supervisor supervisor(&clock_, &recorder_,
                         {.program = {"/bin/sh", folder_ + "/worker.sh"},
                          .log_folder = folder_,
