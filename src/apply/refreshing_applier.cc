@@ -95,7 +95,8 @@ Result<bool> RefreshingApplier::IsRefreshing() {
   if (table == latest->tables.end()) return false;
   auto generation = table->second.generations.find(flow_.id);
   if (generation == table->second.generations.end()) return false;
-  if (generation->second.begun.generation <= table_.positions().generation) return false;
+  const auto& begun = generation->second.begun;
+  if (begun.difference || begun.generation <= table_.positions().generation) return false;
   shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_));
   return true;
 }

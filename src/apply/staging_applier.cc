@@ -136,6 +136,10 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
       FRESHET_TRY(auto applied, Chunks(successor, state, through));
       return applied ? *applied : Settled(waiting, latest, state);
     }
+    if (successor && successor->difference) {
+      FRESHET_TRY(auto applied, TakeDifference(generation->second, state, through, stop));
+      if (applied) return *applied;
+    }
   }
   // Under load changes go first, and every so often a compaction comes between them.
   if (commits_unlooked_ >= 2 * context_.compaction.commits_min) {
@@ -143,7 +147,8 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
     if (applied) return *applied;
   }
   SegmentNumber from = std::max(positions_.changes, scanned_);
-  if (from < through && state.last_segment > from) {
+  const bool logged = !state.shape || state.shape->logged;
+  if (logged && from < through && state.last_segment > from) {
     FRESHET_TRY(auto applied, Changes(through, stop));
     if (applied) return *applied;
   }
@@ -155,6 +160,7 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
     if (applied) return *applied;
   }
   return Settled({.state = Applied::State::kCurrent,
+                  .reread = std::exchange(reread_, false),
                   .version = known_->version,
                   .through = through,
                   .committed_at = latest.through == through ? latest.committed_at : 0},
@@ -273,12 +279,12 @@ Result<std::optional<Applied>> StagingApplier::Changes(SegmentNumber through,
 }
 
 /// The actions that give the table the columns of shapes it has not seen, and its form with them.
-Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(const StagedChanges& changes,
-                                                                 TableForm* form) {
+Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
+    const std::vector<record::TableShape>& shapes, TableForm* form) {
   std::vector<delta::Action> actions;
   std::vector<delta::Column> columns = known_->columns;
   TableMark mark = mark_;
-  for (const auto& shape : changes.shapes) {
+  for (const auto& shape : shapes) {
     FRESHET_CHECK_OK(AddColumns(shape, &columns));
     mark.shape_version = std::max(mark.shape_version, shape.version);
   }
@@ -297,7 +303,7 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   TableForm form;
   Draft draft;
   draft.operation = "MERGE";
-  FRESHET_TRY(draft.actions, EvolveColumns(changes, &form));
+  FRESHET_TRY(draft.actions, EvolveColumns(changes.shapes, &form));
   draft.positions = positions_;
   draft.positions.changes = changes.through;
   draft.applied.through = changes.through;

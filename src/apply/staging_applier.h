@@ -69,10 +69,20 @@ class StagingApplier final : public TableApplier {
                                         record::SegmentNumber through);
   Result<Draft> DraftChunks(const std::optional<staging::GenerationBegun>& successor,
                             const StagedChunks& chunks, const staging::TableState& state);
+  Result<std::optional<Applied>> TakeDifference(const staging::GenerationState& generation,
+                                                const staging::TableState& state,
+                                                record::SegmentNumber through,
+                                                const std::stop_token& stop);
+  Result<Applied> CommitDifference(const staging::GenerationBegun& begun,
+                                   const staging::TableState& state, record::SegmentNumber through,
+                                   StagedChunks* chunks, const std::stop_token& stop);
+  void TellReread(const staging::GenerationBegun& begun, const StagedChunks& chunks,
+                  const Applied& applied) const;
   Result<std::optional<Applied>> Changes(record::SegmentNumber through,
                                          const std::stop_token& stop);
   Result<Applied> CommitChanges(const StagedChanges& changes, const std::stop_token& stop);
-  Result<std::vector<delta::Action>> EvolveColumns(const StagedChanges& changes, TableForm* form);
+  Result<std::vector<delta::Action>> EvolveColumns(const std::vector<record::TableShape>& shapes,
+                                                   TableForm* form);
   Result<std::optional<Applied>> Compact(const std::stop_token& stop);
   Result<std::optional<Applied>> CommitCompaction(Compaction* compaction);
   Result<Applied> Commit(Draft draft);
@@ -89,6 +99,10 @@ class StagingApplier final : public TableApplier {
   Housekeeping housekeeping_;
   record::SegmentNumber scanned_;  // no change of the table lies in the segments up to here
   bool ended_ = false;             // no later change is the generation's
+  // The newest generation that the table was compared with: how far that came is not the log's to
+  // say, for where nothing differs nothing is committed, and comparing again changes nothing.
+  record::Generation compared_;
+  bool reread_ = false;  // and nobody was told yet
   // Commits since files were looked through for some worth rewriting; a table just opened may need
   // it.
   int64_t commits_unlooked_ = 0;

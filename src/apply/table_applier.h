@@ -41,6 +41,8 @@ struct Applied {
     kWaiting     // current as far as can be: the snapshot is not complete, or not begun, in staging
   } state = State::kCurrent;
   bool swapped = false;  // the commit took all of a later generation
+  /// The table was compared with a new reading of it since the last answer.
+  bool reread = false;
   int64_t version = -1;  // of the table, when committed
   record::SegmentNumber through;
   /// With kCurrent and kWaiting: a generation that is being read will take the changes after this
@@ -59,6 +61,8 @@ struct Applied {
 ///   … abandoned             → with the successor's first chunk, remove the old one's files, txn
 ///                           generation
 ///   a later generation      → built beside the table, while that goes on; then one commit takes it
+///   … of a table without log → compared with the table once it is complete; one commit takes what
+///                           differs, none if nothing does
 ///   generation complete     → fold changes above its position, look keys up, deletion vectors +
 ///                           one new file, txn changes
 ///   small or dead files     → between changes, and when there are none: rewrite some of them
@@ -79,11 +83,16 @@ class TableApplier {
     KeyIndex* index = nullptr;
     Clock* clock = nullptr;
     record::Observer* observer = nullptr;
-    std::string pipeline_mark;  // goes into the table's mark
+    std::string scratch_folder;  // on a local disk, for bytes that need not survive
+    std::string pipeline_mark;   // goes into the table's mark
+    /// The reader's record says that all flows are past the segments up to this one: a reading that
+    /// lies there was compared with the table.
+    record::SegmentNumber passed = {};
     /// The reader's record says the table existed: missing now is POSITION_LOST.
     bool created_before = false;
-    /// Change bytes one fold keeps. Another value is for tests.
+    /// What one fold and one comparison keep in memory. Other values are for tests.
     size_t fold_bytes_max = limits::kFoldBytesMax;
+    size_t difference_bytes_max = limits::kDifferenceBytesMax;
     CompactionRules compaction = {};
   };
   static Result<std::unique_ptr<TableApplier>> Open(Flow flow, Context context);

@@ -48,6 +48,10 @@ inline constexpr size_t kFoldBytesMax = 128 * kMiB;
 inline constexpr size_t kApplyBytesMax = 64 * kMiB;
 /// Snapshot parts one commit adopts.
 inline constexpr size_t kApplyPartsMax = 256;
+/// What comparing a table with a new reading of it keeps of both in memory (a row is 48 bytes);
+/// more is put aside on disk, in as many parts as it takes for one to need no more than half of
+/// this.
+inline constexpr size_t kDifferenceBytesMax = 128 * kMiB;
 /// Rows that are encoded at a time.
 inline constexpr int64_t kApplyRowsMax = 64 * 1024;
 /// The key index's block cache, which holds its filters too (10 bits a key), and one memtable.
@@ -91,6 +95,11 @@ inline constexpr std::chrono::seconds kIdlePositionInterval{10};
 /// How often a continuous gateway looks for new tables and wishes.
 inline constexpr std::chrono::seconds kDiscoverInterval{10};
 inline constexpr std::chrono::hours kStagingRetention{24 * 30};
+/// How long a continuous gateway lets a table rest that it has to read again to see its changes.
+inline constexpr std::chrono::minutes kRereadInterval{5};
+/// How often a table that is found rewritten under its reading is begun anew before it is given up
+/// until the next time.
+inline constexpr int kRereadsStaleMax = 3;
 /// How often a gateway looks for wishes; a new flow waits this long at most.
 inline constexpr std::chrono::milliseconds kWishInterval{200};
 /// How often a gateway looks for segments that have expired.

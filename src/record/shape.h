@@ -42,10 +42,13 @@ struct TableShape {
   /// One a column, as the source spells its type; for people. Only Source::Describe fills it in, no
   /// comparison looks at it and staging does not keep it.
   std::vector<std::string> source_types;
+  /// Whether the source's log tells of the table's changes; else it is read again and again, and
+  /// what differs is applied. Stays as it was when the table was first followed.
+  bool logged = true;
 
   bool keyless() const { return key.empty(); }
   int width() const { return schema->num_fields(); }
-  /// Whether columns (ids, names, types) and key are the same; versions don't count.
+  /// Whether columns (ids, names, types) and key are the same; nothing else counts.
   bool SameColumns(const TableShape& other) const;
 };
 

@@ -80,6 +80,8 @@ struct GenerationBegun {
   SegmentNumber first_segment;
   int64_t chunks = 0;
   int64_t rows_estimated = -1;
+  /// An earlier one was complete, and no change tells what came since: what differs is applied.
+  bool difference = false;
   /// What names the snapshot at the source, so that another gateway can read on from it, and each
   /// chunk in the source's words. A state has both only until the generation ends or is abandoned.
   std::string view{};

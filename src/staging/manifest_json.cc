@@ -81,6 +81,7 @@ struct EntryWriter {
     out["first_segment"] = entry.first_segment.value();
     out["chunks"] = entry.chunks;
     out["rows_estimated"] = entry.rows_estimated;
+    if (entry.difference) out["difference"] = true;
     if (!entry.view.empty()) {
       out["view"] = entry.view;
       out["plan"] = entry.plan;
@@ -216,6 +217,7 @@ Result<GenerationBegun> GenerationBegunIn(const json& in) {
   entry.first_segment = SegmentNumber(Number(in, "first_segment"));
   entry.chunks = Number(in, "chunks");
   entry.rows_estimated = Number(in, "rows_estimated");
+  entry.difference = in.value("difference", false);
   if (in.contains("view")) {
     entry.view = Text(in, "view");
     entry.plan = in.at("plan").get<std::vector<std::string>>();

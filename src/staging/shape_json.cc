@@ -146,8 +146,11 @@ json ShapeToJson(const record::TableShape& shape) {
                        {"name", field.name()},
                        {"type", TypeToJson(*field.type())}});
   }
-  return {{"table", shape.id.value()}, {"schema", shape.name.schema},   {"name", shape.name.table},
-          {"version", shape.version},  {"columns", std::move(columns)}, {"key", shape.key}};
+  json out = {{"table", shape.id.value()},     {"schema", shape.name.schema},
+              {"name", shape.name.table},      {"version", shape.version},
+              {"columns", std::move(columns)}, {"key", shape.key}};
+  if (!shape.logged) out["logged"] = false;
+  return out;
 }
 
 Result<record::TableShape> ShapeFromJson(const json& in) {
@@ -168,6 +171,7 @@ Result<record::TableShape> ShapeFromJson(const json& in) {
       return Error(ErrorClass::STAGING_CORRUPT, "a shape's key names no column: {}", ordinal);
     shape.key.push_back(ordinal);
   }
+  shape.logged = in.value("logged", true);
   return shape;
 }
 

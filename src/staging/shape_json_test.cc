@@ -36,6 +36,14 @@ TEST(ShapeJsonTest, ScalarsAndTheirListsAreText) {
   EXPECT_EQ(type, "list<int32>");
 }
 
+TEST(ShapeJsonTest, WhetherTheLogTellsOfATableComesBack) {
+  auto shape = ShapeOf(arrow::int32());
+  EXPECT_FALSE(ShapeToJson(shape).contains("logged"));
+  EXPECT_TRUE(ShapeFromJson(ShapeToJson(shape))->logged);
+  shape.logged = false;
+  EXPECT_FALSE(ShapeFromJson(ShapeToJson(shape))->logged);
+}
+
 TEST(ShapeJsonTest, TypesWithoutEndAreRefused) {
   auto json = ShapeToJson(ShapeOf(arrow::int32()));
   nlohmann::json deep = "int32";

@@ -140,6 +140,7 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
   context.index = index;
   context.clock = &clock;
   context.observer = &observer;
+  context.scratch_folder = folder_.path();
   context.pipeline_mark = pipeline;
   context.created_before = created_before;
   context.compaction = compaction;
