@@ -34,9 +34,10 @@ std::vector<sources::Finding> Findings(sources::Source& source) {
     return findings;
   }
   for (const auto& listing : *listings) {
-    bool told = std::ranges::any_of(
-        findings, [&](const auto& finding) { return finding.table == listing.name; });
-    if (!listing.problem.ok() && !told)
+    bool told = std::ranges::any_of(findings, [&](const auto& finding) {
+      return finding.fatal && finding.table == listing.name;
+    });
+    if (!listing.problem.ok() && !listing.derived && !told)
       findings.push_back({.table = listing.name, .problem = listing.problem});
   }
   return findings;

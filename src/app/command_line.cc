@@ -88,6 +88,16 @@ void AddCursorColumns(CLI::App* command, std::vector<std::string>* columns) {
       ->allow_extra_args(false);
 }
 
+void AddRereads(CLI::App* command, IngestArguments* arguments) {
+  command
+      ->add_option("--reread-interval", arguments->reread_interval,
+                   "with --continuous, how long tables that the log does not tell of (without a "
+                   "key, unlogged, views) rest before they are read again: 30s, 1h")
+      ->type_name("DURATION")
+      ->check(CheckDuration)
+      ->default_str("5m");
+}
+
 void AddStaging(CLI::App* command, IngestArguments* arguments) {
   command
       ->add_option("--staging-retention", arguments->staging_retention,
@@ -157,6 +167,7 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
       ->type_name("DURATION")
       ->check(CheckDuration)
       ->default_val("2m");
+  AddRereads(command, arguments);
   AddStaging(command, arguments);
   command->add_flag("--json", arguments->json, "one event a line, as JSON");
   command->add_flag("--quiet", arguments->quiet, "say only what goes wrong");

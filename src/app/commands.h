@@ -17,6 +17,7 @@ struct IngestArguments {
   bool continuous = false;
   std::chrono::milliseconds retry_for{120'000};
   std::string staging_retention, staging_age_max, staging_bytes_max;  // empty: not given
+  std::string reread_interval;                                        // likewise
   bool json = false, quiet = false;
 };
 struct DiscoverArguments {

@@ -63,6 +63,12 @@ std::string ToText(const Discovered& table) {
     text += fmt::format("  {:<{}}  {:<{}}  {}{}\n", field.name(), names, SourceTypeOf(shape, i),
                         types, delta::TypeName(*field.type()), part);
   }
+  if (!table.listing.unlogged.ok()) {
+    text += fmt::format("  read again each run{}: {}\n",
+                        table.listing.derived ? " where it is named in full" : "",
+                        table.listing.unlogged.ToString());
+    text += fmt::format("    {}\n", table.listing.unlogged.remedy());
+  }
   if (shape.keyless()) text += "  no key: rows are told apart by their whole content\n";
   return text;
 }
@@ -70,15 +76,17 @@ std::string ToText(const Discovered& table) {
 std::string ToJsonLines(const Discovered& table) {
   auto name = table.listing.name.ToString();
   bool fits = table.listing.problem.ok();
+  const Status& told = fits ? table.listing.unlogged : table.listing.problem;
   record::Event whole{"table",
                       {{"table", name},
                        {"schema", table.listing.name.schema},
                        {"name", table.listing.name.table},
                        {"ingestible", fits},
+                       {"logged", table.listing.unlogged.ok()},
                        {"key", fits ? KeyOf(table.shape) : ""},
                        {"rows_estimated", table.listing.rows_estimated},
                        {"bytes_estimated", table.listing.bytes_estimated}}};
-  auto lines = pipeline::ToLine(pipeline::WithStatus(std::move(whole), table.listing.problem));
+  auto lines = pipeline::ToLine(pipeline::WithStatus(std::move(whole), told));
   for (int i = 0; fits && i < table.shape.width(); ++i) {
     const auto& field = *table.shape.schema->field(i);
     auto place = std::ranges::find(table.shape.key, i) - table.shape.key.begin();

@@ -35,6 +35,7 @@ Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
   if (!arguments.staging_age_max.empty()) spec.staging.age_max = Seconds(arguments.staging_age_max);
   if (!arguments.staging_bytes_max.empty())
     spec.staging.bytes_max = ParseBytes(arguments.staging_bytes_max).value();
+  if (!arguments.reread_interval.empty()) spec.reread_interval = Seconds(arguments.reread_interval);
   if (arguments.spec_file.empty()) return spec;
   std::ifstream file(arguments.spec_file, std::ios::binary);
   if (!file)

@@ -9,8 +9,8 @@
 
 namespace freshet::capture {
 
-Discovery::Discovery(Context context, Tables* tables, Selects selects)
-    : context_(context), tables_(tables), selects_(std::move(selects)) {}
+Discovery::Discovery(Context context, Tables* tables, Selects selects, Selects names)
+    : context_(context), tables_(tables), selects_(std::move(selects)), names_(std::move(names)) {}
 
 Result<Discovery::Found> Discovery::Look(Depth depth) {
   FRESHET_TRY(auto listings, context_.source->ListTables());
@@ -33,6 +33,9 @@ Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thor
                                  Found* found) {
   const record::TableShape& known = *tables_->shape(listing.id);
   Status why = listing.problem;
+  if (why.ok() && known.logged) why = listing.unlogged;
+  // What each reading shows is looked at then.
+  thorough = thorough && known.logged;
   // The log is read without a right to the table; what reads the table itself says that it may not.
   if (why.Is(ErrorClass::SOURCE_PRIVILEGE)) {
     Warn(listing, why);
@@ -64,15 +67,31 @@ Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thor
     return Status::Ok();
   }
   FRESHET_CHECK_OK(why);
+  if (!known.logged) return LookAtJoined(listing, found);
   if (!listing.partitions) return Status::Ok();
   auto untold = tables_->TakePartitions(listing.id, *listing.partitions);
   if (untold) found->untold.emplace_back(listing.id, *std::move(untold));
   return Status::Ok();
 }
 
+Status Discovery::LookAtJoined(const sources::TableListing& listing, Found* found) {
+  if (!listing.unlogged.ok() || !listing.problem.ok()) return Status::Ok();
+  auto shape = context_.source->Describe(listing.id);
+  // Whatever is wrong with it, its next reading says so.
+  if (!shape.ok() || !shape->logged)
+    return shape.status().Is(ErrorClass::SOURCE_UNREACHABLE) ? shape.status() : Status::Ok();
+  found->joined.push_back({tables_->Numbered(std::move(*shape)), listing.partitions});
+  return Status::Ok();
+}
+
+bool Discovery::Takes(const sources::TableListing& listing) const {
+  if (selects_ && !selects_(listing.name)) return false;
+  return !listing.derived || !names_ || names_(listing.name);
+}
+
 Status Discovery::LookAtNew(const sources::TableListing& listing, Found* found) {
   const auto& known = context_.writer->checkpoint().tables;
-  if (known.contains(listing.id) || (selects_ && !selects_(listing.name))) return Status::Ok();
+  if (known.contains(listing.id) || !Takes(listing)) return Status::Ok();
   if (!listing.problem.ok()) {
     LeaveOut(listing, listing.problem);
     return Status::Ok();
@@ -91,6 +110,7 @@ Status Discovery::LookAtNew(const sources::TableListing& listing, Found* found) 
     return Status::Ok();
   }
   FRESHET_CHECK_OK(shape);
+  shape->logged = shape->logged && listing.unlogged.ok();
   found->fresh.push_back({tables_->Numbered(std::move(*shape)), listing.partitions});
   return Status::Ok();
 }

@@ -18,11 +18,15 @@ namespace freshet::capture {
 class Discovery {
  public:
   using Selects = std::function<bool(const record::TableName&)>;
-  Discovery(Context context, Tables* tables, Selects selects);
+  /// `names`: which tables are asked for by their own names; null: every one.
+  Discovery(Context context, Tables* tables, Selects selects, Selects names);
 
   struct Found {
     /// New tables with their numbered shapes: follow them in the stream, then note them.
     std::vector<Tables::Fresh> fresh;
+    /// Followed tables that the log did not tell of and does by now: follow them in the stream,
+    /// then take their numbered shapes and read them again.
+    std::vector<Tables::Fresh> joined;
     /// Followed tables that are no longer there; their last changes may still be on their way.
     std::vector<TableId> missing;
     /// Followed tables that broke.
@@ -30,6 +34,9 @@ class Discovery {
     /// Followed tables that have to be read again, and why. It is noted that they consist of other
     /// partitions: begin it before the next seal.
     std::vector<std::pair<TableId, std::string>> untold;
+
+    /// Whether the stream is to follow more tables.
+    bool comes() const { return !fresh.empty() || !joined.empty(); }
   };
   enum class Depth : uint8_t {
     kFollowed,  // only the followed tables
@@ -40,6 +47,8 @@ class Discovery {
 
  private:
   Status LookAtNew(const sources::TableListing& listing, Found* found);
+  bool Takes(const sources::TableListing& listing) const;
+  Status LookAtJoined(const sources::TableListing& listing, Found* found);
   Status LookAtFollowed(const sources::TableListing& listing, bool thorough, Found* found);
   /// The staged table that has or had this name under another id.
   bool NameIsTaken(const sources::TableListing& listing) const;
@@ -48,7 +57,7 @@ class Discovery {
 
   const Context context_;
   Tables* const tables_;
-  const Selects selects_;
+  const Selects selects_, names_;
   std::map<TableId, ErrorClass> left_out_;  // told already
 };
 

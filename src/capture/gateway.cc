@@ -32,7 +32,7 @@ class Capture {
         writer_(std::move(writer)),
         options_(options),
         tables_(context_),
-        discovery_(context_, &tables_, options.selects),
+        discovery_(context_, &tables_, options.selects, options.names),
         own_holder_(context_.source),
         cursor_(writer_->checkpoint().cursor),
         committed_at_(writer_->checkpoint().committed_at) {}
@@ -42,17 +42,21 @@ class Capture {
   Status Begin() {
     FRESHET_TRY(auto found, discovery_.Look(Discovery::Depth::kThorough));
     // Those that staging knows first: that they are followed without a gap is the stream's to say.
-    FRESHET_TRY(stream_, context_.source->OpenChanges(tables_.shapes(), cursor_));
-    if (!found.fresh.empty()) FRESHET_CHECK_OK(stream_->Watch(ShapesWith(found.fresh)));
+    FRESHET_TRY(stream_, context_.source->OpenChanges(tables_.logged_shapes(), cursor_));
+    if (found.comes()) FRESHET_CHECK_OK(stream_->Watch(ShapesWith(found)));
     tables_.TakeChanged();
     if (cursor_.text.empty()) cursor_ = stream_->Start();
     fence_.emplace(stream_.get());
-    snapshots_.emplace(context_, &tables_, &*fence_, holder(), options_.snapshot_readers);
+    snapshots_.emplace(context_, &tables_, &*fence_, holder(),
+                       Snapshots::Options{.readers = options_.snapshot_readers,
+                                          .reread_interval = options_.reread_interval,
+                                          .selects = options_.selects});
     for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
     FRESHET_CHECK_OK(ExpectDrops(found.missing));
     FRESHET_CHECK_OK(snapshots_->ReadOn());
     // After it: a snapshot that was read on may have to start again.
     for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
+    JoinAll(&found);
     MonotonicTime now = context_.clock->Now();
     discover_at_ = now + limits::kDiscoverInterval;
     // Also in a run that ends within the interval.
@@ -112,7 +116,7 @@ class Capture {
   Status WatchChanged(MonotonicTime now) {
     watch_due_ = tables_.TakeChanged() || watch_due_;
     if (!watch_due_ || !boundary_ || now < watch_at_) return Status::Ok();
-    Status watched = stream_->Watch(tables_.shapes());
+    Status watched = stream_->Watch(tables_.logged_shapes());
     watch_due_ = IsBlocked(watched);
     if (!watch_due_) return watched;
     watch_at_ = now + limits::kDiscoverInterval;
@@ -120,10 +124,23 @@ class Capture {
   }
 
   std::vector<std::shared_ptr<const record::TableShape>> ShapesWith(
-      const std::vector<Tables::Fresh>& fresh) const {
-    auto shapes = tables_.shapes();
-    for (const auto& each : fresh) shapes.push_back(each.shape);
+      const Discovery::Found& found) const {
+    auto shapes = tables_.logged_shapes();
+    for (const auto* some : {&found.fresh, &found.joined}) {
+      for (const auto& each : *some) {
+        if (each.shape->logged) shapes.push_back(each.shape);
+      }
+    }
     return shapes;
+  }
+
+  /// What changed before the stream began to tell of them is in no change: they are read again.
+  void JoinAll(Discovery::Found* found) {
+    for (auto& joined : found->joined) {
+      const TableId table = joined.shape->id;
+      tables_.Join(std::move(joined));
+      snapshots_->Reread(table, AfterEverything(), "the log tells of it by now");
+    }
   }
 
   Status Discover(Discovery::Depth depth) {
@@ -134,13 +151,14 @@ class Capture {
     FRESHET_TRY(auto found, std::move(looked));
     for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
     for (const TableId& table : found.broken) snapshots_->Stop(table);
-    if (!found.fresh.empty()) {
+    if (found.comes()) {
       // The stream first: what is committed from now on is in it, and the snapshot comes after.
-      Status watched = stream_->Watch(ShapesWith(found.fresh));
+      Status watched = stream_->Watch(ShapesWith(found));
       // The next look finds them again.
       if (IsBlocked(watched)) return ExpectDrops(found.missing);
       FRESHET_CHECK_OK(watched);
       for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
+      JoinAll(&found);
     }
     blocked_told_ = false;
     return ExpectDrops(found.missing);
@@ -310,7 +328,7 @@ class Capture {
     FRESHET_TRY(record::SegmentNumber number, writer_->Seal(cursor_, committed_at_));
     sealed_at_ = context_.clock->Now();
     if (moved) FRESHET_CHECK_OK(stream_->Acknowledge(cursor_));
-    snapshots_->OnSealed();
+    FRESHET_CHECK_OK(snapshots_->OnSealed());
     int64_t lag_ms = committed_at_ == 0 ? 0 : (context_.clock->WallNow() - committed_at_) / 1000;
     context_.Tell("segment_sealed", {{"number", number.value()},
                                      {"rows", std::exchange(rows_, 0)},

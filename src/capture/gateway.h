@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "capture/snapshot_holder.h"
 #include "record/observer.h"
 #include "sources/source.h"
@@ -18,6 +20,10 @@ namespace freshet::capture {
 struct GatewayOptions {
   /// Which tables to follow, by name.
   std::function<bool(const record::TableName&)> selects;
+  /// Which of them are asked for by their own names; null: every one.
+  std::function<bool(const record::TableName&)> names;
+  /// How long a table that the log does not tell of rests before it is read again.
+  std::chrono::milliseconds reread_interval = limits::kRereadInterval;
   int snapshot_readers = 2;
   /// When staging lets segments go.
   staging::StagingWriter::ExpiryRules expiry;
@@ -47,6 +53,7 @@ struct Captured {
 ///         shape change, truncate or drop of a table in snapshot → abandon its generation, begin
 ///           the successor
 ///         at a Commit: if due, Seal, then Acknowledge (the only call site)
+///         the log does not tell of a table → a generation each run, or at an interval
 ///         rows came or went without changes (a partition was truncated, attached, detached) →
 ///           abandon its generation even if complete, begin the successor
 ///         discover again every limits::kDiscoverInterval, and before a drain ends

@@ -81,6 +81,7 @@ class GatewayTest : public ::testing::Test {
   Result<Captured> Run(int readers = 0) {
     GatewayOptions options;
     options.selects = selects_;
+    options.names = names_;
     options.snapshot_readers = readers;
     options.holder = holder_;
     options.drain_requested = [] { return true; };
@@ -134,7 +135,7 @@ class GatewayTest : public ::testing::Test {
   fakes::FakeSource source_{&clock_};
   std::shared_ptr<store::FileStore> store_ = store::MakeMemoryStore(&clock_);
   Events events_;
-  std::function<bool(const record::TableName&)> selects_;
+  std::function<bool(const record::TableName&)> selects_, names_;
   HeldSnapshots held_{&source_};  // outlives the gateways
   SnapshotHolder* holder_ = nullptr;
 };

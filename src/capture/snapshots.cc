@@ -16,7 +16,6 @@ using staging::GenerationState;
 
 /// Wishes that come one by one share a snapshot when they pause for one poll, or after this many.
 constexpr int kPollsUnsettledMax = 5;
-constexpr std::chrono::seconds kProgressInterval{1};
 /// Tables are begun while fewer chunks than this wait for a reader.
 constexpr int64_t kChunksWaitingMin = 32;
 /// What was blocked at the source is asked for again after this.
@@ -29,13 +28,14 @@ double Seconds(MonotonicTime from, MonotonicTime to) {
 }  // namespace
 
 Snapshots::Snapshots(Context context, Tables* tables, StreamFence* fence, SnapshotHolder* holder,
-                     int readers)
+                     Options options)
     : context_(context),
       tables_(tables),
       fence_(fence),
       holder_(holder),
-      readers_(readers, context.writer, context.staging),
-      taker_([this] { return TakeSnapshot(); }, readers > 0) {}
+      rereads_(context, tables, options.reread_interval, options.selects),
+      readers_(options.readers, context.writer, context.staging),
+      taker_([this] { return TakeSnapshot(); }, options.readers > 0) {}
 
 bool Snapshots::IsStale(const Status& status) {
   return status.Is(ErrorClass::SNAPSHOT_STALE) || status.Is(ErrorClass::NOT_FOUND);
@@ -68,9 +68,10 @@ std::map<Snapshots::Key, Generation> Snapshots::Wanted(
         wanted.erase(asked);
     }
   }
+  rereads_.AddDue(&wanted);
   std::erase_if(wanted, [&](const auto& each) {
     return !tables_->follows(each.first.first) || running_.contains(each.first) ||
-           MayWait(each.first);
+           rereads_.Rests(each.first) || MayWait(each.first);
   });
   return wanted;
 }
@@ -123,7 +124,8 @@ Status Snapshots::ForgetAnswered(const std::vector<staging::Wish>& wishes) {
 Status Snapshots::TakeTaken() {
   auto taken = taker_.Take();
   if (!taken) return Status::Ok();
-  if (!taken->ok()) return HoldOff(taken->status());
+  if (!taken->ok())
+    return LeaveAllUnread(taken->status()) ? Status::Ok() : HoldOff(taken->status());
   held_.insert((**taken)->Handle());
   beginning_ = **taken;
   return BeginSome();
@@ -172,6 +174,7 @@ Status Snapshots::BeginSome() {
 
 Status Snapshots::BeginNext(const Key& key, Generation generation) {
   auto shown = ShapeFor(*beginning_, key.first);
+  if (LeaveUnread(key.first, shown.status())) return Status::Ok();
   if (shown.status().Is(ErrorClass::SOURCE_BLOCKED)) {
     blocked_ = shown.status();
     return Status::Ok();
@@ -181,6 +184,7 @@ Status Snapshots::BeginNext(const Key& key, Generation generation) {
   FRESHET_TRY(auto shape, std::move(shown));
   if (shape == nullptr) return Status::Ok();
   Status begun = Begin(key, generation, beginning_, shape, first_segment_);
+  if (LeaveUnread(key.first, begun)) return Status::Ok();
   if (begun.Is(ErrorClass::SOURCE_BLOCKED)) blocked_ = begun;
   if (IsStale(begun) || begun.Is(ErrorClass::SOURCE_BLOCKED)) return Status::Ok();
   FRESHET_CHECK_OK(begun);
@@ -208,6 +212,12 @@ Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeFor(sources::S
     table_missed_ = true;
     return Shape();
   }
+  const bool logged = tables_->shape(table)->logged;
+  if (shown.ok() && logged && !shown->logged) {
+    table_missed_ = true;  // discovery says why
+    return Shape();
+  }
+  if (shown.ok() && !logged) Rereads::FitKey(*tables_->shape(table), &*shown);
   if (shown.ok() && shown->SameColumns(*tables_->shape(table))) {
     ahead_.erase(table);
     return tables_->shape(table);
@@ -219,7 +229,9 @@ Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeFor(sources::S
     return Shape();
   }
   FRESHET_CHECK_OK(why);
-  return ShapeAhead(*shown, snapshot.Position());
+  if (logged) return ShapeAhead(*shown, snapshot.Position());
+  FRESHET_CHECK_OK(tables_->TakeShape(*shown, snapshot.Position()).status());
+  return tables_->shape(table);
 }
 
 /// Rows of the former shape may still be on their way. Once the stream has passed a snapshot that
@@ -267,6 +279,7 @@ Status Snapshots::Begin(const Key& key, Generation generation,
                             .first_segment = first_segment,
                             .chunks = std::ssize(chunks),
                             .rows_estimated = EstimatedRows(chunks),
+                            .difference = rereads_.IsDifference(key),
                             .view = snapshot->Handle(),
                             .plan = TextsOf(chunks)},
                   .snapshot = snapshot,
@@ -276,13 +289,16 @@ Status Snapshots::Begin(const Key& key, Generation generation,
                   .stop = {},
                   .begun_at = context_.clock->Now(),
                   .told_at = context_.clock->Now()};
+  if (former != generations.end() && former->second.begun.difference)
+    superseded_[key].push_back(former->second.begun.generation);
   context_.writer->Note(running.begun);
   if (settled_) begun_settled_.insert(key);
   context_.Tell("snapshot_started", {{"table", shape->name.ToString()},
                                      {"flow", key.second.value()},
                                      {"generation", generation.value()},
                                      {"chunks", running.begun.chunks},
-                                     {"rows_estimated", running.begun.rows_estimated}});
+                                     {"rows_estimated", running.begun.rows_estimated},
+                                     {"difference", running.begun.difference}});
   if (running.chunks_left == 0) {
     End(key, running);
   } else {
@@ -297,6 +313,9 @@ void Snapshots::End(const Key& key, Running& running) {
                                                  .generation = running.begun.generation,
                                                  .rows = running.rows,
                                                  .values_nulled = running.values_nulled});
+  rereads_.OnRead(key, context_.clock->Now() - running.begun_at);
+  for (const Generation& former : std::exchange(superseded_[key], {}))
+    obsolete_[key].push_back(former);
   context_.Tell("snapshot_completed",
                 {{"table", running.shape->name.ToString()},
                  {"flow", key.second.value()},
@@ -419,11 +438,12 @@ Status Snapshots::OnResult(ChunkResult result) {
     return Status::Ok();
   }
   Running& running = found->second;
-  if (IsStale(result.status)) {
+  if (IsStale(result.status) && rereads_.MayBeginAnew(found->first)) {
     std::string why(result.status.message());
     Restart(result.table, AfterEverything(), why);
     return Status::Ok();
   }
+  if (LeaveUnread(result.table, result.status)) return Status::Ok();
   if (IsTableProblem(result.status)) {
     tables_->Break(result.table, result.status);
     Stop(result.table);
@@ -454,33 +474,6 @@ Status Snapshots::OnResult(ChunkResult result) {
     running_.erase(found);
   }
   return Status::Ok();
-}
-
-void Snapshots::TellProgress() {
-  MonotonicTime now = context_.clock->Now();
-  for (auto& [key, running] : running_) {
-    if (now - running.told_at < kProgressInterval) continue;
-    running.told_at = now;
-    running.pace.Tick(now, running.rows_read->load(std::memory_order_relaxed));
-    TellProgress(key, running);
-  }
-}
-
-void Snapshots::TellProgress(const Key& key, Running& running) {
-  SnapshotExtent extent{.chunks = running.begun.chunks,
-                        .chunks_done = running.begun.chunks - running.chunks_left,
-                        .rows_done = running.rows,
-                        .rows_read = running.rows_read->load(std::memory_order_relaxed),
-                        .rows_estimated = running.begun.rows_estimated};
-  context_.Tell("snapshot_progress",
-                {{"table", running.shape->name.ToString()},
-                 {"flow", key.second.value()},
-                 {"rows", extent.rows_read},
-                 {"rows_estimated", RowsExpected(extent)},
-                 {"rows_per_second", running.pace.rows_per_second()},
-                 {"seconds_left", SecondsLeft(extent, running.pace.rows_per_second())},
-                 {"chunks_left", running.chunks_left},
-                 {"chunks", running.begun.chunks}});
 }
 
 }  // namespace freshet::capture

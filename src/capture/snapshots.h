@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -8,8 +9,10 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "capture/context.h"
+#include "capture/rereads.h"
 #include "capture/snapshot_holder.h"
 #include "capture/snapshot_pace.h"
 #include "capture/snapshot_readers.h"
@@ -31,14 +34,20 @@ namespace freshet::capture {
 ///            noted together; the last one ends the
 ///            generation; hand out the next chunks
 ///   Restart  the table changed under its snapshot: abandon, the next Poll begins the successor
+///            a table that the log does not tell of is due → its next generation, a difference
 ///   Reread   its rows changed in a way that no change tells: finished snapshots are abandoned too
 class Snapshots {
  public:
   using Key = std::pair<TableId, staging::FlowId>;
   using GenerationBegun = staging::GenerationBegun;
 
+  struct Options {
+    int readers = 0;
+    std::chrono::milliseconds reread_interval{};
+    Rereads::Selects selects;  // which tables are to be read again
+  };
   Snapshots(Context context, Tables* tables, StreamFence* fence, SnapshotHolder* holder,
-            int readers);
+            Options options);
 
   /// Read on what an earlier gateway did not finish. Errors: the source's.
   Status ReadOn();
@@ -58,8 +67,9 @@ class Snapshots {
   /// The table is no longer followed: its generations are left where they are.
   void Stop(const TableId& table);
 
-  /// All that was noted is durable: let go of the snapshots that nobody will read from again.
-  void OnSealed();
+  /// All that was noted is durable: let go of the snapshots that nobody will read from again, and
+  /// of parts that nobody will.
+  Status OnSealed();
 
   /// Nothing runs and nothing was wanted at the last Poll.
   bool idle() const { return running_.empty() && wanted_.empty() && !taking(); }
@@ -132,6 +142,15 @@ class Snapshots {
   /// A generation that holds what no change tells takes the place of those that do not.
   void EndFormer(const GenerationBegun& begun, const std::string& why);
   Status OnResult(ChunkResult result);
+  /// See to a table that the log does not tell of and that could not be read: it alone is left
+  /// until its next time. False: that is not so.
+  bool LeaveUnread(const TableId& table, const Status& why);
+  void LeaveUnread(const Key& key, const Status& why);
+  /// The same of all that a snapshot was asked for; false, and nothing done, where that is not so
+  /// of one.
+  bool LeaveAllUnread(const Status& why);
+  /// Parts of readings that a later one has taken the place of.
+  Status RemoveObsolete();
   void HandOut();
   void TellProgress();
   void TellProgress(const Key& key, Running& running);
@@ -158,6 +177,9 @@ class Snapshots {
   std::map<Key, Running> running_;
   std::map<TableId, Ahead> ahead_;
   bool table_missed_ = false;
+  Rereads rereads_;
+  // Earlier differences, whose parts are of no use once a later one has ended; and is durable.
+  std::map<Key, std::vector<staging::Generation>> superseded_, obsolete_;
   SnapshotReaders readers_;
   SnapshotTaker taker_;
 };

@@ -81,15 +81,17 @@ void Snapshots::Continue(const Key& key, const GenerationState& state,
   }
 }
 
-void Snapshots::OnSealed() {
+Status Snapshots::OnSealed() {
+  FRESHET_CHECK_OK(RemoveObsolete());
   // The holder may have one for us that we have not heard of yet.
-  if (taker_.busy()) return;
+  if (taker_.busy()) return Status::Ok();
   std::set<std::string> read;
   if (beginning_ != nullptr) read.insert(beginning_->Handle());
   for (const auto& [key, running] : running_) read.insert(running.begun.view);
-  if (read == held_) return;
+  if (read == held_) return Status::Ok();
   held_ = std::move(read);
   holder_->KeepOnly(held_);
+  return Status::Ok();
 }
 
 }  // namespace freshet::capture

@@ -34,6 +34,12 @@ std::vector<std::shared_ptr<const record::TableShape>> Tables::shapes() const {
   return shapes;
 }
 
+std::vector<std::shared_ptr<const record::TableShape>> Tables::logged_shapes() const {
+  auto logged = shapes();
+  std::erase_if(logged, [](const auto& shape) { return !shape->logged; });
+  return logged;
+}
+
 std::shared_ptr<const record::TableShape> Tables::Numbered(record::TableShape shape) const {
   const auto& tables = context_.writer->checkpoint().tables;
   auto known = tables.find(shape.id);
@@ -48,9 +54,17 @@ void Tables::Follow(Fresh fresh) {
   context_.writer->Note(staging::ShapeNoted{.shape = *shape, .at = {}});
   context_.Tell("table_found", {{"table", shape->name.ToString()},
                                 {"id", shape->id.value()},
-                                {"columns", static_cast<int64_t>(shape->width())}});
+                                {"columns", static_cast<int64_t>(shape->width())},
+                                {"logged", shape->logged}});
   shapes_[shape->id] = {.staged = shape, .source = shape};
   if (fresh.partitions) TakePartitions(shape->id, *fresh.partitions);
+}
+
+void Tables::Join(Fresh joined) {
+  const auto& shape = joined.shape;
+  context_.writer->Note(staging::ShapeNoted{.shape = *shape, .at = {}});
+  shapes_[shape->id] = {.staged = shape, .source = shape};
+  if (joined.partitions) TakePartitions(shape->id, *joined.partitions);
 }
 
 void Tables::NoteBroken(const TableId& table, const record::TableName& name, const Status& why) {
@@ -111,6 +125,7 @@ Result<bool> Tables::TakeShape(const record::TableShape& after, Sequence at) {
   FRESHET_CHECK_OK(CheckFollowable(*found->second.staged, after));
   record::TableShape named = after;
   named.name = found->second.staged->name;
+  named.logged = found->second.staged->logged;
   auto shape = Numbered(std::move(named));
   context_.writer->Note(staging::ShapeNoted{.shape = *shape, .at = at});
   context_.Tell("shape_changed", {{"table", shape->name.ToString()},

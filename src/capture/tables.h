@@ -27,6 +27,8 @@ class Tables {
   /// The newest staged shape. REQUIRES: follows(table).
   const std::shared_ptr<const record::TableShape>& shape(const TableId& table) const;
   std::vector<std::shared_ptr<const record::TableShape>> shapes() const;
+  /// Of those that the stream tells of; the others are read again and again.
+  std::vector<std::shared_ptr<const record::TableShape>> logged_shapes() const;
 
   /// Number a new table's shape; nothing is noted yet.
   std::shared_ptr<const record::TableShape> Numbered(record::TableShape shape) const;
@@ -37,6 +39,8 @@ class Tables {
   };
   /// Note a table that the stream follows from now on.
   void Follow(Fresh fresh);
+  /// Note that the stream follows a table from now on that was read again and again before.
+  void Join(Fresh joined);
   /// Note a table that can never be followed.
   void NoteBroken(const TableId& table, const record::TableName& name, const Status& why);
   /// Note that a table's changes end here, and follow it no longer.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/event_line.h"
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 namespace freshet::pipeline {
@@ -108,6 +109,14 @@ Status StatusOf(const Event& event) {
   if (!Has(event, "class")) return Status::Ok();
   auto error_class = ErrorClassOf(TextOf(event, "class")).value_or(ErrorClass::INTERNAL);
   return MakeError(error_class, TextOf(event, "reason")).WithRemedy(TextOf(event, "remedy"));
+}
+
+std::optional<Event> ReadEventFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string line;
+  if (!file || !std::getline(file, line)) return std::nullopt;
+  auto event = EventFromLine(line);
+  return event.ok() ? std::optional(*event) : std::nullopt;
 }
 
 std::vector<std::string> LineBuffer::Take() {

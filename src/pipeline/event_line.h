@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ bool Has(const record::Event& event, std::string_view field);
 record::Event WithStatus(record::Event event, const Status& status);
 /// Return the Status that WithStatus wrote: OK when there is none.
 Status StatusOf(const record::Event& event);
+
+/// Return the event that a file's first line holds; nothing when there is none.
+std::optional<record::Event> ReadEventFile(const std::string& path);
 
 /// The status's message and context without its class's name.
 std::string ReasonOf(const Status& status);

@@ -33,6 +33,10 @@ Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   capture::GatewayOptions options;
   options.holder = &holder;
   options.selects = [&start](const record::TableName& name) { return start.spec.Selects(name); };
+  options.names = [&start](const record::TableName& name) { return start.spec.Names(name); };
+  // A run that ends reads them once.
+  options.reread_interval = start.continuous ? std::chrono::milliseconds(start.spec.reread_interval)
+                                             : std::chrono::milliseconds::max();
   options.snapshot_readers = limits::kSnapshotReadersMax;
   options.expiry = RulesOf(start.spec.staging);
   options.drain_requested = [&channel] { return channel.drain_requested(); };

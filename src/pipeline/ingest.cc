@@ -156,9 +156,14 @@ Status CheckCatalogs(const IngestOptions& options) {
 Status TakeTables(const IngestOptions& options, sources::Source& source, Prepared* prepared) {
   FRESHET_TRY(auto listings, source.ListTables());
   std::vector<record::TableName> all, selected;
+  bool passed_over = false;
   for (const auto& listing : listings) {
     all.push_back(listing.name);
     if (!options.spec.Selects(listing.name)) continue;
+    if (listing.derived && !options.spec.Names(listing.name)) {
+      passed_over = true;
+      continue;
+    }
     if (listing.problem.ok()) {
       selected.push_back(listing.name);
     } else {
@@ -176,7 +181,10 @@ Status TakeTables(const IngestOptions& options, sources::Source& source, Prepare
                  fmt::join(not_refreshed, ", "));
   }
   if (selected.empty() && prepared->left_out.empty() && !options.continuous) {
-    return Error(ErrorClass::NO_TABLE_MATCHES, "there is no table to ingest at the source");
+    Status none = Error(ErrorClass::NO_TABLE_MATCHES, "there is no table to ingest at the source");
+    if (!passed_over) return none;
+    return std::move(none).WithRemedy(
+        "Views and foreign tables are taken when they are named in full: --tables schema.view");
   }
   return CheckFolders(options.spec, selected);
 }

@@ -120,6 +120,10 @@ void IngestRun::SaveStatus(bool running, const Status& ended) {
 Status IngestRun::SaveTables() {
   for (auto& [name, table] : progress_.tables()) {
     if (!table.unsaved) continue;
+    auto path = fmt::format("{}/table-{}.json", destination_->status(), EncodeName(name));
+    // What a former run read counts until this one has read it.
+    if (auto saved = ReadEventFile(path); saved && table.read_at == 0)
+      table.read_at = NumberOf(*saved, "read_at");
     record::Event event{"table",
                         {{"table", name},
                          {"flow", table.flow},
@@ -130,8 +134,8 @@ Status IngestRun::SaveTables() {
                          {"chunks_done", table.chunks_done},
                          {"rows_per_second", table.rows_per_second},
                          {"seconds_left", table.seconds_left},
+                         {"read_at", table.read_at},
                          {"committed_at", table.committed_at}}};
-    auto path = fmt::format("{}/table-{}.json", destination_->status(), EncodeName(name));
     FRESHET_CHECK_OK(ReplaceFile(path, ToLine(WithStatus(std::move(event), table.failed)), false));
     table.unsaved = false;
   }

@@ -27,7 +27,8 @@ void TakeFailure(const record::Event& event, State state, TableProgress* table) 
 void TakeReading(const record::Event& event, TableProgress* table) {
   const auto& name = event.name;
   if (name == "snapshot_started" || name == "snapshot_resumed") {
-    table->state = State::kSnapshot;
+    // What is read to be compared changes nothing of what the table is until then.
+    if (NumberOf(event, "difference") == 0) table->state = State::kSnapshot;
     table->snapshot_rows = NumberOf(event, "rows");
     table->rows_estimated = NumberOf(event, "rows_estimated");
     table->rows_per_second = 0;
@@ -52,6 +53,14 @@ void TakeReading(const record::Event& event, TableProgress* table) {
     table->chunks_done = table->chunks - NumberOf(event, "chunks_left");
 }
 
+/// A table was compared with a new reading of it; `table_current` follows.
+void TakeReread(const record::Event& event, TableProgress* table) {
+  table->read_at = NumberOf(event, "read_at");
+  if (!std::exchange(table->unread, false)) return;
+  table->state = State::kApplying;
+  table->failed = Status::Ok();
+}
+
 void TakeTableEvent(const record::Event& event, TableProgress* table) {
   const auto& name = event.name;
   table->unsaved = true;
@@ -60,7 +69,13 @@ void TakeTableEvent(const record::Event& event, TableProgress* table) {
   } else if (name == "table_left_out") {
     TakeFailure(event, State::kLeftOut, table);
   } else if (name == "table_failed") {
+    table->unread = false;
     TakeFailure(event, State::kFailed, table);
+  } else if (name == "table_unread") {
+    table->unread = table->unread || table->state != State::kFailed;
+    TakeFailure(event, State::kFailed, table);
+  } else if (name == "table_reread") {
+    TakeReread(event, table);
   } else if (table->state == State::kFailed) {
     // A failure lasts for the run, whatever the gateway still reads of the table.
     return;

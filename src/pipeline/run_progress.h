@@ -21,6 +21,8 @@ struct TableProgress {
   double rows_per_second = 0, seconds_left = -1;  // of the snapshot; -1: unknown
   int64_t inserted = 0, updated = 0, deleted = 0, values_nulled = 0;
   UtcMicros committed_at = 0;  // newest source commit in the table
+  UtcMicros read_at = 0;       // a table that the log does not tell of: when it was last read
+  bool unread = false;         // it failed because it could not be read again
   Status failed;
   bool unsaved = true;  // its status file is older than this
 };

@@ -71,6 +71,32 @@ TEST_F(RunProgressTest, TheWorkersWordsMayCross) {
   EXPECT_EQ(Table().state, State::kCurrent);
 }
 
+TEST_F(RunProgressTest, ATableThatIsReadToBeComparedStaysWhatItIs) {
+  Take("table_current");
+  progress_.Take({"snapshot_started", {{"table", "public.t"}, {"difference", true}}});
+  Take("snapshot_completed", 9);
+  EXPECT_EQ(Table().state, State::kCurrent);
+  progress_.Take({"table_reread", {{"table", "public.t"}, {"read_at", int64_t{7}}}});
+  EXPECT_EQ(Table().state, State::kCurrent);
+  EXPECT_EQ(Table().read_at, 7);
+}
+
+TEST_F(RunProgressTest, OneThatCouldNotBeReadAgainHasFailedUntilItIsRead) {
+  Take("table_current");
+  auto why = Error(ErrorClass::SOURCE_QUERY, "x");
+  progress_.Take(WithStatus({"table_unread", {{"table", "public.t"}}}, why));
+  Take("table_current");
+  EXPECT_EQ(Table().state, State::kFailed) << "current as of the reading before";
+  EXPECT_EQ(progress_.Sum().failed, 1);
+  progress_.Take({"table_reread", {{"table", "public.t"}, {"read_at", int64_t{7}}}});
+  Take("table_current");
+  EXPECT_EQ(Table().state, State::kCurrent);
+  EXPECT_TRUE(Table().failed.ok());
+  progress_.Take(WithStatus({"table_failed", {{"table", "public.t"}}}, why));
+  progress_.Take({"table_reread", {{"table", "public.t"}, {"read_at", int64_t{8}}}});
+  EXPECT_EQ(Table().state, State::kFailed) << "for another reason";
+}
+
 TEST_F(RunProgressTest, AFailureLastsThroughWhatTheGatewayStillReads) {
   auto why = Error(ErrorClass::TABLE_FOREIGN, "x");
   progress_.Take(WithStatus({"table_failed", {{"table", "public.t"}}}, why));

@@ -66,6 +66,11 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
   auto table = TextOf(event, "table");
   if (name == "table_left_out") return Failure(event, "left out");
   if (name == "table_failed") return Failure(event, "failed");
+  if (name == "table_unread") return Failure(event, "could not be read again");
+  if (name == "table_reread" &&
+      NumberOf(event, "inserted") + NumberOf(event, "updated") + NumberOf(event, "deleted") == 0)
+    return fmt::format("{}: {} rows read again, nothing changed", table,
+                       Grouped(NumberOf(event, "rows")));
   if (name == "warning") return fmt::format("warning: {}", TextOf(event, "reason"));
   if (name == "snapshot_started") {
     auto rows = NumberOf(event, "rows_estimated");

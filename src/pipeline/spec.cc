@@ -9,7 +9,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-bool Names(const SpecObject& object, const record::TableName& name) {
+bool IsNamedBy(const SpecObject& object, const record::TableName& name) {
   return object.source_schema == name.schema &&
          (object.source_table.empty() || object.source_table == name.table);
 }
@@ -39,13 +39,23 @@ bool PipelineSpec::Selects(const record::TableName& name) const {
   if (AnyMatches(excludes, name)) return false;
   if (tables.empty() && objects.empty()) return true;
   return AnyMatches(tables, name) ||
-         std::ranges::any_of(objects, [&](const auto& object) { return Names(object, name); });
+         std::ranges::any_of(objects, [&](const auto& object) { return IsNamedBy(object, name); });
+}
+
+bool PipelineSpec::Names(const record::TableName& name) const {
+  auto in_full = [&](const TablePattern& pattern) {
+    return pattern.text().find('*') == std::string::npos && pattern.Matches(name);
+  };
+  auto alone = [&](const SpecObject& object) {
+    return !object.source_table.empty() && IsNamedBy(object, name);
+  };
+  return std::ranges::any_of(tables, in_full) || std::ranges::any_of(objects, alone);
 }
 
 record::TableName PipelineSpec::DestinationOf(const record::TableName& name) const {
   const SpecObject* found = nullptr;
   for (const auto& object : objects) {
-    if (!Names(object, name)) continue;
+    if (!IsNamedBy(object, name)) continue;
     if (found == nullptr || found->source_table.empty()) found = &object;
   }
   auto destination = name;
@@ -63,7 +73,8 @@ std::vector<std::string> PipelineSpec::Unmatched(
       unmatched.push_back(pattern.text());
   }
   for (const auto& object : objects) {
-    if (std::ranges::any_of(names, [&](const auto& name) { return Names(object, name); })) continue;
+    if (std::ranges::any_of(names, [&](const auto& name) { return IsNamedBy(object, name); }))
+      continue;
     unmatched.push_back(object.source_schema + "." +
                         (object.source_table.empty() ? "*" : object.source_table));
   }
@@ -87,7 +98,8 @@ std::string ToJson(const PipelineSpec& spec) {
               {"type_mapping", spec.type_mapping},
               {"staging_retention", spec.staging.retention.count()},
               {"staging_age_max", spec.staging.age_max.count()},
-              {"staging_bytes_max", spec.staging.bytes_max}}
+              {"staging_bytes_max", spec.staging.bytes_max},
+              {"reread_interval", spec.reread_interval.count()}}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -108,6 +120,7 @@ Result<PipelineSpec> SpecFromJson(std::string_view text) {
     spec.staging = {.retention = std::chrono::seconds(json.at("staging_retention").get<int64_t>()),
                     .age_max = std::chrono::seconds(json.at("staging_age_max").get<int64_t>()),
                     .bytes_max = json.at("staging_bytes_max").get<int64_t>()};
+    spec.reread_interval = std::chrono::seconds(json.at("reread_interval").get<int64_t>());
     return spec;
   } catch (const std::exception& error) {
     return Error(ErrorClass::INVALID_ARGUMENT, "a worker's specification is not readable: {}",

@@ -47,12 +47,16 @@ struct PipelineSpec {
   bool query_based = false;
   std::vector<CursorRule> cursor_rules;
   StagingLimits staging;
+  /// How long tables that the log does not tell of rest before they are read again.
+  std::chrono::seconds reread_interval = limits::kRereadInterval;
   /// Source catalogs that its settings are for; checked before any worker starts.
   std::vector<std::string> catalogs;
 
   /// Whether the table is ingested: named by a pattern or an object (everything, when there are
   /// neither), and not excluded.
   bool Selects(const record::TableName& name) const;
+  /// Whether the table is named in full, by a pattern without `*` or an object of its own.
+  bool Names(const record::TableName& name) const;
   /// Where the table lands; a table's object comes before its schema's.
   record::TableName DestinationOf(const record::TableName& name) const;
   /// Return what was asked for and matches none of `names`: patterns as written, objects as

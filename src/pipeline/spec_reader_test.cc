@@ -52,6 +52,19 @@ TEST(SpecReaderTest, ReadsTheDefinition) {
   EXPECT_EQ(spec.DestinationOf({"public", "orders"}), (record::TableName{"bronze", "all_orders"}));
   EXPECT_EQ(spec.DestinationOf({"public", "customers"}), (record::TableName{"raw", "customers"}));
   EXPECT_THAT(spec.Unmatched({{"public", "customers"}}), ElementsAre("public.orders"));
+  EXPECT_TRUE(spec.Names({"public", "orders"}));
+  EXPECT_FALSE(spec.Names({"public", "customers"})) << "its schema is named, not itself";
+}
+
+TEST(SpecReaderTest, APatternNamesATableIfItHasNoStar) {
+  PipelineSpec spec;
+  EXPECT_FALSE(spec.Names({"public", "orders"}));
+  for (auto* text : {"public.orders", "public.new*", "sales.*"})
+    spec.tables.push_back(TablePattern::Parse(text).value());
+  EXPECT_TRUE(spec.Names({"public", "orders"}));
+  EXPECT_FALSE(spec.Names({"public", "newest"}));
+  EXPECT_FALSE(spec.Names({"sales", "orders"}));
+  EXPECT_EQ(SpecFromJson(ToJson(spec))->reread_interval, spec.reread_interval);
 }
 
 TEST(SpecReaderTest, RefusesAnotherKindOfSource) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "apply/table_form.h"
@@ -22,15 +21,6 @@ namespace {
 
 using record::SegmentNumber;
 
-/// A status file's one line; nothing when there is none.
-std::optional<record::Event> ReadEventFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string line;
-  if (!file || !std::getline(file, line)) return std::nullopt;
-  auto event = EventFromLine(line);
-  return event.ok() ? std::optional(*event) : std::nullopt;
-}
-
 /// Rows that readers see: those of the files' statistics less the dead ones. Nothing: a file has no
 /// statistics.
 std::optional<int64_t> LiveRows(const delta::Snapshot& snapshot) {
@@ -48,6 +38,7 @@ std::optional<int64_t> LiveRows(const delta::Snapshot& snapshot) {
 struct Staged {
   std::shared_ptr<const staging::Checkpoint> checkpoint;
   UtcMicros sealed_at = 0;
+  SegmentNumber floor;  // the reader is past all segments up to it
   /// Where a table's segments are, and how many bytes each holds for it: of the newest segments
   /// only.
   std::map<record::TableId, std::map<SegmentNumber, int64_t>> bytes;
@@ -64,6 +55,7 @@ void AddBytes(const staging::Manifest& manifest, Staged* staged) {
 
 Result<Staged> ReadStaging(const std::shared_ptr<store::FileStore>& store, SegmentNumber floor) {
   Staged staged;
+  staged.floor = floor;
   FRESHET_TRY(auto reader, staging::StagingReader::Open(store));
   FRESHET_TRY(staged.checkpoint, reader->Latest());
   int64_t through = staged.checkpoint->through.value();
@@ -119,6 +111,14 @@ void Judge(const Staged& staged, const FlowBook::Entry& entry, const Landed& lan
   }
   if (generation == state->generations.end()) return;
   report->lag_bytes = BytesAfter(staged, entry.flow, applied);
+  if (generation->second.begun.difference) {
+    // Where nothing differed nothing was committed: then only the reader's floor tells.
+    const int64_t seen = std::max(applied, staged.floor.value());
+    const bool taken = !generation->second.ended || seen >= state->last_segment.value();
+    report->state = taken ? "current" : "behind";
+    if (taken) report->lag_bytes = 0;
+    return;
+  }
   const bool refresh =
       landed.generation > 0 && landed.generation < generation->second.begun.generation.value();
   if (refresh || !generation->second.ended) {
@@ -177,6 +177,9 @@ TableReport ReadTable(const Destination& destination, bool running,
       fmt::format("{}/table-{}.json", destination.status(), EncodeName(report.table)));
   if (saved && report.error.ok()) report.error = StatusOf(*saved);
   if (saved && running) TakeRunning(*saved, &report);
+  if (saved) report.read_at = NumberOf(*saved, "read_at");
+  if (report.read_at > 0)
+    report.lag_seconds = static_cast<double>(std::max<int64_t>(0, now - report.read_at)) / 1e6;
   if (!report.error.ok()) report.state = "failed";
   return report;
 }

@@ -23,7 +23,10 @@ struct TableReport {
   double rows_per_second = -1, seconds_left = -1;  // while a run reads it; -1: not known
   double lag_seconds = -1;  // how long ago the table was known to hold everything; -1: never yet
   int64_t lag_bytes = 0;    // staged for this table and not in it yet
-  Status error;             // of the last run
+  /// When a table that the log does not tell of was last read and compared; 0: it is none, or never
+  /// yet.
+  UtcMicros read_at = 0;
+  Status error;  // of the last run
 };
 /// A destination as a whole.
 struct StatusReport {

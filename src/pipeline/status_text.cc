@@ -48,6 +48,8 @@ std::string ToText(const StatusReport& report) {
     text += fmt::format("{:<{}}  {:<9}  {:>20}  {:>12}  {:>14}\n", table.table, width, table.state,
                         Rows(table), Lag(table), Grouped(table.lag_bytes));
     if (table.state == "snapshot" || table.state == "refresh") text += Reading(table);
+    if (table.read_at > 0)
+      text += fmt::format("    read again and again; last {}\n", Timestamp(table.read_at));
     if (!table.error.ok())
       text += fmt::format("    {}\n    {}\n", table.error.ToString(), table.error.remedy());
   }
@@ -74,6 +76,7 @@ std::string ToJsonLines(const StatusReport& report) {
                          {"rows_per_second", table.rows_per_second},
                          {"seconds_left", table.seconds_left},
                          {"lag_seconds", table.lag_seconds},
+                         {"read_at", table.read_at > 0 ? Timestamp(table.read_at) : ""},
                          {"lag_bytes", table.lag_bytes}}};
     lines += ToLine(WithStatus(std::move(event), table.error));
   }

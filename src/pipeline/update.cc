@@ -96,6 +96,7 @@ Result<Update::Round> Update::Step(const std::stop_token& stop) {
     auto taken = TakeOutcome(*outcome.flow, *outcome.result);
     if (failed.ok()) failed = std::move(taken);
     round.worked = round.worked || outcome.flow->more;
+    round.reread = round.reread || (outcome.result->ok() && (*outcome.result)->reread);
   }
   FRESHET_CHECK_OK(failed);
   // After the tables were looked at: one that cannot be written is not read at the source either.
@@ -205,10 +206,12 @@ Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& f
   context.shadow_prefix = fmt::format("{}/{}", kShadowsFolder, flow.flow.id.value());
   context.shadow = store::Below(parts_.root, context.shadow_prefix);
   context.index = parts_.index;
+  context.scratch_folder = parts_.scratch_folder;
   context.clock = parts_.clock;
   context.observer = parts_.observer;
   context.pipeline_mark = options_.pipeline.value();
   context.created_before = created_.contains(flow.flow.id);
+  context.passed = reader_.floor;
   return parts_.open_applier(flow.flow, std::move(context));
 }
 
@@ -287,7 +290,7 @@ Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
   flow.done_through = checkpoint_.through;
   flow.needed_after = result->needed_after;
   bool current = result->state == Applied::State::kCurrent;
-  if (current && !flow.current)
+  if (current && (!flow.current || result->reread))
     parts_.observer->OnEvent(
         {"table_current", {{"table", table}, {"through", flow.done_through.value()}}});
   flow.current = current;

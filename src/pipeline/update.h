@@ -41,6 +41,7 @@ class Update {
     std::shared_ptr<store::FileStore> root;  // the destination's
     std::string staging_prefix;              // of the staging in `root`
     apply::KeyIndex* index = nullptr;
+    std::string scratch_folder = {};
     Clock* clock = nullptr;
     record::Observer* observer = nullptr;
     OpenApplier open_applier = apply::TableApplier::Open;
@@ -59,6 +60,7 @@ class Update {
     record::SegmentNumber through;  // everything staged up to here was seen
     bool worked = false;            // something was committed or found
     bool settled = false;           // no table can go further with what is staged
+    bool reread = false;            // a table was compared with a new reading of it
   };
   /// Errors: CANCELLED, and what concerns every table (STORE_*, COMMIT_ZOMBIE, STAGING_EXPIRED of
   /// the list).

@@ -158,6 +158,19 @@ TEST_F(UpdateTest, OneCommitATableAndRound) {
   EXPECT_THAT(script_.calls, ElementsAre("a@2", "b@2", "a@2", "a@2"));
 }
 
+TEST_F(UpdateTest, ATableThatWasReadAgainIsCurrentAgain) {
+  Stage("1", "a");
+  auto update = Open();
+  EXPECT_FALSE(Step(*update).reread);
+  Stage("1", "a");
+  Applied applied;
+  applied.reread = true;
+  script_.answers["a"] = {applied};
+  events_.lines.clear();
+  EXPECT_TRUE(Step(*update).reread);
+  EXPECT_THAT(events_.lines, ElementsAre("table_current public.a"));
+}
+
 TEST_F(UpdateTest, OnlyTablesThatASegmentTouchesAreAsked) {
   Stage("1", "a");
   Stage("2", "b");

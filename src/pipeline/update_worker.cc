@@ -28,7 +28,8 @@ Status RunSteps(WorkerChannel& channel, Clock& clock, Update& update) {
   while (true) {
     FRESHET_TRY(auto round, update.Step(channel.stop()));
     bool drained = Drained(channel, round);
-    if (drained || clock.Now() >= tidy_at) {
+    // A comparison that found nothing leaves no other trace.
+    if (drained || round.reread || clock.Now() >= tidy_at) {
       FRESHET_CHECK_OK(update.Tidy());
       tidy_at = clock.Now() + kTidyInterval;
     }
@@ -50,6 +51,7 @@ Status Apply(WorkerChannel& channel) {
                       .root = root,
                       .staging_prefix = std::string(kStagingPrefix),
                       .index = index.get(),
+                      .scratch_folder = destination.staging(),
                       .clock = &clock,
                       .observer = &channel};
   FRESHET_TRY(auto update,

@@ -36,9 +36,14 @@ struct Finding {
 struct TableListing {
   record::TableId id;
   record::TableName name;
-  /// Why it cannot be ingested (TABLE_NO_IDENTITY, TABLE_NOT_LOGGED, COLUMN_RESERVED …); OK: it
-  /// can.
+  /// Why it cannot be ingested (SOURCE_PRIVILEGE, COLUMN_RESERVED …); OK: it can.
   Status problem;
+  /// Why the log does not tell of its changes (TABLE_NO_IDENTITY, TABLE_NOT_LOGGED), and what would
+  /// make it: until then it is read again and again. OK: it does.
+  Status unlogged = {};
+  /// It shows the rows of others (a view, a foreign table): taken only when it is asked for by its
+  /// own name.
+  bool derived = false;
   int64_t rows_estimated = -1;
   int64_t bytes_estimated = -1;
   /// Of a partitioned table: what holds its rows.
@@ -131,8 +136,9 @@ class Source {
   virtual Result<std::unique_ptr<Snapshot>> BeginSnapshot() = 0;
   /// Open a snapshot that somebody else holds. Errors: SNAPSHOT_STALE (nobody holds it any more).
   virtual Result<std::unique_ptr<Snapshot>> ResumeSnapshot(const std::string& handle) = 0;
-  /// Follow changes of `shapes` from exactly `from`; an empty cursor means from now on (and makes
-  /// what it takes to: slot, publication). Any snapshot begun after this returned is covered.
+  /// Follow changes of `shapes`, all of them logged, from exactly `from`; an empty cursor means
+  /// from now on (and makes what it takes to: slot, publication). Any snapshot begun after this
+  /// returned is covered.
   /// Errors: SLOT_LOST, SLOT_MOVED, SLOT_IN_USE, SOURCE_CHANGED: never a silent skip.
   virtual Result<std::unique_ptr<ChangeStream>> OpenChanges(
       std::vector<std::shared_ptr<const record::TableShape>> shapes,

@@ -43,7 +43,7 @@ Status Player::Do(const Statement& statement) {
   }
   if (verb == "table") return CheckTable(words, statement);
   if (verb == "stream" || verb == "snapshot" || verb == "changes" || verb == "slot" ||
-      verb == "stale") {
+      verb == "stale" || verb == "unreadable") {
     return DoSource(words, statement, verb);
   }
   if (verb == "capture" || verb == "apply" || verb == "update" || verb == "wish" ||
@@ -58,11 +58,12 @@ Status Player::DoSource(Words& words, const Statement& statement, const std::str
   if (verb == "stream") {
     FRESHET_TRY(auto position, words.Number("position"));
     world_.source.script.stream_from = static_cast<uint64_t>(position);
-  } else if (verb == "stale") {
+  } else if (verb == "stale" || verb == "unreadable") {
     if (!words.Take("at") || !words.Take("chunk"))
-      return Error(ErrorClass::INVALID_ARGUMENT, "stale at chunk N");
+      return Error(ErrorClass::INVALID_ARGUMENT, "{} at chunk N", verb);
     FRESHET_TRY(auto chunk, words.Number("chunk"));
-    world_.source.script.fail_chunk = {chunk, ErrorClass::SNAPSHOT_STALE};
+    world_.source.script.fail_chunk = {
+        chunk, verb == "stale" ? ErrorClass::SNAPSHOT_STALE : ErrorClass::SOURCE_QUERY};
   } else if (words.Take("lost")) {
     world_.source.slot_lost = true;
   } else if (words.Take("moved")) {
@@ -124,7 +125,10 @@ Status Player::CreateTable(const Statement& statement) {
   int64_t chunk_rows = 1'000'000;
   if (size_t chunk = text.find(" chunk ", close); chunk != text.npos)
     chunk_rows = std::stoll(text.substr(chunk + 7));
-  return world_.database.CreateTable(name, columns, key, chunk_rows);
+  FRESHET_CHECK_OK(world_.database.CreateTable(name, columns, key, chunk_rows));
+  bool logged = text.find(" without log", close) == text.npos;
+  world_.database.tables().at(name).first_shape.logged = logged;
+  return Status::Ok();
 }
 
 Result<std::string> Player::TableName(Words& words) {

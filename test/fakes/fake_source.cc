@@ -59,6 +59,7 @@ class FakeSnapshot final : public sources::Snapshot {
     return found->second.shape;
   }
   Result<std::vector<sources::Chunk>> Plan(const record::TableShape& shape) override {
+    FRESHET_CHECK_OK(source_->Before("plan " + shape.id.value()));
     int64_t rows = std::ssize(view_->tables.at(shape.id.value()).rows);
     std::vector<sources::Chunk> chunks;
     for (int64_t first = 0; first < rows; first += source_->chunk_rows) {
@@ -265,6 +266,11 @@ void FakeSource::set_problem(const std::string& table, Status problem) {
   tables_.at(table).problem = std::move(problem);
 }
 
+void FakeSource::set_derived(const std::string& table) {
+  std::lock_guard lock(mutex_);
+  tables_.at(table).derived = true;
+}
+
 void FakeSource::set_partitions(const std::string& table,
                                 std::vector<record::Partition> partitions) {
   std::lock_guard lock(mutex_);
@@ -317,6 +323,10 @@ Result<std::vector<sources::TableListing>> FakeSource::ListTables() {
     listings.push_back({.id = table.shape.id,
                         .name = table.shape.name,
                         .problem = table.problem,
+                        .unlogged = table.shape.logged
+                                        ? Status::Ok()
+                                        : Error(ErrorClass::TABLE_NO_IDENTITY, "it has no key"),
+                        .derived = table.derived,
                         .rows_estimated = std::ssize(table.rows),
                         .bytes_estimated = -1,
                         .partitions = table.partitions});

@@ -63,15 +63,16 @@ class FakeSource final : public sources::Source {
   /// Commit a transaction.
   void Commit(std::vector<Action> actions);
   void set_problem(const std::string& table, Status problem);
+  void set_derived(const std::string& table);
   /// Called when a snapshot was taken, before anybody has it.
   std::function<void()> after_snapshot;
   void set_partitions(const std::string& table, std::vector<record::Partition> partitions);
 
   // How it behaves.
   int64_t chunk_rows = 2;
-  /// Called before each step with its name: "list", "describe", "snapshot", "resume", "chunk
-  /// <table> <number>", "chunk end <table> <number>", "open", "next", "watch", "acknowledge"; an
-  /// error of it is the step's.
+  /// Called before each step with its name: "list", "describe", "snapshot", "resume", "plan
+  /// <table>", "chunk <table> <number>", "chunk end <table> <number>", "open", "next", "watch",
+  /// "acknowledge"; an error of it is the step's.
   std::function<Status(const std::string& step)> before;
 
   // What was done to it.
@@ -97,6 +98,7 @@ class FakeSource final : public sources::Source {
     record::TableShape shape;
     std::vector<Row> rows;
     Status problem;
+    bool derived = false;
     std::optional<std::vector<record::Partition>> partitions;
   };
   /// What the tables held at a moment.

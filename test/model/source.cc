@@ -149,6 +149,9 @@ Result<std::vector<sources::TableListing>> ModelSource::ListTables() {
     listings.push_back({.id = table.first_shape.id,
                         .name = table.first_shape.name,
                         .problem = Status::Ok(),
+                        .unlogged = table.first_shape.logged
+                                        ? Status::Ok()
+                                        : Error(ErrorClass::TABLE_NO_IDENTITY, "without log"),
                         .rows_estimated = std::ssize(content.rows),
                         .partitions = std::move(partitions)});
   }

@@ -156,7 +156,7 @@ TEST_F(StreamTest, AKeylessPartitionedTableNeedsAPublicationOfTheUsers) {
       "VALUES FROM (0) TO (10); ALTER TABLE p REPLICA IDENTITY FULL; ALTER TABLE p1 REPLICA "
       "IDENTITY FULL");
   OpenSource();
-  EXPECT_TRUE(source_->ListTables()->at(0).problem.Is(ErrorClass::TABLE_NO_IDENTITY));
+  EXPECT_TRUE(source_->ListTables()->at(0).unlogged.Is(ErrorClass::TABLE_NO_IDENTITY));
   config_.publication_given = true;
   Run(fmt::format("CREATE PUBLICATION \"{}\" FOR TABLE p", config_.publication));
   Open({"p"});
@@ -164,7 +164,7 @@ TEST_F(StreamTest, AKeylessPartitionedTableNeedsAPublicationOfTheUsers) {
       "FROM p WHERE v = 'a'");
   EXPECT_THAT(Drain(), ElementsAre("parts public.p1", "+ 1,a", "+ 1,a", "- 1,a", "+ 1,b", "- 1,a"));
   Run("CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20)");
-  Status later = source_->ListTables()->at(0).problem;
+  Status later = source_->ListTables()->at(0).unlogged;
   EXPECT_TRUE(later.Is(ErrorClass::TABLE_NO_IDENTITY)) << later.ToString();
   EXPECT_THAT(std::string(later.message()), HasSubstr("public.p2"));
 }

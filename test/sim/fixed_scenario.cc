@@ -90,6 +90,25 @@ Status AfterTheRefresh(model::World& world) {
               {"log", model::DeleteRow{Of({"1", "x"})}}});
 }
 
+/// A table that the log does not tell of.
+Status BeginUnlogged(model::World& world) {
+  FRESHET_CHECK_OK(
+      world.database.CreateTable("bag", {{"a", arrow::int64()}, {"b", arrow::utf8()}}, {}, 2));
+  world.database.tables().at("bag").first_shape.logged = false;
+  return world.database.SetBase("bag", 10, {Of({"1", "x"}), Of({"1", "x"}), Of({"2", "y"})});
+}
+
+Status UnloggedChanges(model::World& world) {
+  return Add(world, 21,
+             {{"bag", model::DeleteRow{Of({"1", "x"})}},
+              {"bag", model::UpdateRow{Of({"2", "z"}), Of({"2", "y"})}},
+              {"bag", model::InsertRow{Of({"3", "w"})}}});
+}
+
+Status UnloggedTruncated(model::World& world) {
+  return Add(world, 31, {{"bag", model::Truncate{}}, {"bag", model::InsertRow{Of({"1", "x"})}}});
+}
+
 }  // namespace
 
 Scenario FixedScenario() {
@@ -107,6 +126,21 @@ Scenario FixedScenario() {
           {Kind::kCapture, {}},
           {Kind::kApply, {}},
           {Kind::kSource, ColumnAdded},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}}};
+}
+
+Scenario UnloggedScenario() {
+  return {{Kind::kSource, BeginUnlogged},
+          {Kind::kCapture, {}},
+          {Kind::kWish, {}},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kSource, UnloggedChanges},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kCapture, {}},
+          {Kind::kSource, UnloggedTruncated},
           {Kind::kCapture, {}},
           {Kind::kApply, {}}};
 }

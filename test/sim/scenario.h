@@ -23,6 +23,9 @@ using Scenario = std::vector<Step>;
 Scenario FixedScenario();
 /// The same tables, read again while changes go on.
 Scenario RefreshScenario();
+/// A table that the log does not tell of: read again and again, with and without an apply in
+/// between.
+Scenario UnloggedScenario();
 /// Tables, transactions and steps drawn from a seed.
 Scenario RandomScenario(uint64_t seed);
 

@@ -95,6 +95,9 @@ void RunEveryOf(const Scenario& scenario, const Sweep& sweep) {
 void RunEvery(const Sweep& sweep) {
   RunEveryOf(FixedScenario(), sweep);
   RunEveryOf(RefreshScenario(), sweep);
+  Sweep anew = sweep;
+  anew.reads_on = false;  // a gateway that is started again reads again what it has read
+  RunEveryOf(UnloggedScenario(), anew);
 }
 
 Sweep Of(Fault fault, const std::string& name) {

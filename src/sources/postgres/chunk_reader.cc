@@ -43,22 +43,41 @@ Status Stale(const record::TableShape& shape, std::string_view why) {
       .With("table", shape.name.ToString());
 }
 
+/// What a view's rows come from, each with its file and, of a view, its definition; of a foreign
+/// table where it points. Partitions and heirs count too.
+/// Source: PostgreSQL, "System Catalogs", pg_rewrite, pg_depend.
+constexpr std::string_view kOrigins = R"sql(
+ || ' ' || (WITH RECURSIVE base(oid) AS (
+   SELECT {0}::oid
+   UNION
+   SELECT e.oid FROM base b JOIN pg_class k ON k.oid = b.oid CROSS JOIN LATERAL (
+     SELECT d.refobjid AS oid FROM pg_rewrite r JOIN pg_depend d ON d.classid =
+       'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+     WHERE r.ev_class = b.oid AND k.relkind = 'v'
+     UNION ALL SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = b.oid) e)
+ SELECT string_agg(concat_ws(' ', p.oid, p.relfilenode, (SELECT string_agg(md5(r.ev_action::text),
+     ' ' ORDER BY r.oid) FROM pg_rewrite r WHERE r.ev_class = p.oid), f.ftserver,
+     f.ftoptions::text), ',' ORDER BY p.oid)
+ FROM base JOIN pg_class p ON p.oid = base.oid LEFT JOIN pg_foreign_table f ON f.ftrelid = p.oid)
+)sql";
+
 /// One line that differs when the columns that are read, or the files that hold the rows, are
 /// others. Under the reader's own snapshot it tells what was then; asked by another session it
 /// tells what is now: no one can alter a table that is locked.
-std::string SignatureQuery(const Range& range, const record::TableShape& shape) {
+std::string SignatureQuery(const Range& range, const record::TableShape& shape, bool view) {
   std::vector<std::string> names;
   for (const auto& field : shape.schema->fields()) names.push_back(field->name());
   bool fields = std::any_of(shape.schema->fields().begin(), shape.schema->fields().end(),
                             [](const auto& field) { return HasFields(*field->type()); });
   std::string of_composites = fields ? " || ' ' || (" + FieldsQuery(range.oid) + ")" : "";
+  std::string of_view = view ? fmt::format(kOrigins, range.oid) : "";
   return fmt::format(
       "SELECT c.relfilenode || ' ' || coalesce((SELECT string_agg(format('%s %I %s %s', attnum, "
       "attname, atttypid, atttypmod), ',' ORDER BY attnum) "
       "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname = "
-      "ANY ({}::text[])), ''){} "
+      "ANY ({}::text[])), ''){}{} "
       "FROM pg_class c WHERE c.oid = {}",
-      QuoteLiteral(ArrayParameter(names)), of_composites, range.oid);
+      QuoteLiteral(ArrayParameter(names)), of_composites, of_view, range.oid);
 }
 
 /// Reads one chunk in a transaction of its own, which begins at the first Next and ends with the
@@ -145,9 +164,9 @@ Status PostgresChunkReader::Begin() {
                                             "ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
                                             {std::to_string(range_.oid)}));
   if (name.empty()) return Stale(*shape_, "it was not there when the snapshot was taken");
-  FRESHET_TRY(Rows then, connection_->Query(SignatureQuery(range_, *shape_)));
-  signature_ = then.text(0, 0);
   view_ = name.truth(0, 2);
+  FRESHET_TRY(Rows then, connection_->Query(SignatureQuery(range_, *shape_, view_)));
+  signature_ = then.text(0, 0);
   FRESHET_TRY(std::string copy,
               CopyStatement({std::string(name.text(0, 0)), std::string(name.text(0, 1))}));
   PGresult* raw = PQexec(connection_->handle(), copy.c_str());
@@ -194,7 +213,7 @@ Status PostgresChunkReader::EndCopy() {
 }
 
 Status PostgresChunkReader::CheckSame() {
-  FRESHET_TRY(std::string now, pool_->SignatureNow(SignatureQuery(range_, *shape_)));
+  FRESHET_TRY(std::string now, pool_->SignatureNow(SignatureQuery(range_, *shape_, view_)));
   if (now != signature_) return Stale(*shape_, "it was rewritten, truncated or altered");
   return connection_->Execute("COMMIT");
 }

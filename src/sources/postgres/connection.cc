@@ -228,7 +228,13 @@ Result<std::unique_ptr<Connection>> Connection::Connect(const Config& config, Mo
 Status Connection::ErrorOf(const PGresult* result) {
   const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
   sql_state_ = state == nullptr ? "" : state;
-  if (state == nullptr || sql_state_.starts_with("08") || sql_state_.starts_with("57P")) {
+  // A foreign server's loss is a failed statement: the session goes on.
+  const char* severity =
+      result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const bool goes_on = severity != nullptr && std::string_view(severity) == "ERROR" &&
+                       PQstatus(handle()) == CONNECTION_OK;
+  const bool lost = sql_state_.starts_with("08") || sql_state_.starts_with("57P");
+  if (state == nullptr || (lost && !goes_on)) {
     return Error(
         ErrorClass::SOURCE_UNREACHABLE, "the connection to the source was lost: {}",
         OneLine(result == nullptr ? PQerrorMessage(handle()) : PQresultErrorMessage(result)));

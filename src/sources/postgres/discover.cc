@@ -110,7 +110,9 @@ Status NotLogged(const Rows& rows, int row) {
   if (view || kind == "f") {
     return Error(ErrorClass::TABLE_NOT_LOGGED, "a {} has no change log",
                  kind == "f" ? "foreign table" : "view")
-        .WithRemedy("Exclude it, and ingest the tables it reads instead.");
+        .WithRemedy(
+            fmt::format("It is read again each run if it is named in full: --tables '{}.{}'",
+                        rows.text(row, kSchema), rows.text(row, kTable)));
   }
   if (rows.text(row, kPersistence) == "u") {
     return Error(ErrorClass::TABLE_NOT_LOGGED, "the table is unlogged: it has no change log")
@@ -159,10 +161,6 @@ Status PartitionedIdentity(const Rows& rows, int row, const std::string& name, b
 Status Identity(const Connection& connection, const Rows& rows, int row, const std::string& name,
                 bool to_publish) {
   char identity = rows.text(row, kIdentity)[0];
-  if (rows.number(row, kColumns) == 0) {
-    return Error(ErrorClass::TABLE_NO_IDENTITY, "the table has no columns")
-        .WithRemedy("Exclude the table.");
-  }
   if (rows.truth(row, kKeyGenerated)) {
     return Error(ErrorClass::TABLE_NO_IDENTITY,
                  "a generated column is part of the key, and the log does not carry it")
@@ -233,15 +231,8 @@ Status Owned(const Rows& rows, int row, const std::string& name) {
                               QuoteIdentifier(rows.text(row, kOwner)), name));
 }
 
-Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool to_publish) {
-  record::TableName table{std::string(rows.text(row, kSchema)),
-                          std::string(rows.text(row, kTable))};
-  std::string name = Quote(table);
-  Status problem = NotLogged(rows, row);
-  if (problem.ok()) problem = Identity(connection, rows, row, name, to_publish);
-  if (problem.ok()) problem = Readable(rows, row, name);
-  if (problem.ok() && to_publish) problem = Owned(rows, row, name);
-  if (problem.ok()) problem = Names(rows, row);
+/// The status with its table, and with the user's name in its remedy.
+Status Addressed(Status problem, const Connection& connection, const record::TableName& table) {
   if (problem.ok()) return problem;
   std::string remedy(problem.remedy());
   static constexpr std::string_view kUser = "CURRENT_USER_NAME";
@@ -250,6 +241,31 @@ Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool t
     remedy.replace(at, kUser.size(), QuoteIdentifier(user));
   }
   return std::move(problem).With("table", table.ToString()).WithRemedy(remedy);
+}
+
+/// Why the log does not tell of the table, or nobody can have it do so without harm.
+Status UnloggedOf(const Connection& connection, const Rows& rows, int row, bool to_publish) {
+  record::TableName table{std::string(rows.text(row, kSchema)),
+                          std::string(rows.text(row, kTable))};
+  Status why = NotLogged(rows, row);
+  if (why.ok()) why = Identity(connection, rows, row, Quote(table), to_publish);
+  return Addressed(std::move(why), connection, table);
+}
+
+/// Why the table cannot be ingested at all.
+Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool to_publish) {
+  record::TableName table{std::string(rows.text(row, kSchema)),
+                          std::string(rows.text(row, kTable))};
+  std::string name = Quote(table);
+  Status problem;
+  if (rows.number(row, kColumns) == 0) {
+    problem = Error(ErrorClass::TABLE_NO_IDENTITY, "the table has no columns")
+                  .WithRemedy("Exclude the table.");
+  }
+  if (problem.ok()) problem = Readable(rows, row, name);
+  if (problem.ok() && to_publish) problem = Owned(rows, row, name);
+  if (problem.ok()) problem = Names(rows, row);
+  return Addressed(std::move(problem), connection, table);
 }
 
 Result<Rows> QueryTables(Connection* connection, const std::optional<std::set<uint32_t>>& only) {
@@ -283,10 +299,14 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
     TableListing listing;
     listing.id = record::TableId(std::string(rows.text(row, kOid)));
     listing.name = {std::string(rows.text(row, kSchema)), std::string(rows.text(row, kTable))};
-    listing.problem = ProblemOf(*connection, rows, row, to_publish);
+    std::string_view kind = rows.text(row, kKind);
+    listing.unlogged = UnloggedOf(*connection, rows, row, to_publish);
+    listing.problem = ProblemOf(*connection, rows, row, to_publish && listing.unlogged.ok());
+    listing.derived = kind == "v" || kind == "m" || kind == "f";
     listing.rows_estimated = rows.number(row, kRows);
     listing.bytes_estimated = rows.number(row, kBytes);
-    if (rows.text(row, kKind) == "p") listing.partitions.emplace();
+    // One that is read again and again is so whatever it consists of.
+    if (kind == "p" && listing.unlogged.ok()) listing.partitions.emplace();
     listings.push_back(std::move(listing));
   }
   return listings;
@@ -336,6 +356,7 @@ Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping 
   table.name = {std::string(rows.text(0, kSchema)), std::string(rows.text(0, kTable))};
   table.partitioned = rows.text(0, kKind) == "p";
   table.key = Numbers(rows.text(0, kKey));
+  table.unlogged = UnloggedOf(*connection, rows, 0, /*to_publish=*/false);
   table.problem = ProblemOf(*connection, rows, 0, /*to_publish=*/false);
   FRESHET_TRY(table.columns, ReadColumns(connection, oid, mapping));
   return table;
@@ -353,8 +374,14 @@ Result<record::TableShape> ToShape(const SourceTable& table) {
     shape.source_types.push_back(column.type_name);
   }
   shape.schema = arrow::schema(std::move(fields));
+  shape.logged = table.unlogged.ok();
   for (int32_t number : table.key) {
     auto at = std::find(shape.ids.begin(), shape.ids.end(), record::ColumnId(number));
+    if (at == shape.ids.end() && !shape.logged) {
+      // The log would not carry this part of the key: rows are told apart by their whole content.
+      shape.key.clear();
+      break;
+    }
     FRESHET_ASSERT(at != shape.ids.end());
     shape.key.push_back(static_cast<int>(at - shape.ids.begin()));
   }

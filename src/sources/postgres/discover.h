@@ -43,12 +43,13 @@ struct SourceTable {
   /// Column numbers of the key in its order; empty: whole rows (REPLICA IDENTITY FULL without a
   /// primary key).
   std::vector<int32_t> key;
-  /// What keeps it from being ingested.
-  Status problem;
+  /// What keeps it from being ingested, and what the log from telling of it.
+  Status problem, unlogged;
 };
 
 /// Return all user tables, or those of `only`: partitioned tables as one, without their partitions,
-/// what cannot be ingested with its problem. `to_publish`: not owning the table is a problem too.
+/// what cannot be ingested with its problem. `to_publish`: not owning one that the log tells of is
+/// a problem too.
 Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish,
                                              const std::optional<std::set<uint32_t>>& only = {});
 

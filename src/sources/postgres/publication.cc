@@ -226,11 +226,11 @@ Result<std::map<record::TableId, Status>> PublishTables(Connection* connection,
   std::map<uint32_t, record::TableName> wanted;
   for (const auto& listing : listings) {
     FRESHET_TRY(uint32_t oid, OidOf(listing.id));
-    if (listing.problem.ok()) {
+    if (listing.problem.ok() && listing.unlogged.ok()) {
       left_out.erase(listing.id);
       wanted[oid] = listing.name;
     } else {
-      left_out[listing.id] = listing.problem;
+      left_out[listing.id] = listing.problem.ok() ? listing.unlogged : listing.problem;
     }
   }
   if (!config.publication_given) {

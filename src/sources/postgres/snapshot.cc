@@ -215,8 +215,8 @@ constexpr std::string_view kExtents =
     "(WITH RECURSIVE tree(oid) AS (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = "
     "$1::oid AND {0} "
     "UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid AND {0}) "
-    "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind = 'r' AND "
-    "p.relispartition) ORDER BY 1";
+    "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind IN ('r', 'f') "
+    "AND p.relispartition) ORDER BY 1";
 
 Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shape) {
   std::vector<Extent> leaves;

@@ -125,7 +125,7 @@ Result<std::vector<TableListing>> PostgresSource::ListTablesIn(Connection* sessi
   if (!config_.publication_given) return listings;
   std::map<uint32_t, record::TableName> fit;
   for (const auto& listing : listings) {
-    if (!listing.problem.ok()) continue;
+    if (!listing.problem.ok() || !listing.unlogged.ok()) continue;
     FRESHET_TRY(uint32_t oid, OidOf(listing.id));
     fit[oid] = listing.name;
   }
@@ -163,6 +163,15 @@ std::vector<Finding> PostgresSource::Check() {
     return findings;
   }
   for (const auto& listing : *listings) {
+    // Nobody asked for a view yet.
+    if (listing.derived) continue;
+    if (!listing.unlogged.ok()) findings.push_back({listing.name, listing.unlogged, false});
+    // One that the log does not tell of need not be owned.
+    if (listing.problem.ok()) {
+      std::erase_if(findings, [&](const Finding& finding) {
+        return finding.fatal && finding.table == listing.name;
+      });
+    }
     // Rights are among the server's findings already.
     if (listing.problem.ok() || listing.problem.Is(ErrorClass::SOURCE_PRIVILEGE)) continue;
     findings.push_back({listing.name, listing.problem, true});
