@@ -16,7 +16,6 @@ class StreamTest : public PostgresTest {
   /// `shape …`, `failed CLASS`; a value that was not sent is `?`. Commits are kept in `cursor_`.
   std::vector<std::string> Drain() {
     std::vector<std::string> lines;
-    record::Sequence last;
     while (true) {
       auto event = stream_->Next(In(kPatience));
       if (!event.ok()) {
