@@ -119,6 +119,25 @@ void AddStaging(CLI::App* command, IngestArguments* arguments) {
       });
 }
 
+void AddHistory(CLI::App* command, IngestArguments* arguments) {
+  command
+      ->add_option("--scd-type", arguments->scd_type,
+                   "what tables keep of their rows' past: SCD_TYPE_1 (nothing; the default), "
+                   "SCD_TYPE_2 (every version, with __START_AT and __END_AT) or APPEND_ONLY (a row "
+                   "for each state)")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"SCD_TYPE_1", "SCD_TYPE_2", "APPEND_ONLY"}));
+  command
+      ->add_option("--sequence-by", arguments->sequence_by,
+                   "columns that order the changes of a row instead of the commits (separated by "
+                   "commas)")
+      ->type_name("COLUMNS")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_flag("--soft-delete", arguments->soft_delete,
+                    "deleted rows stay in SCD_TYPE_1 tables; __DELETED_AT says when");
+}
+
 void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for, ExitCode* code) {
   auto* command = app.add_subcommand(
       "ingest", "bring a database's tables into Delta tables, and keep them there");
@@ -161,6 +180,7 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
       ->type_name("NAME")
       ->check(CLI::IsMember({"lossless", "databricks"}));
   AddCursorColumns(command, &arguments->cursor_columns);
+  AddHistory(command, arguments);
   command->add_flag("--continuous", arguments->continuous, "stay and keep the tables fresh");
   command
       ->add_option("--retry-for", *retry_for, "how long a failing source is retried: 90s, 2m, 1h")

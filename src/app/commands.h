@@ -13,6 +13,9 @@ namespace freshet::app {
 struct IngestArguments {
   std::string source, directory;
   std::vector<std::string> tables, excludes, refresh, cursor_columns;
+  std::string scd_type;  // empty: not given
+  std::vector<std::string> sequence_by;
+  bool soft_delete = false;
   std::string spec_file, slot, publication, type_mapping;
   bool continuous = false;
   std::chrono::milliseconds retry_for{120'000};

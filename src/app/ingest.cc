@@ -19,6 +19,23 @@ std::chrono::seconds Seconds(const std::string& duration) {
   return std::chrono::duration_cast<std::chrono::seconds>(ParseDuration(duration).value());
 }
 
+Status ReadSpecFile(const std::string& path, pipeline::PipelineSpec* spec) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Error(ErrorClass::INVALID_ARGUMENT, "cannot read the specification {}", path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return pipeline::ReadSpec(text.str(), path, spec);
+}
+
+/// What the options say of every table; checked when the command line was read.
+pipeline::HistoryRule HistoryOf(const IngestArguments& arguments) {
+  pipeline::HistoryRule rule;
+  rule.scd_type = apply::ScdTypeOf(arguments.scd_type);
+  if (!arguments.sequence_by.empty()) rule.sequence_by = arguments.sequence_by;
+  if (arguments.soft_delete) rule.soft_delete = true;
+  return rule;
+}
+
 Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
   pipeline::PipelineSpec spec;
   spec.slot = arguments.slot;
@@ -36,14 +53,9 @@ Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
   if (!arguments.staging_bytes_max.empty())
     spec.staging.bytes_max = ParseBytes(arguments.staging_bytes_max).value();
   if (!arguments.reread_interval.empty()) spec.reread_interval = Seconds(arguments.reread_interval);
-  if (arguments.spec_file.empty()) return spec;
-  std::ifstream file(arguments.spec_file, std::ios::binary);
-  if (!file)
-    return Error(ErrorClass::INVALID_ARGUMENT, "cannot read the specification {}",
-                 arguments.spec_file);
-  std::stringstream text;
-  text << file.rdbuf();
-  FRESHET_CHECK_OK(pipeline::ReadSpec(text.str(), arguments.spec_file, &spec));
+  if (!arguments.spec_file.empty()) FRESHET_CHECK_OK(ReadSpecFile(arguments.spec_file, &spec));
+  auto history = HistoryOf(arguments);
+  if (history.given()) spec.history_rules.push_back(std::move(history));
   return spec;
 }
 

@@ -2,10 +2,8 @@
 #include "apply/change_plan.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "base/limits.h"
-#include "parquet/reader.h"
 #include "record/arrow_status.h"
 
 namespace freshet::apply {
@@ -15,13 +13,13 @@ Status ChangePlanner::NotSent(const Status& why) const {
   return Status(why).With("table", table_.name).With("key", table_.form->KeyNames());
 }
 
-Result<ChangePlan> ChangePlanner::Plan(ChangeLoader* loader, const std::stop_token& stop) {
-  FRESHET_TRY(auto slice, loader->Next());
+Result<ChangePlan> ChangePlanner::Plan(ChangeInput* input, const std::stop_token& stop) {
+  FRESHET_TRY(auto slice, input->Next());
   while (!slice.empty()) {
     if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "apply was stopped");
-    FRESHET_CHECK_OK(NotSent(PlanSlice(slice)));
+    FRESHET_CHECK_OK(NotSent(PlanSlice(slice, input->goes_on())));
     slice.clear();
-    FRESHET_TRY(slice, loader->Next());
+    FRESHET_TRY(slice, input->Next());
     if (!slice.empty()) FRESHET_CHECK_OK(EndSlice());
   }
   FRESHET_TRY(auto files, writer_.Finish());
@@ -32,13 +30,18 @@ Result<ChangePlan> ChangePlanner::Plan(ChangeLoader* loader, const std::stop_tok
   return std::move(plan_);
 }
 
-Status ChangePlanner::PlanSlice(const std::vector<FoldItem>& items) {
+Status ChangePlanner::PlanSlice(const std::vector<FoldItem>& items, bool /*goes_on*/) {
   FRESHET_TRY(auto folded, Fold(table_.form->rows, items));
   if (folded.truncated) plan_.rows_deleted += live_.KillAll();
   FRESHET_TRY(auto addresses, Locate(folded));
+  FRESHET_CHECK_OK(WritePuts(items, folded, addresses));
+  return Erase(folded, addresses);
+}
+
+Status ChangePlanner::WritePuts(const std::vector<FoldItem>& items, const Folded& folded,
+                                const Addresses& addresses) {
   PutReader reader(table_.form->rows, items, folded, limits::kApplyRowsMax);
   FRESHET_CHECK_OK(WritePatched(folded, addresses, &reader));
-  FRESHET_CHECK_OK(Erase(folded, addresses));
   while (true) {
     FRESHET_TRY(auto rows, reader.Next());
     if (rows.rows == nullptr) return Status::Ok();
@@ -62,21 +65,21 @@ Status ChangePlanner::KeepEntries() {
   return index_->Ingest(kept_, table_.form->rows.keyless(), std::move(entries), {});
 }
 
-Status ChangePlanner::Write(const KeyedRows& rows) {
-  FRESHET_TRY(RowAddress address, writer_.Write(rows.rows));
-  for (const auto& key : rows.keys) {
-    plan_.entries.push_back({key, address});
-    ++address.row;
+Result<RowAddress> ChangePlanner::WriteRows(const KeyedRows& rows) {
+  FRESHET_TRY(const RowAddress first, writer_.Write(rows.rows));
+  RowAddress address = first;
+  for (size_t i = 0; i < rows.keys.size(); ++i, ++address.row) {
+    if (rows.unindexed.empty() || !rows.unindexed[i])
+      plan_.entries.push_back({rows.keys[i], address});
   }
-  if (plan_.entries.size() < limits::kIndexIngestEntriesMax) return Status::Ok();
+  if (plan_.entries.size() < limits::kIndexIngestEntriesMax) return first;
   FRESHET_CHECK_OK(KeepEntries());
   plan_.has_entries = false;
   plan_.entries = {};
   next_kept_ = 0;
-  return Status::Ok();
+  return first;
 }
 
-/// The living rows of each erased key, no more than it erases.
 Result<ChangePlanner::Addresses> ChangePlanner::Locate(const Folded& folded) {
   std::vector<KeyHash> keys;
   keys.reserve(folded.erases.size());
@@ -113,19 +116,14 @@ Status ChangePlanner::Erase(const Folded& folded, const Addresses& addresses) {
   return Status::Ok();
 }
 
-struct ChangePlanner::Place {
-  const delta::AddFile* file = nullptr;  // null: the fold has all of the put's values
-  int64_t row = 0;
-  const Folded::Put* put = nullptr;
-};
-
 /// Where the patched puts' unsent values lie, in the order of reading.
-Result<std::vector<ChangePlanner::Place>> ChangePlanner::PlacesOf(const Folded& folded,
-                                                                  const Addresses& addresses) {
-  std::vector<Place> places;
-  for (const auto& put : folded.puts) {
+Result<std::vector<RowPlace>> ChangePlanner::PlacesOf(const Folded& folded,
+                                                      const Addresses& addresses) {
+  std::vector<RowPlace> places;
+  for (size_t i = 0; i < folded.puts.size(); ++i) {
+    const auto& put = folded.puts[i];
     if (put.patch < 0) continue;
-    Place place{.put = &put};
+    RowPlace place{.of = i};
     if (put.wanted >= 0) {
       const KeyHash& wanted = folded.wanted[static_cast<size_t>(put.wanted)];
       auto erase = std::lower_bound(folded.erases.begin(), folded.erases.end(), wanted,
@@ -141,11 +139,7 @@ Result<std::vector<ChangePlanner::Place>> ChangePlanner::PlacesOf(const Folded& 
     }
     places.push_back(place);
   }
-  auto order = [](const Place& place) {
-    return std::tuple(place.file == nullptr ? std::string_view() : place.file->path, place.row);
-  };
-  std::stable_sort(places.begin(), places.end(),
-                   [&](const Place& a, const Place& b) { return order(a) < order(b); });
+  SortPlaces(&places);
   return places;
 }
 
@@ -154,54 +148,21 @@ Result<std::vector<ChangePlanner::Place>> ChangePlanner::PlacesOf(const Folded& 
 Status ChangePlanner::WritePatched(const Folded& folded, const Addresses& addresses,
                                    PutReader* reader) {
   FRESHET_TRY(const auto places, PlacesOf(folded, addresses));
-  std::unique_ptr<parquet::Reader> file;
-  const delta::AddFile* opened = nullptr;
-  int group = 0;
-  for (size_t first = 0; first < places.size();) {
-    const Place& leading = places[first];
-    int64_t rows_end = INT64_MAX;
-    if (leading.file != nullptr) {
-      if (leading.file != opened) {
-        FRESHET_TRY(file, parquet::Reader::Open(table_.store, leading.file->path));
-        opened = leading.file;
-        group = 0;
-      }
-      auto end_of = [&] { return file->RowsOf(group).first + file->RowsOf(group).second; };
-      while (end_of() <= leading.row) ++group;
-      rows_end = end_of();
-    }
-    size_t end = first;
-    while (end < places.size() && end - first < static_cast<size_t>(limits::kApplyRowsMax) &&
-           places[end].file == leading.file && places[end].row < rows_end)
-      ++end;
-    FRESHET_CHECK_OK(
-        WritePatched(folded, std::span(places).subspan(first, end - first), file.get(), reader));
-    first = end;
-  }
-  return Status::Ok();
-}
-
-/// Write those of one row group, or of none.
-Status ChangePlanner::WritePatched(const Folded& folded, std::span<const Place> places,
-                                   parquet::Reader* file, PutReader* reader) {
   const auto& form = *table_.form;
-  arrow::ArrayVector former(form.columns.size());
-  if (places.front().file != nullptr) {
-    arrow::FieldVector fields;
-    std::vector<int64_t> rows;
-    for (size_t i = 0; i < former.size(); ++i) {
-      if (folded.wanted_columns[i]) fields.push_back(form.physical[i]);
-    }
-    for (const auto& place : places) rows.push_back(place.row);
-    FRESHET_TRY(auto batch, file->Take(rows, fields));
-    for (size_t i = 0, next = 0; i < former.size(); ++i) {
+  arrow::FieldVector fields;
+  for (size_t i = 0; i < form.columns.size(); ++i) {
+    if (folded.wanted_columns[i]) fields.push_back(form.physical[i]);
+  }
+  return ReadPlaces(table_.store, places, fields, [&](auto part, const auto& batch) -> Status {
+    arrow::ArrayVector former(form.columns.size());
+    for (size_t i = 0, next = 0; batch != nullptr && i < former.size(); ++i) {
       if (folded.wanted_columns[i]) former[i] = batch->column(static_cast<int>(next++));
     }
-  }
-  std::vector<Folded::Put> puts;
-  for (const auto& place : places) puts.push_back(*place.put);
-  FRESHET_TRY(auto rows, reader->Patched(puts, former));
-  return Write(rows);
+    std::vector<Folded::Put> puts;
+    for (const auto& place : part) puts.push_back(folded.puts[place.of]);
+    FRESHET_TRY(auto rows, reader->Patched(puts, former));
+    return Write(rows);
+  });
 }
 
 }  // namespace freshet::apply

@@ -8,9 +8,9 @@
 #include "apply/data_writer.h"
 #include "apply/key_index.h"
 #include "apply/live_rows.h"
+#include "apply/row_places.h"
 #include "apply/staged_changes.h"
 #include "apply/table_form.h"
-#include "parquet/reader.h"
 
 namespace freshet::apply {
 
@@ -23,7 +23,8 @@ struct ChangePlan {
   int64_t rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
 };
 
-/// Folds staged changes and plans the commit of what they make of one version of a table.
+/// Folds staged changes and plans the commit of what they make of one version of a table: the last
+/// state of each row. Others plan more of its states (history_plan.h).
 ///
 ///   per slice: load → fold → look keys up → read unsent values → mark old rows dead, write new
 ///     ones
@@ -48,38 +49,47 @@ class ChangePlanner {
         writer_(table_.store, *table_.form, now_ms),
         live_(table_.store, table_.snapshot, table_.paths),
         kept_(table_.flow.value() + "/pending") {}
+  virtual ~ChangePlanner() = default;
 
   /// Errors: VALUE_NOT_SENT, SHAPE_CHANGE_UNSUPPORTED, CANCELLED, STORE_*.
-  Result<ChangePlan> Plan(ChangeLoader* loader, const std::stop_token& stop);
+  Result<ChangePlan> Plan(ChangeInput* input, const std::stop_token& stop);
   /// Remove the files of a plan that was not committed.
   void Discard() { writer_.Discard(); }
 
- private:
+ protected:
   using Addresses = std::vector<std::vector<RowAddress>>;
 
-  struct Place;  // of a row that gives a put its unsent values
+  /// Plan one slice; `goes_on` as ChangeInput says.
+  virtual Status PlanSlice(const std::vector<FoldItem>& items, bool goes_on);
+  /// Write the rows of puts.
+  virtual Status Write(const KeyedRows& rows) { return WriteRows(rows).status(); }
+  /// Return where the first of the rows lies.
+  Result<RowAddress> WriteRows(const KeyedRows& rows);
+  /// The living rows of each erased key, no more than it erases.
+  Result<Addresses> Locate(const Folded& folded);
+  Status WritePuts(const std::vector<FoldItem>& items, const Folded& folded,
+                   const Addresses& addresses);
 
-  Status PlanSlice(const std::vector<FoldItem>& items);
+ private:
   Status EndSlice();
   Status KeepEntries();
-  Result<Addresses> Locate(const Folded& folded);
   Status WritePatched(const Folded& folded, const Addresses& addresses, PutReader* reader);
-  Result<std::vector<Place>> PlacesOf(const Folded& folded, const Addresses& addresses);
-  Status WritePatched(const Folded& folded, std::span<const Place> places, parquet::Reader* file,
-                      PutReader* reader);
-  Status Write(const KeyedRows& rows);
+  Result<std::vector<RowPlace>> PlacesOf(const Folded& folded, const Addresses& addresses);
   Status Erase(const Folded& folded, const Addresses& addresses);
   Status NotSent(const Status& why) const;
 
+ protected:
   const Table table_;
   KeyIndex* const index_;
   const int64_t now_ms_;
   DataWriter writer_;
   LiveRows live_;
+  ChangePlan plan_;
+
+ private:
   const record::FlowId kept_;  // under which the index knows the rows of earlier slices
   bool keeps_ = false;
   size_t next_kept_ = 0;  // of plan_.entries, the first that is not kept yet
-  ChangePlan plan_;
 };
 
 }  // namespace freshet::apply

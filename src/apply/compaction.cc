@@ -145,9 +145,10 @@ void Compaction::KeepEntries(const arrow::RecordBatch& batch, const Input& input
   }
   RowAddress to = piece.to;
   RowAddress from{HashPath(input.file.path), static_cast<uint32_t>(piece.first)};
-  for (const auto& key : keys) {
-    entries_.push_back({key, to});
-    ++to.row;
+  const auto closes = form_.history.keeps_versions() ? batch.column(form_.history.end) : nullptr;
+  for (size_t i = 0; i < keys.size(); ++i, ++to.row) {
+    const auto& key = keys[i];
+    if (closes == nullptr || closes->IsNull(static_cast<int64_t>(i))) entries_.push_back({key, to});
     if (!keyless) continue;
     while (input.dead.Contains(from.row)) ++from.row;
     gone_.push_back({key, from});

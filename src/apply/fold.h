@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
@@ -39,7 +40,10 @@ struct FoldBatch {
   int64_t rows() const { return changes->num_rows(); }
 };
 /// Every row before this is gone.
-struct FoldBarrier {};
+struct FoldBarrier {
+  UtcMicros at = 0;
+  record::Sequence sequence = {};
+};
 using FoldItem = std::variant<FoldBatch, FoldBarrier>;
 
 /// See a batch of changes as rows of `form`; its fields carry their column ids.
@@ -67,15 +71,37 @@ struct Folded {
     int32_t patch = -1;   // row of `patches`: the row's columns come from several rows
     int32_t wanted = -1;  // of `wanted`, where some come from the destination's row of that key
     int64_t copies = 1;
+    int32_t state = -1;  // of `states`, where they are kept
   };
-  bool truncated = false;       // every row the destination has goes; erases are empty
-  std::vector<Erase> erases;    // ascending by key
-  std::vector<Put> puts;        // ascending by (from); keyed: one a key
+  /// A state that a key was in, if states are kept.
+  struct State {
+    uint32_t key = 0;    // of `erases`
+    int32_t put = -1;    // of `puts`; -1: the key was deleted
+    UtcMicros at = 0;    // when it was committed
+    bool first = false;  // by the first transaction of the fold
+  };
+  /// Every row was gone at some time: all that no change names went then.
+  struct Emptied {
+    UtcMicros at = 0;
+    bool first = false;
+  };
+  bool truncated = false;     // every row the destination has goes; erases are empty
+  std::vector<Erase> erases;  // ascending by key
+  std::vector<Put> puts;      // ascending by (from); keyed: one a key, or one a state
+  std::vector<State> states;  // by key, then in the order of apply
+  std::optional<Emptied> emptied;
   std::vector<RowRef> patches;  // width() refs a patched row
   // Keys whose row some put needs, as it is in the destination before it is erased; all of them are
   // in `erases`. A key that no put names is not needed after all.
   std::vector<KeyHash> wanted;
   std::vector<bool> wanted_columns;  // by destination column: read of those rows
+};
+
+/// Which of a key's states are of interest beside the last.
+enum class Keep : uint8_t {
+  kNone,
+  kCommitted,  // what each transaction left
+  kAll         // all, but for a deletion that the same transaction takes back
 };
 
 /// Fold changes, in the order of apply, to what they make of the destination. A pure function.
@@ -85,14 +111,18 @@ struct Folded {
 ///            else from the destination's row: then it is wanted.
 ///   keyless: inserts less deletes, by content.
 ///   barrier: forgets everything before it.
+///   with states kept: each of them is a put of its own, or a deletion; every key that changes name
+///            is in `erases`, and a barrier deletes. Keyed only.
 ///
 /// Errors: VALUE_NOT_SENT (a value that no earlier row can have).
-Result<Folded> Fold(const RowForm& form, std::span<const FoldItem> items);
+Result<Folded> Fold(const RowForm& form, std::span<const FoldItem> items, Keep keep = Keep::kNone);
 
 /// Rows to write, with the key of each.
 struct KeyedRows {
   std::shared_ptr<arrow::RecordBatch> rows;
   std::vector<KeyHash> keys;
+  std::vector<int32_t> states = {};  // of the puts
+  std::vector<bool> unindexed = {};  // nobody will look them up; empty: all are
 };
 
 /// Returns the puts' rows, in pieces of at most about `rows_max`.

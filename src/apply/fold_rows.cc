@@ -118,6 +118,7 @@ Result<KeyedRows> PutReader::TakeFrom(uint32_t batch, std::span<const Folded::Pu
     if (put.patch >= 0) continue;
     rows.insert(rows.end(), static_cast<size_t>(put.copies), put.from.row);
     result.keys.insert(result.keys.end(), static_cast<size_t>(put.copies), put.key);
+    result.states.insert(result.states.end(), static_cast<size_t>(put.copies), put.state);
   }
   auto count = static_cast<int64_t>(rows.size());
   arrow::ArrayVector columns;
@@ -139,7 +140,10 @@ Result<KeyedRows> PutReader::TakeFrom(uint32_t batch, std::span<const Folded::Pu
 Result<KeyedRows> PutReader::Patched(std::span<const Folded::Put> puts,
                                      const arrow::ArrayVector& former) {
   KeyedRows result;
-  for (const auto& put : puts) result.keys.push_back(put.key);
+  for (const auto& put : puts) {
+    result.keys.push_back(put.key);
+    result.states.push_back(put.state);
+  }
   arrow::ArrayVector columns;
   for (size_t column = 0; column < form_.width(); ++column) {
     FRESHET_TRY(auto values, PatchedColumn(column, puts, former[column]));

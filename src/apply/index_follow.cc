@@ -71,14 +71,15 @@ class Follower {
     FRESHET_TRY(auto reader, parquet::Reader::Open(table_.store(), file.path));
     const uint64_t path = HashPath(file.path);
     for (int group = 0; group < reader->row_groups(); ++group) {
-      FRESHET_TRY(auto batch, reader->Read(group, form_.KeyFields()));
-      auto keys = form_.rows.keyless()
-                      ? HashContents(batch->columns(), form_.rows.ids, batch->num_rows())
-                      : HashKeys(batch->columns(), batch->num_rows());
+      FRESHET_TRY(auto batch, reader->Read(group, form_.IndexFields()));
+      auto columns = batch->columns();
+      columns.resize(form_.KeyFields().size());
+      auto keys = form_.rows.keyless() ? HashContents(columns, form_.rows.ids, batch->num_rows())
+                                       : HashKeys(columns, batch->num_rows());
       auto row = static_cast<uint32_t>(reader->RowsOf(group).first);
-      for (const auto& key : keys) {
-        if (!dead.Contains(row)) entries_.push_back({key, {path, row}});
-        ++row;
+      for (int64_t i = 0; i < batch->num_rows(); ++i, ++row) {
+        if (!dead.Contains(row) && form_.Indexed(*batch, i))
+          entries_.push_back({keys[static_cast<size_t>(i)], {path, row}});
       }
       if (entries_.size() >= limits::kIndexIngestEntriesMax) {
         // More than one step: until the last the mark says that the entries reflect nothing.

@@ -87,6 +87,15 @@ Result<const delta::AddFile*> LiveRows::Find(const RowAddress& address) {
   return file->dead.Contains(address.row) ? nullptr : file->add;
 }
 
+std::vector<const delta::AddFile*> LiveRows::Files() const {
+  std::vector<const delta::AddFile*> files;
+  for (const auto& [path, file] : snapshot_->files) {
+    if (!all_dead_) files.push_back(&file);
+  }
+  for (const auto& file : added_) files.push_back(&file);
+  return files;
+}
+
 void LiveRows::Kill(const RowAddress& address) {
   File& file = files_.at(address.file);
   FRESHET_ASSERT(file.add != nullptr);

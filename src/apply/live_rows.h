@@ -45,6 +45,8 @@ class LiveRows {
   void Add(delta::AddFile file);
   /// Return the file the row lives in; null: it is dead, or its file is not the table's.
   Result<const delta::AddFile*> Find(const RowAddress& address);
+  /// Return the files that may have living rows, the new ones too.
+  std::vector<const delta::AddFile*> Files() const;
   /// Mark a row dead. REQUIRES: Find returned its file.
   void Kill(const RowAddress& address);
   /// Mark every row dead that the version has; returns how many there were (files without

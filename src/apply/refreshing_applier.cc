@@ -22,6 +22,9 @@ TableApplier::Context ForShadow(TableApplier::Context context) {
   context.table = context.shadow;
   context.table_prefix = context.shadow_prefix;
   context.created_before = false;
+  // What the source holds: the table's past is the table's.
+  if (context.history.scd_type == ScdType::kType2 || context.history.soft_delete)
+    context.history = {};
   return context;
 }
 
@@ -57,10 +60,12 @@ Result<Applied> RefreshingApplier::Apply(record::SegmentNumber through,
     if (shadows_turn_) return *of_table;
   }
   shadows_turn_ = false;
-  FRESHET_TRY(auto of_shadow, StepOfShadow(through, stop));
-  if (of_shadow) return *of_shadow;
-  if (!of_table) {
+  while (true) {
+    FRESHET_TRY(auto of_shadow, StepOfShadow(through, of_table.has_value(), stop));
+    if (of_shadow) return *of_shadow;
+    if (of_table) break;
     FRESHET_TRY(of_table, StepOfTable(through, stop));
+    if (IsCommit(*of_table)) return *of_table;
   }
   if (shadow_->state() != nullptr) of_table->needed_after = shadow_->positions().changes;
   return *of_table;
@@ -77,8 +82,8 @@ Status RefreshingApplier::Look() {
                     of_shadow->generation > table_.positions().generation;
     if (!is_newer) {
       // The swap may have been the last that happened: what it names has to be there.
-      bool swapped = of_shadow.ok() && table_.complete() && shadow_->complete() &&
-                     of_shadow->generation == table_.positions().generation;
+      bool swapped = of_shadow.ok() && !table_.keeps_past() && table_.complete() &&
+                     shadow_->complete() && of_shadow->generation == table_.positions().generation;
       if (swapped) FRESHET_CHECK_OK(PlaceAgain());
       FRESHET_CHECK_OK(DropShadow());
     }
@@ -112,7 +117,12 @@ Result<Applied> RefreshingApplier::StepOfTable(record::SegmentNumber through,
 }
 
 Result<std::optional<Applied>> RefreshingApplier::StepOfShadow(record::SegmentNumber through,
+                                                               bool table_is_current,
                                                                const std::stop_token& stop) {
+  // A change that both have is in the table at its own time; one that only the shadow has would be
+  // there at the time of the difference.
+  const bool takes = table_.keeps_past();
+  if (takes && shadow_->complete()) through = table_.positions().changes;
   auto applied = shadow_->Apply(through, stop);
   // Dropped at the source before all of it was read: the table keeps the rows it has.
   if (applied.status().Is(ErrorClass::NOT_FOUND)) return std::optional<Applied>();
@@ -122,8 +132,9 @@ Result<std::optional<Applied>> RefreshingApplier::StepOfShadow(record::SegmentNu
   }
   if (!applied.ok()) return applied.status();
   const bool passed = shadow_->positions().changes >= table_.positions().changes;
-  if (shadow_->complete() && (passed || !IsCommit(*applied))) {
-    FRESHET_TRY(auto swapped, Swap());
+  if (shadow_->complete() &&
+      (takes ? table_is_current && !IsCommit(*applied) : passed || !IsCommit(*applied))) {
+    FRESHET_TRY(auto swapped, Swap(stop));
     return std::optional(std::move(swapped));
   }
   if (!IsCommit(*applied)) return std::optional<Applied>();
@@ -131,9 +142,26 @@ Result<std::optional<Applied>> RefreshingApplier::StepOfShadow(record::SegmentNu
   return std::optional(std::move(*applied));
 }
 
-Result<Applied> RefreshingApplier::Swap() {
+/// The table keeps what it is, and takes what differs.
+Result<Applied> RefreshingApplier::TakeShadow(const std::stop_token& stop) {
+  const auto former = table_.IndexName();
+  FRESHET_TRY(auto taken, table_.TakeRowsOf(*shadow_, stop));
+  FRESHET_CHECK_OK(ForgetEntries(former));
+  FRESHET_CHECK_OK(ForgetEntries(table_.IndexName()));  // the shadow's
+  TellRefreshed(taken.version);
+  FRESHET_CHECK_OK(DropShadow());
+  taken.swapped = true;
+  return taken;
+}
+
+Result<Applied> RefreshingApplier::Swap(const std::stop_token& stop) {
   for (int attempt = 0; attempt < limits::kCommitAttemptsMax; ++attempt) {
     FRESHET_CHECK_OK(table_.Current());
+    if (table_.keeps_past()) {
+      auto taken = TakeShadow(stop);
+      if (!taken.status().Is(ErrorClass::DELTA_CONFLICT)) return taken;
+      continue;
+    }
     Status placed = files_.Place(*shadow_->state());
     if (placed.Is(ErrorClass::NOT_FOUND)) return BuildAgain(placed);
     FRESHET_CHECK_OK(placed);
@@ -164,12 +192,16 @@ Status RefreshingApplier::AfterSwap(const KeyIndex::Mark& shadows, int64_t versi
     now.version = version;
     FRESHET_CHECK_OK(context_.index->Ingest(table_.IndexName(), false, {}, now));
   }
+  TellRefreshed(version);
+  return DropShadow();
+}
+
+void RefreshingApplier::TellRefreshed(int64_t version) const {
   context_.observer->OnEvent({"table_refreshed",
                               {{"table", flow_.source.ToString()},
                                {"flow", flow_.id.value()},
                                {"generation", table_.positions().generation.value()},
                                {"version", version}}});
-  return DropShadow();
 }
 
 /// Between the check and the commit another's VACUUM may have taken what nobody named yet.

@@ -17,6 +17,7 @@ namespace freshet::apply {
 ///   step     the table's and the shadow's in turn
 ///   swap     once the shadow is complete and lacks no change that the table has: its files are
 ///            linked into the table's folder, and one commit removes the old and adds the new
+///            (a table that keeps its rows' past takes the difference instead)
 ///   after    a file that somebody took away in between is linked again; the shadow is removed
 class RefreshingApplier final : public TableApplier {
  public:
@@ -31,10 +32,12 @@ class RefreshingApplier final : public TableApplier {
   Result<bool> IsRefreshing();
   Result<Applied> StepOfTable(record::SegmentNumber through, const std::stop_token& stop);
   /// Nothing: the shadow can do no more with what is staged.
-  Result<std::optional<Applied>> StepOfShadow(record::SegmentNumber through,
+  Result<std::optional<Applied>> StepOfShadow(record::SegmentNumber through, bool table_is_current,
                                               const std::stop_token& stop);
-  Result<Applied> Swap();
+  Result<Applied> Swap(const std::stop_token& stop);
+  Result<Applied> TakeShadow(const std::stop_token& stop);
   Status AfterSwap(const KeyIndex::Mark& shadows, int64_t version);
+  void TellRefreshed(int64_t version) const;
   Status PlaceAgain() const;
   Status ForgetEntries(const record::FlowId& name);
   Status DropShadow();

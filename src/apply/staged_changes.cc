@@ -36,7 +36,7 @@ class Scan {
       if (const auto* run = std::get_if<staging::ChangeRun>(&entry)) {
         if (run->table == wanted_.table) TakeRun(manifest, *run);
       } else if (const auto* end = std::get_if<staging::TableEnded>(&entry)) {
-        if (end->table == wanted_.table) TakeEnd(*end);
+        if (end->table == wanted_.table) TakeEnd(manifest, *end);
       } else if (const auto* noted = std::get_if<staging::ShapeNoted>(&entry)) {
         if (noted->shape.id == wanted_.table && noted->shape.version > wanted_.shape_version) {
           changes_.shapes.push_back(noted->shape);
@@ -60,16 +60,21 @@ class Scan {
     changes_.concerned = true;
     changes_.committed_at = std::max(changes_.committed_at, run.committed_last);
     if (run.last <= wanted_.position) return;
-    changes_.runs.push_back({manifest, &run});
+    changes_.runs.push_back({manifest, &run, nullptr});
     changes_.bytes += run.length;
   }
 
-  void TakeEnd(const staging::TableEnded& end) {
+  void TakeEnd(const std::shared_ptr<const staging::Manifest>& manifest,
+               const staging::TableEnded& end) {
     // A dropped table's rows stay.
     if (end.kind != record::TableEnd::Kind::kTruncated) return;
     changes_.concerned = true;
     changes_.committed_at = std::max(changes_.committed_at, end.committed_at);
     if (end.at <= wanted_.position) return;
+    if (wanted_.keeps_past) {
+      changes_.runs.push_back({manifest, nullptr, &end});
+      return;
+    }
     changes_.truncated = true;
     changes_.runs.clear();
     changes_.bytes = 0;
@@ -93,6 +98,37 @@ int64_t FirstAfter(const ChangeView& view, const record::Sequence& position) {
     }
   }
   return low;
+}
+
+/// The first row of the transaction that the last one is of.
+int64_t FirstOf(const ChangeView& view, const record::Sequence& last) {
+  int64_t low = 0;
+  int64_t high = view.size();
+  while (low < high) {
+    int64_t middle = low + (high - low) / 2;
+    if (view.sequence(middle).transaction() < last.transaction()) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+FoldBatch Unprojected(std::shared_ptr<arrow::RecordBatch> changes) {
+  FoldBatch batch;
+  batch.changes = std::move(changes);
+  return batch;
+}
+
+record::Sequence SequenceOf(const FoldItem& item, bool last) {
+  if (const auto* barrier = std::get_if<FoldBarrier>(&item)) return barrier->sequence;
+  ChangeView view(std::get<FoldBatch>(item).changes);
+  return view.sequence(last ? view.size() - 1 : 0);
+}
+
+bool Same(const record::Sequence& a, const record::Sequence& b) {
+  return a.transaction() == b.transaction();
 }
 
 }  // namespace
@@ -130,32 +166,70 @@ ChangeLoader::ChangeLoader(staging::StagingReader* staging, const RowForm& form,
       fold_bytes_max_(fold_bytes_max) {}
 
 Status ChangeLoader::Read(const StagedChanges::Run& run) {
+  if (run.emptied != nullptr) {
+    read_.emplace_back(FoldBarrier{run.emptied->committed_at, run.emptied->at});
+    return Status::Ok();
+  }
   FRESHET_TRY(auto staged, staging_->Read(*run.manifest, *run.run));
   for (auto& rows : staged) {
     if (run.run->first <= position_) rows = rows->Slice(FirstAfter(ChangeView(rows), position_));
-    if (rows->num_rows() > 0) read_.push_back(std::move(rows));
+    if (rows->num_rows() > 0) read_.emplace_back(Unprojected(std::move(rows)));
   }
   return Status::Ok();
+}
+
+/// Whether there is more, and the next of it read.
+Result<bool> ChangeLoader::ReadMore() {
+  while (read_.empty() && next_run_ < changes_.runs.size())
+    FRESHET_CHECK_OK(Read(changes_.runs[next_run_++]));
+  return !read_.empty();
 }
 
 Result<std::vector<FoldItem>> ChangeLoader::Next() {
   std::vector<FoldItem> items;
   if (!begun_ && changes_.truncated) items.emplace_back(FoldBarrier{});
   begun_ = true;
+  goes_on_ = std::exchange(cut_, false);
   size_t bytes = 0;
   while (bytes < fold_bytes_max_) {
-    if (read_.empty()) {
-      if (next_run_ == changes_.runs.size()) break;
-      FRESHET_CHECK_OK(Read(changes_.runs[next_run_++]));
-      continue;
+    FRESHET_TRY(const bool more, ReadMore());
+    if (!more) break;
+    if (const auto* batch = std::get_if<FoldBatch>(&read_.front())) {
+      FRESHET_TRY(const int64_t of_batch, arrow::util::ReferencedBufferSize(*batch->changes));
+      bytes += static_cast<size_t>(of_batch);
     }
-    FRESHET_TRY(const int64_t of_batch, arrow::util::ReferencedBufferSize(*read_.front()));
-    bytes += static_cast<size_t>(of_batch);
-    FRESHET_TRY(auto batch, Project(form_, std::move(read_.front())));
+    items.push_back(std::move(read_.front()));
     read_.pop_front();
-    items.emplace_back(std::move(batch));
+  }
+  FRESHET_CHECK_OK(EndSlice(&items));
+  for (auto& item : items) {
+    if (auto* batch = std::get_if<FoldBatch>(&item)) {
+      FRESHET_TRY(*batch, Project(form_, std::move(batch->changes)));
+    }
   }
   return items;
+}
+
+/// Put back what belongs to a transaction that is not whole, unless it is all there is.
+Status ChangeLoader::EndSlice(std::vector<FoldItem>* items) {
+  FRESHET_TRY(const bool more, ReadMore());
+  if (!more || items->empty()) return Status::Ok();
+  const auto next = SequenceOf(read_.front(), /*last=*/false);
+  size_t whole = items->size();  // items before the transaction begins
+  while (whole > 0 && Same(SequenceOf((*items)[whole - 1], /*last=*/false), next)) --whole;
+  const bool within = whole > 0 && Same(SequenceOf((*items)[whole - 1], /*last=*/true), next);
+  cut_ = whole == 0;
+  if (cut_) return Status::Ok();
+  while (items->size() > whole) {
+    read_.push_front(std::move(items->back()));
+    items->pop_back();
+  }
+  if (!within) return Status::Ok();
+  auto& last = std::get<FoldBatch>(items->back()).changes;
+  const int64_t first = FirstOf(ChangeView(last), next);
+  read_.push_front(Unprojected(last->Slice(first)));
+  last = last->Slice(0, first);
+  return Status::Ok();
 }
 
 }  // namespace freshet::apply

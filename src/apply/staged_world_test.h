@@ -68,6 +68,7 @@ class StagedWorld {
     begun.position = At(position, 0);
     begun.shape_version = shape_version_;
     begun.first_segment = writer_->next();
+    begun.taken_at = taken_at_;
     writer_->Note(begun);
   }
   void Chunk(int64_t generation, int64_t chunk, const std::vector<fakes::Row>& rows) {
@@ -89,11 +90,12 @@ class StagedWorld {
     record::ChangeBatch batch{shape_, fakes::MakeChanges(*shape_, changes)};
     EXPECT_TRUE(writer_->Append(batch).ok());
   }
-  void Truncate(uint64_t position) {
+  void Truncate(uint64_t position, uint64_t ordinal = 1, UtcMicros committed_at = 0) {
     staging::TableEnded end;
     end.kind = record::TableEnd::Kind::kTruncated;
     end.table = flow_.table;
-    end.at = At(position, 1);
+    end.at = At(position, ordinal);
+    end.committed_at = committed_at;
     writer_->Note(end);
   }
   void Note(staging::Entry entry) { writer_->Note(std::move(entry)); }
@@ -119,6 +121,7 @@ class StagedWorld {
     context.pipeline_mark = "pipeline";
     context.fold_bytes_max = fold_bytes_max_;
     context.compaction = compaction_;
+    context.history = history_;
     context.created_before = created_before;
     return std::move(TableApplier::Open(flow_, std::move(context))).value();
   }
@@ -179,6 +182,8 @@ class StagedWorld {
   record::SegmentNumber sealed_;
   size_t fold_bytes_max_ = limits::kFoldBytesMax;
   CompactionRules compaction_;
+  HistoryRules history_;
+  UtcMicros taken_at_ = 0;  // of the next snapshot
 };
 
 }  // namespace freshet::apply

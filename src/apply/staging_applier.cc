@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
-#include "apply/change_plan.h"
+#include "apply/append_plan.h"
+#include "apply/history_files.h"
+#include "apply/history_plan.h"
 #include "apply/index_follow.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -141,6 +143,8 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
       if (applied) return *applied;
     }
   }
+  FRESHET_TRY(auto switched, SwitchHistory(!state.shape || state.shape->logged, stop));
+  if (switched) return *switched;
   // Under load changes go first, and every so often a compaction comes between them.
   if (commits_unlooked_ >= 2 * context_.compaction.commits_min) {
     FRESHET_TRY(auto applied, Compact(stop));
@@ -184,8 +188,10 @@ Result<Applied> StagingApplier::Settled(Applied applied, const Checkpoint& lates
   return applied;
 }
 
-TableMark StagingApplier::MarkOf(const GenerationBegun& begun,
-                                 const record::TableShape& shape) const {
+/// What a table of this generation says of itself, and the columns that it has.
+Result<TableMark> StagingApplier::MarkOf(const GenerationBegun& begun,
+                                         const record::TableShape& shape,
+                                         std::vector<delta::Column>* columns) const {
   TableMark mark;
   mark.staging = context_.staging->staging_id();
   mark.flow = flow_.id.value();
@@ -194,6 +200,9 @@ TableMark StagingApplier::MarkOf(const GenerationBegun& begun,
   for (int ordinal : shape.key) mark.key.push_back(shape.ids[static_cast<size_t>(ordinal)]);
   mark.position = begun.position;
   mark.shape_version = shape.version;
+  *columns = ColumnsOf(shape);
+  FRESHET_TRY(mark.history, MarkHistory(context_.history, *columns, shape.keyless(), shape.logged));
+  FRESHET_CHECK_OK(AddHistoryColumns(mark.history, columns));
   return mark;
 }
 
@@ -201,7 +210,9 @@ Result<Applied> StagingApplier::Create(const GenerationBegun& begun, const Table
   FRESHET_TRY(auto shape, FindShape(context_.staging, begun, state));
   Draft draft;
   draft.operation = "CREATE TABLE";
-  draft.actions = DescribeNew(ColumnsOf(shape), MarkOf(begun, shape), NowMs());
+  std::vector<delta::Column> columns;
+  FRESHET_TRY(const auto mark, MarkOf(begun, shape, &columns));
+  draft.actions = DescribeNew(std::move(columns), mark, NowMs());
   SegmentNumber before(begun.first_segment.value() - 1);
   draft.positions = {begun.generation, before, before};
   draft.applied.through = before;
@@ -233,8 +244,7 @@ Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& 
   std::vector<delta::Column> columns = known_->columns;
   if (successor) {
     FRESHET_TRY(auto shape, FindShape(context_.staging, *successor, state));
-    mark = MarkOf(*successor, shape);
-    columns = ColumnsOf(shape);
+    FRESHET_TRY(mark, MarkOf(*successor, shape, &columns));
     for (const auto& [path, file] : known_->files)
       draft.actions.emplace_back(RemoveOf(file, now_ms));
     draft.positions.generation = successor->generation;
@@ -247,11 +257,20 @@ Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& 
   }
   Adoption adoption{context_.staging->store().get(), context_.table, context_.root.get(),
                     context_.staging_prefix, context_.table_prefix};
+  const bool versions = mark.history.scd_type == ScdType::kType2;
   for (const auto& part : chunks.parts) {
-    if (part.rows == 0) continue;
+    draft.applied.rows_inserted += part.rows;
+    if (part.rows == 0 || versions) continue;
     FRESHET_TRY(auto add, AdoptPart(adoption, part, columns, now_ms));
     draft.actions.emplace_back(std::move(add));
-    draft.applied.rows_inserted += part.rows;
+  }
+  if (versions) {
+    FRESHET_TRY(const auto form, TableForm::Of(known_->metadata.id, columns, mark));
+    DataWriter writer(context_.table, form, now_ms);
+    const auto& begun = successor ? *successor : state.generations.at(flow_.id).begun;
+    FRESHET_TRY(auto added,
+                WriteParts(context_.staging->store(), chunks.parts, begun.taken_at, form, &writer));
+    for (auto& add : added) draft.actions.emplace_back(std::move(add));
   }
   draft.positions.snapshot = chunks.through;
   draft.applied.through = chunks.through;
@@ -268,7 +287,8 @@ Result<std::optional<Applied>> StagingApplier::Changes(SegmentNumber through,
                                              .position = mark_.position,
                                              .shape_version = mark_.shape_version,
                                              .after = std::max(positions_.changes, scanned_),
-                                             .through = through}));
+                                             .through = through,
+                                             .keeps_past = !mark_.history.plain()}));
   ended_ = changes.ended;
   if (!changes.concerned && changes.shapes.empty()) {
     scanned_ = changes.through;
@@ -289,12 +309,10 @@ Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
     mark.shape_version = std::max(mark.shape_version, shape.version);
   }
   if (mark.shape_version != mark_.shape_version) {
+    FRESHET_CHECK_OK(AddHistoryColumns(mark.history, &columns));
     actions = Redescribe(*known_, columns, mark, NowMs());
   }
-  delta::Snapshot evolved;
-  evolved.metadata.id = known_->metadata.id;
-  evolved.columns = std::move(columns);
-  FRESHET_TRY(*form, TableForm::Of(evolved, mark));
+  FRESHET_TRY(*form, TableForm::Of(known_->metadata.id, std::move(columns), mark));
   return actions;
 }
 
@@ -311,24 +329,20 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   if (changes.runs.empty() && !changes.truncated) return Commit(std::move(draft));
 
   const record::FlowId index = IndexName();
-  if (changes.truncated) {  // every entry is stale, and nothing will be looked up
+  if (form.history.appends()) {
+    // Nothing is looked up.
+  } else if (changes.truncated) {  // every entry is stale, and nothing will be looked up
     FRESHET_CHECK_OK(context_.index->Reset(index));
   } else {
     FRESHET_CHECK_OK(FollowIndex(context_.index, index, form, table_, *known_, stop));
   }
   FRESHET_CHECK_OK(paths_.Follow(*known_));
-  ChangePlanner planner({.flow = index,
-                         .name = flow_.source.ToString(),
-                         .store = context_.table,
-                         .snapshot = known_,
-                         .form = &form,
-                         .paths = &paths_},
-                        context_.index, NowMs());
+  const auto planner = PlannerOf(form);
   ChangeLoader loader(context_.staging, form.rows, changes, mark_.position,
                       context_.fold_bytes_max);
-  auto plan = planner.Plan(&loader, stop);
+  auto plan = planner->Plan(&loader, stop);
   if (!plan.ok()) {
-    planner.Discard();
+    planner->Discard();
     return plan.status();
   }
   draft.applied.rows_inserted = plan->rows_inserted;
@@ -336,14 +350,28 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   draft.applied.rows_deleted = plan->rows_deleted;
   std::move(plan->actions.begin(), plan->actions.end(), std::back_inserter(draft.actions));
   auto applied = Commit(std::move(draft));
-  if (applied.status().Is(ErrorClass::DELTA_CONFLICT)) planner.Discard();
+  if (applied.status().Is(ErrorClass::DELTA_CONFLICT)) planner->Discard();
   if (applied.ok()) ++commits_unlooked_;
-  if (applied.ok() && plan->has_entries) {
+  if (applied.ok() && plan->has_entries && !form.history.appends()) {
     FRESHET_CHECK_OK(context_.index->Ingest(index, form.rows.keyless(), std::move(plan->entries),
                                             {applied->version, form.layout}));
     FRESHET_CHECK_OK(context_.index->Forget(index, plan->gone));
   }
   return applied;
+}
+
+std::unique_ptr<ChangePlanner> StagingApplier::PlannerOf(const TableForm& form) {
+  ChangePlanner::Table table{.flow = IndexName(),
+                             .name = flow_.source.ToString(),
+                             .store = context_.table,
+                             .snapshot = known_,
+                             .form = &form,
+                             .paths = &paths_};
+  if (form.history.plain())
+    return std::make_unique<ChangePlanner>(std::move(table), context_.index, NowMs());
+  if (form.history.appends())
+    return std::make_unique<AppendPlanner>(std::move(table), context_.index, NowMs());
+  return std::make_unique<HistoryPlanner>(std::move(table), context_.index, NowMs(), &closed_);
 }
 
 /// Rewrite files that are worth it; nothing: there are none.

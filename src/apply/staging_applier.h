@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "apply/change_plan.h"
+#include "apply/closed_versions.h"
 #include "apply/housekeeping.h"
 #include "apply/live_rows.h"
 #include "apply/staged_changes.h"
@@ -53,6 +55,16 @@ class StagingApplier final : public TableApplier {
   /// Errors: DELTA_CONFLICT (look again), as Apply.
   Result<Applied> Replace(const StagingApplier& other);
 
+  /// Whether the table holds more than its source does: closed versions, or deleted rows.
+  bool keeps_past() const {
+    return known_ != nullptr &&
+           (mark_.history.scd_type == ScdType::kType2 || mark_.history.soft_delete);
+  }
+  /// Make the rows in force what another location holds, in one commit; what differs is closed and
+  /// opened as of the time when that was read at the source. REQUIRES: as Replace.
+  /// Errors: DELTA_CONFLICT (look again), KEY_CHANGED, SHAPE_CHANGE_UNSUPPORTED, as Apply.
+  Result<Applied> TakeRowsOf(const StagingApplier& other, const std::stop_token& stop);
+
  private:
   Status Named(const Status& status) const;
   int64_t NowMs() const { return context_.clock->WallNow() / 1000; }
@@ -86,7 +98,14 @@ class StagingApplier final : public TableApplier {
   Result<std::optional<Applied>> Compact(const std::stop_token& stop);
   Result<std::optional<Applied>> CommitCompaction(Compaction* compaction);
   Result<Applied> Commit(Draft draft);
-  TableMark MarkOf(const staging::GenerationBegun& begun, const record::TableShape& shape) const;
+  /// Turn the table into one of the history asked for; nothing: it is.
+  Result<std::optional<Applied>> SwitchHistory(bool logged, const std::stop_token& stop);
+  Result<UtcMicros> TakenAt() const;
+  Result<UtcMicros> SourceTime() const;
+  Result<std::vector<delta::Column>> ColumnsWith(const StagingApplier& other) const;
+  std::unique_ptr<ChangePlanner> PlannerOf(const TableForm& form);
+  Result<TableMark> MarkOf(const staging::GenerationBegun& begun, const record::TableShape& shape,
+                           std::vector<delta::Column>* columns) const;
 
   const Flow flow_;
   const Context context_;
@@ -103,6 +122,7 @@ class StagingApplier final : public TableApplier {
   // say, for where nothing differs nothing is committed, and comparing again changes nothing.
   record::Generation compared_;
   bool reread_ = false;  // and nobody was told yet
+  ClosedVersions closed_;
   // Commits since files were looked through for some worth rewriting; a table just opened may need
   // it.
   int64_t commits_unlooked_ = 0;

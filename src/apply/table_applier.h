@@ -7,6 +7,7 @@
 #include <string>
 
 #include "apply/compaction.h"
+#include "apply/history_form.h"
 #include "apply/key_index.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -52,7 +53,7 @@ struct Applied {
   UtcMicros committed_at = 0;  // the newest source commit now in the table
 };
 
-/// Staging → one Delta table, SCD type 1. Owned by pipeline/; one thread at a time; `capture/` is
+/// Staging → one Delta table. Owned by pipeline/; one thread at a time; `capture/` is
 /// its other half and is never called. Everything it knows is read from the table's log and from
 /// staging: a crash anywhere is repaired by opening it again.
 ///
@@ -66,6 +67,7 @@ struct Applied {
 ///   generation complete     → fold changes above its position, look keys up, deletion vectors +
 ///                           one new file, txn changes
 ///   small or dead files     → between changes, and when there are none: rewrite some of them
+///   another history asked   → the rows become versions in force, in one commit
 ///   lost commit race        → read the winner, plan again with new look-ups; a compaction goes on
 class TableApplier {
  public:
@@ -94,6 +96,7 @@ class TableApplier {
     size_t fold_bytes_max = limits::kFoldBytesMax;
     size_t difference_bytes_max = limits::kDifferenceBytesMax;
     CompactionRules compaction = {};
+    HistoryRules history = {};
   };
   static Result<std::unique_ptr<TableApplier>> Open(Flow flow, Context context);
   virtual ~TableApplier() = default;
@@ -102,8 +105,9 @@ class TableApplier {
   /// All zero: no table yet.
   virtual Result<Positions> Current() = 0;
   /// Take the next step towards everything in staging up to `through`: at most one commit.
-  /// Errors: POSITION_LOST, TABLE_FOREIGN, COMMIT_ZOMBIE, VALUE_NOT_SENT, STAGING_EXPIRED, the
-  /// class of a broken table, STORE_*.
+  /// Errors: POSITION_LOST, TABLE_FOREIGN, COMMIT_ZOMBIE, VALUE_NOT_SENT, STAGING_EXPIRED, those of
+  /// a history that the table cannot have (HISTORY_*, SEQUENCE_COLUMN_UNSUITABLE), the class of a
+  /// broken table, STORE_*.
   virtual Result<Applied> Apply(record::SegmentNumber through, const std::stop_token& stop) = 0;
 };
 

@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view kStaging = "freshet.staging", kFlow = "freshet.flow",
                            kTable = "freshet.table", kPipeline = "freshet.pipeline",
                            kKey = "freshet.key", kPosition = "freshet.position",
-                           kShape = "freshet.shape", kSnapshot = "freshet.snapshot";
+                           kShape = "freshet.shape", kSnapshot = "freshet.snapshot",
+                           kHistory = "freshet.history";
 constexpr std::string_view kComplete = "complete", kReading = "reading";
 constexpr std::string_view kMaxColumnId = "delta.columnMapping.maxColumnId";
 
@@ -71,6 +72,7 @@ std::map<std::string, std::string> TableMark::ToProperties() const {
   properties[std::string(kPosition)] = position.ToHex();
   properties[std::string(kShape)] = std::to_string(shape_version);
   properties[std::string(kSnapshot)] = complete ? kComplete : kReading;
+  properties[std::string(kHistory)] = history.ToText();
   return properties;
 }
 
@@ -90,8 +92,9 @@ Result<std::optional<TableMark>> TableMark::Of(
   }
   auto position = record::Sequence::FromHex(get(kPosition));
   std::string snapshot = get(kSnapshot);
-  if (mark.staging.empty() || mark.flow.empty() || mark.table.empty() || !position.ok() ||
-      !properties.contains(std::string(kKey)) || get(kShape).empty() ||
+  auto history = HistoryMark::FromText(get(kHistory));
+  if (!history || mark.staging.empty() || mark.flow.empty() || mark.table.empty() ||
+      !position.ok() || !properties.contains(std::string(kKey)) || get(kShape).empty() ||
       (snapshot != kComplete && snapshot != kReading)) {
     return Error(ErrorClass::POSITION_LOST, "the table's freshet properties are not whole");
   }
@@ -99,12 +102,14 @@ Result<std::optional<TableMark>> TableMark::Of(
   mark.position = *position;
   mark.shape_version = static_cast<int32_t>(NumberOf(get(kShape)));
   mark.complete = snapshot == kComplete;
+  mark.history = std::move(*history);
   return std::optional<TableMark>(std::move(mark));
 }
 
-Result<TableForm> TableForm::Of(const delta::Snapshot& snapshot, const TableMark& mark) {
+Result<TableForm> TableForm::Of(const std::string& table_id, std::vector<delta::Column> columns,
+                                const TableMark& mark) {
   TableForm form;
-  form.columns = snapshot.columns;
+  form.columns = std::move(columns);
   arrow::FieldVector fields;
   for (const auto& column : form.columns) {
     fields.push_back(arrow::field(column.name, column.type));
@@ -119,7 +124,9 @@ Result<TableForm> TableForm::Of(const delta::Snapshot& snapshot, const TableMark
     }
     form.rows.key.push_back(static_cast<int>(found - form.rows.ids.begin()));
   }
-  form.layout = fmt::format("{};{};{}", kKeyHashForm, snapshot.metadata.id, KeyText(mark.key));
+  FRESHET_TRY(form.history, HistoryForm::Of(mark.history, form.columns));
+  form.layout = fmt::format("{};{};{}{}", kKeyHashForm, table_id, KeyText(mark.key),
+                            form.history.keeps_versions() ? ";open" : "");
   return form;
 }
 
@@ -128,6 +135,16 @@ arrow::FieldVector TableForm::KeyFields() const {
   arrow::FieldVector fields;
   for (int ordinal : rows.key) fields.push_back(physical[static_cast<size_t>(ordinal)]);
   return fields;
+}
+
+arrow::FieldVector TableForm::IndexFields() const {
+  auto fields = KeyFields();
+  if (history.keeps_versions()) fields.push_back(physical[static_cast<size_t>(history.end)]);
+  return fields;
+}
+
+bool TableForm::Indexed(const arrow::RecordBatch& of_index_fields, int64_t row) const {
+  return !history.keeps_versions() || of_index_fields.columns().back()->IsNull(row);
 }
 
 std::string TableForm::KeyNames() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apply/fold.h"
+#include "apply/history_form.h"
 #include "delta/table.h"
 #include "record/sequence.h"
 #include "record/shape.h"
@@ -21,6 +22,7 @@ struct TableMark {
   record::Sequence position;          // of the generation's snapshot
   int32_t shape_version = 0;          // the newest whose columns the table has
   bool complete = false;              // every chunk of the generation is in the table
+  HistoryMark history;
 
   std::map<std::string, std::string> ToProperties() const;
   /// Nothing: the table has no mark. Errors: POSITION_LOST (a part of it is missing or unreadable).
@@ -32,13 +34,22 @@ struct TableForm {
   std::vector<delta::Column> columns;
   RowForm rows;
   arrow::FieldVector physical;  // one a column: physical name and type
-  std::string layout;           // of the key index's entries
+  HistoryForm history;
+  std::string layout;  // of the key index's entries
 
   /// Errors: POSITION_LOST (a key column of the mark is not in the table).
-  static Result<TableForm> Of(const delta::Snapshot& snapshot, const TableMark& mark);
+  static Result<TableForm> Of(const delta::Snapshot& snapshot, const TableMark& mark) {
+    return Of(snapshot.metadata.id, snapshot.columns, mark);
+  }
+  static Result<TableForm> Of(const std::string& table_id, std::vector<delta::Column> columns,
+                              const TableMark& mark);
   /// The key columns' physical fields; keyless: all columns'.
   arrow::FieldVector KeyFields() const;
   std::string KeyNames() const;
+  /// The physical fields by which the index knows rows: the key's, then, where closed versions are
+  /// not indexed, the one that closes them. `indexed` says of a batch of them which rows are.
+  arrow::FieldVector IndexFields() const;
+  bool Indexed(const arrow::RecordBatch& of_index_fields, int64_t row) const;
 };
 
 /// The columns of a table made from this shape.

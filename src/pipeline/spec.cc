@@ -65,6 +65,10 @@ record::TableName PipelineSpec::DestinationOf(const record::TableName& name) con
   return destination;
 }
 
+apply::HistoryRules PipelineSpec::HistoryOf(const record::TableName& name) const {
+  return pipeline::HistoryOf(history_rules, name);
+}
+
 std::vector<std::string> PipelineSpec::Unmatched(
     const std::vector<record::TableName>& names) const {
   std::vector<std::string> unmatched;
@@ -90,9 +94,12 @@ std::string ToJson(const PipelineSpec& spec) {
                        {"destination_schema", object.destination_schema},
                        {"destination_table", object.destination_table}});
   }
+  Json history = Json::array();
+  for (const auto& rule : spec.history_rules) history.push_back(ToJson(rule));
   return Json{{"tables", PatternsToJson(spec.tables)},
               {"excludes", PatternsToJson(spec.excludes)},
               {"objects", objects},
+              {"history", history},
               {"slot", spec.slot},
               {"publication", spec.publication},
               {"type_mapping", spec.type_mapping},
@@ -114,6 +121,7 @@ Result<PipelineSpec> SpecFromJson(std::string_view text) {
                               object.at("source_table"), object.at("destination_schema"),
                               object.at("destination_table")});
     }
+    for (const auto& rule : json.at("history")) spec.history_rules.push_back(HistoryRuleFrom(rule));
     spec.slot = json.at("slot");
     spec.publication = json.at("publication");
     spec.type_mapping = json.at("type_mapping");

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/status.h"
 #include "pipeline/cursor_rules.h"
+#include "pipeline/history_rules.h"
 #include "pipeline/pattern.h"
 #include "record/shape.h"
 
@@ -46,6 +47,7 @@ struct PipelineSpec {
   /// parameters.
   bool query_based = false;
   std::vector<CursorRule> cursor_rules;
+  std::vector<HistoryRule> history_rules;
   StagingLimits staging;
   /// How long tables that the log does not tell of rest before they are read again.
   std::chrono::seconds reread_interval = limits::kRereadInterval;
@@ -59,6 +61,8 @@ struct PipelineSpec {
   bool Names(const record::TableName& name) const;
   /// Where the table lands; a table's object comes before its schema's.
   record::TableName DestinationOf(const record::TableName& name) const;
+  /// What the table keeps of its rows' past.
+  apply::HistoryRules HistoryOf(const record::TableName& name) const;
   /// Return what was asked for and matches none of `names`: patterns as written, objects as
   /// `schema.table`.
   std::vector<std::string> Unmatched(const std::vector<record::TableName>& names) const;

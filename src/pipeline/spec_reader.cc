@@ -84,15 +84,23 @@ FieldReader ListOf(FieldReader read) {
   };
 }
 
-Status ReadScdType(const Place& place, const YAML::Node& node) {
-  if (!node.IsScalar()) return Wrong(place, node, "is not a text");
-  if (node.Scalar() == "SCD_TYPE_1") return Status::Ok();
-  if (node.Scalar() == "SCD_TYPE_2" || node.Scalar() == "APPEND_ONLY") {
-    return Error(ErrorClass::UNSUPPORTED_FIELD, "{}: {} is not supported yet", Where(place, node),
-                 node.Scalar())
-        .WithRemedy("Use SCD_TYPE_1.");
-  }
-  return Wrong(place, node, "is none of SCD_TYPE_1, SCD_TYPE_2, APPEND_ONLY");
+FieldReader ReadScdType(HistoryRule* rule) {
+  return [rule](const Place& place, const YAML::Node& node) -> Status {
+    if (!node.IsScalar()) return Wrong(place, node, "is not a text");
+    rule->scd_type = apply::ScdTypeOf(node.Scalar());
+    if (rule->scd_type) return Status::Ok();
+    return Wrong(place, node, "is none of SCD_TYPE_1, SCD_TYPE_2, APPEND_ONLY");
+  };
+}
+
+FieldReader IntoSwitch(std::optional<bool>* target) {
+  return [target](const Place& place, const YAML::Node& node) -> Status {
+    bool value = false;
+    if (!node.IsScalar() || !YAML::convert<bool>::decode(node, value))
+      return Wrong(place, node, "is not true or false");
+    *target = value;
+    return Status::Ok();
+  };
 }
 
 Status ReadRefreshPolicy(const Place& place, const YAML::Node& node) {
@@ -103,6 +111,15 @@ FieldReader IntoList(std::vector<std::string>* target) {
   return ListOf([target](const Place& place, const YAML::Node& node) {
     return Into(&target->emplace_back())(place, node);
   });
+}
+
+/// Columns, or the name of one.
+FieldReader ReadSequenceBy(HistoryRule* rule) {
+  return [rule](const Place& place, const YAML::Node& node) {
+    auto& columns = rule->sequence_by.emplace();
+    if (node.IsScalar()) return Into(&columns.emplace_back())(place, node);
+    return IntoList(&columns)(place, node);
+  };
 }
 
 /// A number from 0 to `max`.
@@ -140,10 +157,12 @@ FieldReader Noting(CursorRule* rule, FieldReader read) {
   };
 }
 
-/// Source: the API's TableSpecificConfig.
-FieldReader ReadTableConfiguration(CursorRule* rule) {
+/// Source: the API's TableSpecificConfig; soft_delete is ours.
+FieldReader ReadTableConfiguration(CursorRule* rule, HistoryRule* history) {
   std::map<std::string, FieldReader> fields{
-      {"scd_type", ReadScdType},
+      {"scd_type", ReadScdType(history)},
+      {"sequence_by", ReadSequenceBy(history)},
+      {"soft_delete", IntoSwitch(&history->soft_delete)},
       {"auto_full_refresh_policy", ReadRefreshPolicy},
       {"enable_auto_clustering", OnlyFalse},
       {"salesforce_include_formula_fields", OnlyFalse},
@@ -155,9 +174,8 @@ FieldReader ReadTableConfiguration(CursorRule* rule) {
          return Into(&rule->cursor_columns.emplace_back())(place, node);
        }},
       {"deletion_condition", Noting(rule, Into(&rule->deletion_condition))}};
-  for (auto* name :
-       {"sequence_by", "include_columns", "exclude_columns", "row_filter", "clustering_columns",
-        "table_properties", "source_metadata_column", "workday_report_parameters"}) {
+  for (auto* name : {"include_columns", "exclude_columns", "row_filter", "clustering_columns",
+                     "table_properties", "source_metadata_column", "workday_report_parameters"}) {
     fields[name] = Unsupported;
   }
   return [fields = std::move(fields)](const Place& place, const YAML::Node& node) {
@@ -165,16 +183,18 @@ FieldReader ReadTableConfiguration(CursorRule* rule) {
   };
 }
 
-void Keep(CursorRule rule, const SpecObject& object, PipelineSpec* spec) {
+template <typename Rule>
+void Keep(Rule rule, const SpecObject& object, std::vector<Rule>* rules) {
   if (!rule.given()) return;
   rule.schema = object.source_schema;
   rule.table = object.source_table;
-  spec->cursor_rules.push_back(std::move(rule));
+  rules->push_back(std::move(rule));
 }
 
 Status ReadTable(PipelineSpec* spec, const Place& place, const YAML::Node& node) {
   SpecObject object;
   CursorRule rule;
+  HistoryRule history;
   std::string catalog;
   FRESHET_CHECK_OK(ReadMap(place, node,
                            {{"source_catalog", Into(&object.source_catalog)},
@@ -183,11 +203,12 @@ Status ReadTable(PipelineSpec* spec, const Place& place, const YAML::Node& node)
                             {"destination_catalog", Into(&catalog)},
                             {"destination_schema", Into(&object.destination_schema)},
                             {"destination_table", Into(&object.destination_table)},
-                            {"table_configuration", ReadTableConfiguration(&rule)},
+                            {"table_configuration", ReadTableConfiguration(&rule, &history)},
                             {"connector_options", Unsupported}}));
   if (object.source_schema.empty()) return Wrong(place.Below("source_schema"), node, "is missing");
   if (object.source_table.empty()) return Wrong(place.Below("source_table"), node, "is missing");
-  Keep(std::move(rule), object, spec);
+  Keep(std::move(rule), object, &spec->cursor_rules);
+  Keep(std::move(history), object, &spec->history_rules);
   spec->objects.push_back(std::move(object));
   return Status::Ok();
 }
@@ -195,17 +216,19 @@ Status ReadTable(PipelineSpec* spec, const Place& place, const YAML::Node& node)
 Status ReadSchema(PipelineSpec* spec, const Place& place, const YAML::Node& node) {
   SpecObject object;
   CursorRule rule;
+  HistoryRule history;
   std::string catalog;
   FRESHET_CHECK_OK(ReadMap(place, node,
                            {{"source_catalog", Into(&object.source_catalog)},
                             {"source_schema", Into(&object.source_schema)},
                             {"destination_catalog", Into(&catalog)},
                             {"destination_schema", Into(&object.destination_schema)},
-                            {"table_configuration", ReadTableConfiguration(&rule)},
+                            {"table_configuration", ReadTableConfiguration(&rule, &history)},
                             {"connector_options", Unsupported},
                             {"fanout_options", Unsupported}}));
   if (object.source_schema.empty()) return Wrong(place.Below("source_schema"), node, "is missing");
-  Keep(std::move(rule), object, spec);
+  Keep(std::move(rule), object, &spec->cursor_rules);
+  Keep(std::move(history), object, &spec->history_rules);
   spec->objects.push_back(std::move(object));
   return Status::Ok();
 }
@@ -295,13 +318,14 @@ Status ReadDefinition(const Place& place, const YAML::Node& node, PipelineSpec* 
   };
   std::string connection_name, connector_type;
   CursorRule rule;
+  HistoryRule history;
   auto connector = [&](const Place& at, const YAML::Node& value) {
     return ReadConnectorType(&connector_type, at, value);
   };
   FRESHET_CHECK_OK(ReadMap(place, node,
                            {{"connection_name", Into(&connection_name)},
                             {"objects", ListOf(object)},
-                            {"table_configuration", ReadTableConfiguration(&rule)},
+                            {"table_configuration", ReadTableConfiguration(&rule, &history)},
                             {"source_configurations", ListOf(source)},
                             {"source_type", ReadSourceType},
                             {"connector_type", connector},
@@ -310,7 +334,8 @@ Status ReadDefinition(const Place& place, const YAML::Node& node, PipelineSpec* 
                             {"data_staging_options", Unsupported},
                             {"full_refresh_window", Unsupported},
                             {"netsuite_jar_path", Unsupported}}));
-  Keep(std::move(rule), {}, spec);
+  Keep(std::move(rule), {}, &spec->cursor_rules);
+  Keep(std::move(history), {}, &spec->history_rules);
   return ChooseConnector(place, node, connector_type, spec);
 }
 

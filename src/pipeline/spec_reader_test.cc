@@ -88,7 +88,7 @@ TEST(SpecReaderTest, FlagsComeBeforeTheFile) {
 
 TEST(SpecReaderTest, RefusesWhatIsNotBuiltByName) {
   for (auto* field : {"primary_keys: [a]", "row_filter: a > 1", "include_columns: [a]",
-                      "scd_type: SCD_TYPE_2", "enable_auto_clustering: true"}) {
+                      "clustering_columns: [a]", "enable_auto_clustering: true"}) {
     auto status =
         Refuse(fmt::format("objects:\n- table:\n    source_schema: s\n    source_table: t\n"
                            "    table_configuration:\n      {}\n",
@@ -101,6 +101,39 @@ TEST(SpecReaderTest, RefusesWhatIsNotBuiltByName) {
   }
   EXPECT_TRUE(Refuse("full_refresh_window: {start_hour: 1}").Is(ErrorClass::UNSUPPORTED_FIELD));
   EXPECT_TRUE(Refuse("objects: [{report: {source_url: x}}]").Is(ErrorClass::UNSUPPORTED_FIELD));
+}
+
+TEST(SpecReaderTest, HistoryIsTakenFieldByFieldFromTheTableItsSchemaOrAll) {
+  auto spec = Read(
+      "table_configuration: {scd_type: SCD_TYPE_2, sequence_by: v}\n"
+      "objects:\n"
+      "- schema:\n    source_schema: s\n"
+      "    table_configuration: {sequence_by: [a, b], soft_delete: true}\n"
+      "- table:\n    source_schema: s\n    source_table: t\n"
+      "    table_configuration: {scd_type: SCD_TYPE_1}\n"
+      "- table:\n    source_schema: s\n    source_table: log\n"
+      "    table_configuration: {scd_type: APPEND_ONLY}\n");
+  using apply::ScdType;
+  using Columns = std::vector<std::string>;
+  EXPECT_EQ(spec.HistoryOf({"other", "t"}),
+            (apply::HistoryRules{ScdType::kType2, Columns{"v"}, false}));
+  EXPECT_EQ(spec.HistoryOf({"s", "u"}),
+            (apply::HistoryRules{ScdType::kType2, Columns{"a", "b"}, false}));
+  EXPECT_EQ(spec.HistoryOf({"s", "t"}),
+            (apply::HistoryRules{ScdType::kType1, Columns{"a", "b"}, true}));
+  EXPECT_EQ(spec.HistoryOf({"s", "log"}),
+            (apply::HistoryRules{ScdType::kAppendOnly, Columns{}, false}));
+  // An option speaks of all tables, and comes before what the file says of all.
+  spec.history_rules.push_back({.schema = "", .table = "", .scd_type = ScdType::kType1});
+  EXPECT_EQ(spec.HistoryOf({"other", "t"}).scd_type, ScdType::kType1);
+  EXPECT_EQ(spec.HistoryOf({"s", "log"}).scd_type, ScdType::kAppendOnly);
+  auto read = SpecFromJson(ToJson(spec));
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->HistoryOf({"s", "t"}), spec.HistoryOf({"s", "t"}));
+  EXPECT_TRUE(
+      Refuse("table_configuration: {scd_type: SCD_TYPE_3}").Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_TRUE(
+      Refuse("table_configuration: {soft_delete: perhaps}").Is(ErrorClass::INVALID_ARGUMENT));
 }
 
 TEST(SpecReaderTest, ReadsCaptureByQueries) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include "apply/table_form.h"
 #include "base/limits.h"
 #include "pipeline/destination.h"
 #include "pipeline/event_line.h"
@@ -181,8 +182,16 @@ Status Update::AddFlow(const TableId& table, const staging::TableState& state) {
                             {{"table", state.name.ToString()},
                              {"flow", flow.flow.id.value()},
                              {"folder", flow.folder}}});
-  if (state.broken && !state.generations.contains(flow.flow.id))
+  if (state.generations.contains(flow.flow.id)) return Status::Ok();
+  if (state.broken) {
     Fail(flow, StatusOf(*state.broken));
+  } else if (state.shape) {
+    // Before all of it is read for nothing.
+    auto history =
+        apply::MarkHistory(options_.spec.HistoryOf(state.name), apply::ColumnsOf(*state.shape),
+                           state.shape->keyless(), state.shape->logged);
+    if (!history.ok()) Fail(flow, history.status());
+  }
   return Status::Ok();
 }
 
@@ -212,6 +221,7 @@ Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& f
   context.pipeline_mark = options_.pipeline.value();
   context.created_before = created_.contains(flow.flow.id);
   context.passed = reader_.floor;
+  context.history = options_.spec.HistoryOf(flow.flow.source);
   return parts_.open_applier(flow.flow, std::move(context));
 }
 

@@ -23,6 +23,8 @@ struct Sequence {
   std::string_view view() const {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
+  /// Return what all changes of one source transaction share, and no other's: epoch and position.
+  std::string_view transaction() const { return view().substr(0, 12); }
   /// Return 48 lower-case hex digits, the form in manifests.
   std::string ToHex() const;
   /// Errors: STAGING_CORRUPT.

@@ -43,7 +43,7 @@ Status Player::Do(const Statement& statement) {
   }
   if (verb == "table") return CheckTable(words, statement);
   if (verb == "stream" || verb == "snapshot" || verb == "changes" || verb == "slot" ||
-      verb == "stale" || verb == "unreadable") {
+      verb == "stale" || verb == "unreadable" || verb == "clock") {
     return DoSource(words, statement, verb);
   }
   if (verb == "capture" || verb == "apply" || verb == "update" || verb == "wish" ||
@@ -58,6 +58,10 @@ Status Player::DoSource(Words& words, const Statement& statement, const std::str
   if (verb == "stream") {
     FRESHET_TRY(auto position, words.Number("position"));
     world_.source.script.stream_from = static_cast<uint64_t>(position);
+  } else if (verb == "clock") {
+    FRESHET_TRY(auto position, words.Number("position"));
+    FRESHET_TRY(auto as, words.Number("position"));
+    world_.source.script.committed_as[static_cast<uint64_t>(position)] = static_cast<uint64_t>(as);
   } else if (verb == "stale" || verb == "unreadable") {
     if (!words.Take("at") || !words.Take("chunk"))
       return Error(ErrorClass::INVALID_ARGUMENT, "{} at chunk N", verb);
@@ -88,6 +92,7 @@ Status Player::DoDamage(Words& words, const std::string& verb) {
     return words.Done();
   }
   if (verb == "files") return CheckFiles(words);
+  if (verb == "history") return SetHistory(words);
   if (verb == "views" && words.Take("lost")) {
     world_.LoseViews();
     return words.Done();
@@ -242,10 +247,11 @@ Status Player::CheckTable(Words& words, const Statement& statement) {
   }
   FRESHET_CHECK_OK(words.Done());
   FRESHET_TRY(auto content, world_.database.At(table, UINT64_MAX));
+  FRESHET_TRY(const auto ours, world_.HistoryColumns(pipeline, table));
   std::vector<model::Row> expected;
   for (const Line& line : statement.rows) {
     Words cells(line);
-    FRESHET_TRY(auto row, CanonicalRow(content.shape, cells.Cells(), false));
+    FRESHET_TRY(auto row, HistoryRow(content.shape, ours, cells.Cells()));
     FRESHET_CHECK_OK(cells.Done());
     expected.push_back(std::move(row));
   }

@@ -37,6 +37,7 @@ class Player {
   Status CreateTable(const Statement& statement);
   Status CheckTable(Words& words, const Statement& statement);
   Status CheckFiles(Words& words);
+  Status SetHistory(Words& words);
   Status SetSnapshot(Words& words, const Statement& statement);
   Status AddChanges(Words& words, const Statement& statement);
   Status Foreign(Words& words);
@@ -50,6 +51,9 @@ class Player {
   /// The named table, or the only one.
   Result<std::string> TableName(Words& words);
   /// Rows of a table as it is now, each value in its canonical form.
+  /// … with the cells of the columns that history added to the table.
+  Result<model::Row> HistoryRow(const record::TableShape& shape,
+                                const std::vector<delta::Column>& ours, model::Row row) const;
   Result<model::Row> CanonicalRow(const record::TableShape& shape, const model::Row& row,
                                   bool key_only) const;
   Result<model::Step> StepOf(const std::string& table, const record::TableShape& shape,

@@ -133,6 +133,11 @@ UtcMicros CommittedAt(uint64_t position) {
 }
 record::Cursor CursorAt(uint64_t position) { return {fmt::format("{}", position)}; }
 
+UtcMicros ModelSource::CommittedAt(uint64_t position) const {
+  auto found = script.committed_as.find(position);
+  return model::CommittedAt(found == script.committed_as.end() ? position : found->second);
+}
+
 sources::Traits ModelSource::traits() const {
   return {.name = "model", .exact_snapshots = true, .identity = "model:1"};
 }

@@ -26,6 +26,8 @@ struct SourceScript {
   std::optional<std::pair<int64_t, ErrorClass>> fail_chunk;
   /// Transactions that share a batch and a Commit.
   int transactions_per_commit = 1;
+  /// Transactions that were committed when the source's clock said the time of another position.
+  std::map<uint64_t, uint64_t> committed_as = {};
   /// Called before every call into the source; an error of it is returned. For faults.
   std::function<Status(std::string_view call)> before;
   /// Called with every acknowledged position.
@@ -63,6 +65,8 @@ class ModelSource final : public sources::Source {
 
   Database* database() { return database_; }
   Clock* clock() { return clock_; }
+  /// The commit time of the transaction at a position.
+  UtcMicros CommittedAt(uint64_t position) const;
   Status Before(std::string_view call) {
     return script.before ? script.before(call) : Status::Ok();
   }

@@ -120,8 +120,8 @@ class ModelStream final : public sources::ChangeStream {
     }
     if (taken == 0) return Status::Ok();
     while (!pending_.empty()) FRESHET_CHECK_OK(Close(std::string(pending_.begin()->first)));
-    events_.push_back(
-        record::Commit{.cursor = CursorAt(position_), .committed_at = CommittedAt(position_)});
+    events_.push_back(record::Commit{.cursor = CursorAt(position_),
+                                     .committed_at = source_->CommittedAt(position_)});
     return Status::Ok();
   }
 
@@ -132,7 +132,7 @@ class ModelStream final : public sources::ChangeStream {
     auto add = [&](Op op, Row row) {
       row.resize(static_cast<size_t>(shape->width()));
       pending_[step.table].push_back(
-          {op, SequenceAt(position, ++*ordinal), CommittedAt(position), std::move(row)});
+          {op, SequenceAt(position, ++*ordinal), source_->CommittedAt(position), std::move(row)});
     };
     if (const auto* insert = std::get_if<InsertRow>(&step.operation)) {
       add(Op::kInsert, insert->row);
@@ -169,7 +169,7 @@ class ModelStream final : public sources::ChangeStream {
           record::TableEvent(record::TableEnd{.kind = truncated ? Kind::kTruncated : Kind::kDropped,
                                               .table = shape->id,
                                               .at = sequence,
-                                              .committed_at = CommittedAt(position)}));
+                                              .committed_at = source_->CommittedAt(position)}));
       return;
     }
     const auto* added = std::get_if<AddColumn>(&step.operation);

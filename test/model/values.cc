@@ -108,6 +108,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> BatchOf(const std::vector<Row>& rows
   return arrow::RecordBatch::Make(schema, std::ssize(rows), std::move(columns));
 }
 
+Result<Cell> TimeCell(UtcMicros at) {
+  return CellOf(arrow::TimestampScalar(at, arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")));
+}
+
 Result<std::vector<Row>> RowsOf(const arrow::RecordBatch& batch) {
   std::vector<Row> rows(static_cast<size_t>(batch.num_rows()));
   for (const auto& column : batch.columns()) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 
 namespace freshet::model {
@@ -42,6 +43,8 @@ Result<std::shared_ptr<arrow::Array>> ColumnOf(const std::vector<Row>& rows, siz
 /// Build a batch of rows.
 Result<std::shared_ptr<arrow::RecordBatch>> BatchOf(const std::vector<Row>& rows,
                                                     const std::shared_ptr<arrow::Schema>& schema);
+/// Return a moment as RowsOf reads a timestamptz.
+Result<Cell> TimeCell(UtcMicros at);
 /// Read a batch's rows back as cells.
 Result<std::vector<Row>> RowsOf(const arrow::RecordBatch& batch);
 

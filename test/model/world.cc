@@ -144,6 +144,7 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
   context.pipeline_mark = pipeline;
   context.created_before = created_before;
   context.compaction = compaction;
+  context.history = history;
   apply::Flow flow{.id = FlowOf(pipeline, state.name.table), .table = id, .source = state.name};
   FRESHET_TRY(auto applier, apply::TableApplier::Open(std::move(flow), std::move(context)));
   using State = apply::Applied::State;
@@ -164,6 +165,18 @@ Outcome World::Update(const std::string& pipeline) {
     return wished ? Capture() : Status::Ok();
   }();
   return failed.status.ok() ? Apply(pipeline) : failed;
+}
+
+Result<std::vector<delta::Column>> World::HistoryColumns(const std::string& pipeline,
+                                                         const std::string& table) {
+  const delta::Table delta(store::Below(store->whole(), TablePath(pipeline, table)));
+  FRESHET_TRY(auto snapshot, delta.Latest(nullptr));
+  std::vector<delta::Column> columns = snapshot->columns;
+  std::erase_if(columns, [](const auto& column) {
+    return column.id != apply::kStartId && column.id != apply::kEndId &&
+           column.id != apply::kDeletedId;
+  });
+  return columns;
 }
 
 Result<std::vector<Row>> World::Read(const std::string& pipeline, const std::string& table) {

@@ -55,6 +55,7 @@ class World {
   bool index_crashed = false;
   std::string index_name = "index";
   apply::CompactionRules compaction;
+  apply::HistoryRules history;
 
   /// Run a gateway until it has captured everything.
   Status Capture();
@@ -70,6 +71,9 @@ class World {
 
   /// Return the live rows of a destination table, through Delta's log.
   Result<std::vector<Row>> Read(const std::string& pipeline, const std::string& table);
+  /// The columns that history added to it, which are its last.
+  Result<std::vector<delta::Column>> HistoryColumns(const std::string& pipeline,
+                                                    const std::string& table);
   /// The folder of a destination table.
   static std::string TablePath(const std::string& pipeline, const std::string& table);
   /// Where a later generation of it is built.
