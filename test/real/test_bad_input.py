@@ -268,10 +268,10 @@ def test_spec_field_not_built_is_refused_by_name(freshet, database, tmp_path):
     spec = tmp_path / "spec.yaml"
     spec.write_text(
         "objects:\n- table:\n    source_schema: public\n    source_table: t\n    table_configuration:\n"
-        "      scd_type: SCD_TYPE_2\n"
+        "      clustering_columns: [id]\n"
     )
     run = freshet.ingest("--spec", spec, expect=2)
-    assert "scd_type" in run.stdout + run.stderr and database.slots() == []
+    assert "clustering_columns" in run.stdout + run.stderr and database.slots() == []
 
 
 def test_spec_chooses_tables(freshet, database, tmp_path):
