@@ -26,6 +26,8 @@ Scenario RefreshScenario();
 /// A table that the log does not tell of: read again and again, with and without an apply in
 /// between.
 Scenario UnloggedScenario();
+/// A table that keeps every version of its rows, and is read again in the middle.
+Scenario HistoryScenario();
 /// Tables, transactions and steps drawn from a seed.
 Scenario RandomScenario(uint64_t seed);
 

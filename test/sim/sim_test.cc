@@ -116,6 +116,15 @@ TEST(Crash, AfterEveryWrite) {
   RunEvery(sweep);
 }
 
+/// Every version once, whatever a crash cut short.
+TEST(Crash, BeforeAndAfterEveryWriteOfVersions) {
+  for (auto fault : {Fault::kCrashBefore, Fault::kCrashAfter}) {
+    Sweep sweep = Of(fault, "crash, with versions");
+    sweep.only = Kind::kApply;
+    RunEveryOf(HistoryScenario(), sweep);
+  }
+}
+
 /// The snapshots end with the gateway: half-read tables start again.
 TEST(Crash, BeforeEveryWriteWithTheViewsLost) {
   Sweep sweep = Of(Fault::kCrashBefore, "crash before, views lost");
@@ -138,7 +147,7 @@ TEST(Crash, HolderGoneAtEveryWrite) {
 
 TEST(Crash, BetweenEveryCommitAndItsIndex) {
   int64_t runs = 0;
-  for (const auto& scenario : {FixedScenario(), RefreshScenario()}) {
+  for (const auto& scenario : {FixedScenario(), RefreshScenario(), HistoryScenario()}) {
     for (int64_t number = 1; number < 100; ++number) {
       Plan plan;
       plan.crash_at_ingest = number;
@@ -153,7 +162,7 @@ TEST(Crash, BetweenEveryCommitAndItsIndex) {
 }
 
 TEST(Crash, IndexLostStaleOrNewerAtEveryApply) {
-  for (const auto& scenario : {FixedScenario(), RefreshScenario()}) {
+  for (const auto& scenario : {FixedScenario(), RefreshScenario(), HistoryScenario()}) {
     Simulation whole(scenario, {});
     ASSERT_TRUE(whole.Run().ok());
     ASSERT_GE(whole.applies(), 2);

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "delta/table.h"
+#include "model/versions.h"
 #include "staging/reader.h"
 #include "store/memory_store.h"
 
@@ -176,6 +177,9 @@ Status Simulation::Check() {
 Status Simulation::CheckTables() {
   for (const auto& [name, table] : world_.database.tables()) {
     FRESHET_TRY(auto content, world_.database.At(name, UINT64_MAX));
+    if (world_.history.scd_type == apply::ScdType::kType2) {
+      FRESHET_TRY(content.rows, model::VersionsSinceBase(world_.database, name));
+    }
     FRESHET_TRY(auto found, world_.Read("main", name));
     std::sort(content.rows.begin(), content.rows.end());
     std::sort(found.begin(), found.end());
