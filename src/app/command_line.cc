@@ -88,6 +88,35 @@ void AddCursorColumns(CLI::App* command, std::vector<std::string>* columns) {
       ->allow_extra_args(false);
 }
 
+void AddChanges(CLI::App* command, IngestArguments* arguments) {
+  command
+      ->add_option(
+          "--on-schema-change", arguments->on_schema_change,
+          "what becomes of a table whose columns or key change: evolve (it takes them; the "
+          "default), pause (it waits, the others go on) or ignore (it keeps its columns)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"evolve", "pause", "ignore"}));
+  command
+      ->add_option("--auto-full-refresh", arguments->auto_refresh_hours,
+                   "read a table again by itself when changes of it were lost, but not within so "
+                   "many hours of its last snapshot")
+      ->type_name("HOURS")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000}));
+  auto* include = command
+                      ->add_option("--include-columns", arguments->include_columns,
+                                   "of every table only these columns (separated by commas)")
+                      ->type_name("COLUMNS")
+                      ->delimiter(',')
+                      ->allow_extra_args(false);
+  command
+      ->add_option("--exclude-columns", arguments->exclude_columns,
+                   "of no table these columns (separated by commas)")
+      ->type_name("COLUMNS")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->excludes(include);
+}
+
 void AddRereads(CLI::App* command, IngestArguments* arguments) {
   command
       ->add_option("--reread-interval", arguments->reread_interval,
@@ -181,6 +210,7 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
       ->check(CLI::IsMember({"lossless", "databricks"}));
   AddCursorColumns(command, &arguments->cursor_columns);
   AddHistory(command, arguments);
+  AddChanges(command, arguments);
   command->add_flag("--continuous", arguments->continuous, "stay and keep the tables fresh");
   command
       ->add_option("--retry-for", *retry_for, "how long a failing source is retried: 90s, 2m, 1h")

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,9 @@ struct IngestArguments {
   std::string spec_file, slot, publication, type_mapping;
   bool continuous = false;
   std::chrono::milliseconds retry_for{120'000};
+  std::string on_schema_change;
+  std::vector<std::string> include_columns, exclude_columns;
+  std::optional<int64_t> auto_refresh_hours;
   std::string staging_retention, staging_age_max, staging_bytes_max;  // empty: not given
   std::string reread_interval;                                        // likewise
   bool json = false, quiet = false;

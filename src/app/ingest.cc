@@ -19,7 +19,20 @@ std::chrono::seconds Seconds(const std::string& duration) {
   return std::chrono::duration_cast<std::chrono::seconds>(ParseDuration(duration).value());
 }
 
+Result<pipeline::TableRule> RuleOf(const IngestArguments& arguments) {
+  pipeline::TableRule rule;
+  rule.include_columns = arguments.include_columns;
+  rule.exclude_columns = arguments.exclude_columns;
+  if (!arguments.on_schema_change.empty()) {
+    FRESHET_TRY(rule.on_schema_change, pipeline::ParseOnSchemaChange(arguments.on_schema_change));
+  }
+  if (arguments.auto_refresh_hours)
+    rule.refresh = {.enabled = true, .min_interval_hours = *arguments.auto_refresh_hours};
+  return rule;
+}
+
 Status ReadSpecFile(const std::string& path, pipeline::PipelineSpec* spec) {
+  if (path.empty()) return Status::Ok();
   std::ifstream file(path, std::ios::binary);
   if (!file) return Error(ErrorClass::INVALID_ARGUMENT, "cannot read the specification {}", path);
   std::stringstream text;
@@ -53,7 +66,10 @@ Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
   if (!arguments.staging_bytes_max.empty())
     spec.staging.bytes_max = ParseBytes(arguments.staging_bytes_max).value();
   if (!arguments.reread_interval.empty()) spec.reread_interval = Seconds(arguments.reread_interval);
-  if (!arguments.spec_file.empty()) FRESHET_CHECK_OK(ReadSpecFile(arguments.spec_file, &spec));
+  FRESHET_CHECK_OK(ReadSpecFile(arguments.spec_file, &spec));
+  // After the file's: of two that are said for all tables the later one holds.
+  FRESHET_TRY(auto rule, RuleOf(arguments));
+  if (rule.given()) spec.table_rules.push_back(std::move(rule));
   auto history = HistoryOf(arguments);
   if (history.given()) spec.history_rules.push_back(std::move(history));
   return spec;
@@ -71,6 +87,13 @@ Result<pipeline::IngestOptions> OptionsOf(const IngestArguments& arguments) {
   options.source.slot_given = !options.spec.slot.empty();
   options.source.publication = options.spec.publication;
   options.source.publication_given = !options.spec.publication.empty();
+  if (auto columns = pipeline::ColumnRulesJson(options.spec.table_rules); !columns.empty()) {
+    if (options.source.connector != "postgres") {
+      return Error(ErrorClass::UNSUPPORTED_FIELD, "columns of this source cannot be selected yet")
+          .WithRemedy("Leave include_columns and exclude_columns out.");
+    }
+    options.source.parameters.emplace_back("freshet_columns", columns);
+  }
   if (options.spec.query_based) {
     if (options.source.connector != "postgres" || options.source.slot_given ||
         options.source.publication_given) {

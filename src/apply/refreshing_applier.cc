@@ -35,6 +35,14 @@ bool IsMended(const Status& status) {
          status.Is(ErrorClass::COLUMN_NAME_CONFLICT);
 }
 
+/// Whether another flow of the same destination would not meet it too.
+bool IsOfOneTable(const Status& status) {
+  return IsMended(status) || IsDamage(status) || status.Is(ErrorClass::KEY_CHANGED) ||
+         status.Is(ErrorClass::NOT_FOUND) || status.Is(ErrorClass::TABLE_RENAMED) ||
+         status.Is(ErrorClass::TABLE_NO_IDENTITY) || status.Is(ErrorClass::TABLE_NOT_LOGGED) ||
+         status.Is(ErrorClass::PUBLICATION_MISSING) || status.Is(ErrorClass::COLUMN_RESERVED);
+}
+
 bool IsCommit(const Applied& applied) {
   return applied.state == Applied::State::kCommitted || applied.state == Applied::State::kCompacted;
 }
@@ -46,13 +54,19 @@ RefreshingApplier::RefreshingApplier(Flow flow, Context context)
       context_(std::move(context)),
       files_{context_.shadow, context_.table, context_.root.get(), context_.shadow_prefix,
              context_.table_prefix},
-      table_(flow_, context_) {}
+      table_(std::make_unique<StagingApplier>(flow_, context_)) {}
+
+Result<Positions> RefreshingApplier::Current() {
+  if (!looked_) FRESHET_CHECK_OK(FindHolder());
+  if (former_) return Positions{};
+  return table_->Current();
+}
 
 Result<Applied> RefreshingApplier::Apply(record::SegmentNumber through,
                                          const std::stop_token& stop) {
   if (!looked_) FRESHET_CHECK_OK(Look());
   FRESHET_TRY(bool refreshing, IsRefreshing());
-  if (!refreshing) return table_.Apply(through, stop);
+  if (!refreshing) return StepOfTable(through, stop);
   std::optional<Applied> of_table;
   if (!shadows_turn_) {
     FRESHET_TRY(of_table, StepOfTable(through, stop));
@@ -71,29 +85,65 @@ Result<Applied> RefreshingApplier::Apply(record::SegmentNumber through,
   return *of_table;
 }
 
+Status RefreshingApplier::FindHolder() {
+  if (context_.formers.empty()) return Status::Ok();
+  auto snapshot = delta::Table(context_.table).Latest(nullptr);
+  if (snapshot.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();
+  FRESHET_CHECK_OK(snapshot);
+  FRESHET_TRY(auto mark, TableMark::Of((*snapshot)->metadata.configuration));
+  for (const auto& former : context_.formers) {
+    if (!mark || mark->flow != former.flow.id.value() || mark->table != former.flow.table.value())
+      continue;
+    if (!mark->history.plain()) {
+      return Error(ErrorClass::TABLE_RECREATED,
+                   "the table was made again at the source, and the destination keeps the former "
+                   "one's history")
+          .With("table", flow_.source.ToString())
+          .WithRemedy("Move the former one's folder away, or ingest into another directory.");
+    }
+    auto context = context_;
+    context.formers.clear();
+    table_ = std::make_unique<StagingApplier>(former.flow, std::move(context));
+    former_ = true;
+  }
+  return Status::Ok();
+}
+
 Status RefreshingApplier::Look() {
-  FRESHET_CHECK_OK(table_.Current());
+  FRESHET_CHECK_OK(FindHolder());
+  for (const auto& former : context_.formers) {
+    ShadowFiles left = files_;
+    left.shadow = former.shadow;
+    FRESHET_CHECK_OK(left.Remove());
+  }
+  FRESHET_CHECK_OK(table_->Current());
+  FRESHET_CHECK_OK(LookAtShadow());
+  looked_ = true;
+  return Status::Ok();
+}
+
+Status RefreshingApplier::LookAtShadow() {
   FRESHET_TRY(bool exists, files_.Exist());
   if (exists) {
     shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_));
     auto of_shadow = shadow_->Current();
     if (!of_shadow.ok() && !IsDamage(of_shadow.status())) return of_shadow.status();
-    bool is_newer = of_shadow.ok() && table_.complete() && shadow_->state() != nullptr &&
-                    of_shadow->generation > table_.positions().generation;
+    bool is_newer =
+        of_shadow.ok() && shadow_->state() != nullptr &&
+        (former_ || (table_->complete() && of_shadow->generation > table_->positions().generation));
     if (!is_newer) {
       // The swap may have been the last that happened: what it names has to be there.
-      bool swapped = of_shadow.ok() && !table_.keeps_past() && table_.complete() &&
-                     shadow_->complete() && of_shadow->generation == table_.positions().generation;
+      bool swapped = of_shadow.ok() && !former_ && !table_->keeps_past() && table_->complete() &&
+                     shadow_->complete() && of_shadow->generation == table_->positions().generation;
       if (swapped) FRESHET_CHECK_OK(PlaceAgain());
       FRESHET_CHECK_OK(DropShadow());
     }
   }
-  looked_ = true;
   return Status::Ok();
 }
 
 Result<bool> RefreshingApplier::IsRefreshing() {
-  if (!table_.complete()) return false;
+  if (!former_ && !table_->complete()) return false;
   if (shadow_ != nullptr) return true;
   FRESHET_TRY(auto latest, context_.staging->Latest());
   auto table = latest->tables.find(flow_.table);
@@ -101,17 +151,22 @@ Result<bool> RefreshingApplier::IsRefreshing() {
   auto generation = table->second.generations.find(flow_.id);
   if (generation == table->second.generations.end()) return false;
   const auto& begun = generation->second.begun;
-  if (begun.difference || begun.generation <= table_.positions().generation) return false;
+  const bool later = former_ || begun.generation > table_->positions().generation;
+  if (begun.difference || !later) return false;
   shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_));
   return true;
 }
 
-/// What is wrong with the old generation does not keep the new one from mending it.
+/// What is wrong with the old generation does not keep the new one from mending it; nor what ended
+/// a former flow.
 Result<Applied> RefreshingApplier::StepOfTable(record::SegmentNumber through,
                                                const std::stop_token& stop) {
-  auto applied = table_.Apply(through, stop);
-  if (IsMended(applied.status())) {
-    return Applied{.state = Applied::State::kWaiting, .through = through};
+  const Applied waiting{.state = Applied::State::kWaiting, .through = through};
+  auto applied = table_->Apply(through, stop);
+  if (former_) {
+    if (applied.ok() ? !IsCommit(*applied) : IsOfOneTable(applied.status())) return waiting;
+  } else if (shadow_ != nullptr && IsMended(applied.status())) {
+    return waiting;
   }
   return applied;
 }
@@ -121,8 +176,8 @@ Result<std::optional<Applied>> RefreshingApplier::StepOfShadow(record::SegmentNu
                                                                const std::stop_token& stop) {
   // A change that both have is in the table at its own time; one that only the shadow has would be
   // there at the time of the difference.
-  const bool takes = table_.keeps_past();
-  if (takes && shadow_->complete()) through = table_.positions().changes;
+  const bool takes = table_->keeps_past();
+  if (takes && shadow_->complete()) through = table_->positions().changes;
   auto applied = shadow_->Apply(through, stop);
   // Dropped at the source before all of it was read: the table keeps the rows it has.
   if (applied.status().Is(ErrorClass::NOT_FOUND)) return std::optional<Applied>();
@@ -131,7 +186,7 @@ Result<std::optional<Applied>> RefreshingApplier::StepOfShadow(record::SegmentNu
     return std::optional(std::move(again));
   }
   if (!applied.ok()) return applied.status();
-  const bool passed = shadow_->positions().changes >= table_.positions().changes;
+  const bool passed = former_ || shadow_->positions().changes >= table_->positions().changes;
   if (shadow_->complete() &&
       (takes ? table_is_current && !IsCommit(*applied) : passed || !IsCommit(*applied))) {
     FRESHET_TRY(auto swapped, Swap(stop));
@@ -144,10 +199,10 @@ Result<std::optional<Applied>> RefreshingApplier::StepOfShadow(record::SegmentNu
 
 /// The table keeps what it is, and takes what differs.
 Result<Applied> RefreshingApplier::TakeShadow(const std::stop_token& stop) {
-  const auto former = table_.IndexName();
-  FRESHET_TRY(auto taken, table_.TakeRowsOf(*shadow_, stop));
+  const auto former = table_->IndexName();
+  FRESHET_TRY(auto taken, table_->TakeRowsOf(*shadow_, stop));
   FRESHET_CHECK_OK(ForgetEntries(former));
-  FRESHET_CHECK_OK(ForgetEntries(table_.IndexName()));  // the shadow's
+  FRESHET_CHECK_OK(ForgetEntries(table_->IndexName()));  // the shadow's
   TellRefreshed(taken.version);
   FRESHET_CHECK_OK(DropShadow());
   taken.swapped = true;
@@ -156,8 +211,8 @@ Result<Applied> RefreshingApplier::TakeShadow(const std::stop_token& stop) {
 
 Result<Applied> RefreshingApplier::Swap(const std::stop_token& stop) {
   for (int attempt = 0; attempt < limits::kCommitAttemptsMax; ++attempt) {
-    FRESHET_CHECK_OK(table_.Current());
-    if (table_.keeps_past()) {
+    FRESHET_CHECK_OK(table_->Current());
+    if (table_->keeps_past()) {
       auto taken = TakeShadow(stop);
       if (!taken.status().Is(ErrorClass::DELTA_CONFLICT)) return taken;
       continue;
@@ -167,9 +222,16 @@ Result<Applied> RefreshingApplier::Swap(const std::stop_token& stop) {
     FRESHET_CHECK_OK(placed);
     FRESHET_TRY(const auto shadows, shadow_->IndexMark());
     // Its entries are of no use any more, and after a crash nobody would know of them.
-    FRESHET_CHECK_OK(ForgetEntries(table_.IndexName()));
-    auto swapped = table_.Replace(*shadow_);
+    FRESHET_CHECK_OK(ForgetEntries(table_->IndexName()));
+    std::unique_ptr<StagingApplier> taking;
+    if (former_) {
+      taking = std::make_unique<StagingApplier>(flow_, context_);
+      taking->TakeOver(*table_);
+    }
+    auto swapped = (taking != nullptr ? *taking : *table_).Replace(*shadow_);
     if (swapped.ok()) {
+      if (taking != nullptr) table_ = std::move(taking);
+      former_ = false;
       FRESHET_CHECK_OK(AfterSwap(shadows, swapped->version));
       swapped->swapped = true;
       return swapped;
@@ -186,11 +248,11 @@ Result<Applied> RefreshingApplier::Swap(const std::stop_token& stop) {
 Status RefreshingApplier::AfterSwap(const KeyIndex::Mark& shadows, int64_t version) {
   FRESHET_CHECK_OK(PlaceAgain());
   // The files kept their names, so the entries are true of the table as they are.
-  FRESHET_TRY(const auto mark, context_.index->Version(table_.IndexName()));
+  FRESHET_TRY(const auto mark, context_.index->Version(table_->IndexName()));
   if (mark == shadows) {
-    FRESHET_TRY(auto now, table_.IndexMark());
+    FRESHET_TRY(auto now, table_->IndexMark());
     now.version = version;
-    FRESHET_CHECK_OK(context_.index->Ingest(table_.IndexName(), false, {}, now));
+    FRESHET_CHECK_OK(context_.index->Ingest(table_->IndexName(), false, {}, now));
   }
   TellRefreshed(version);
   return DropShadow();
@@ -200,7 +262,7 @@ void RefreshingApplier::TellRefreshed(int64_t version) const {
   context_.observer->OnEvent({"table_refreshed",
                               {{"table", flow_.source.ToString()},
                                {"flow", flow_.id.value()},
-                               {"generation", table_.positions().generation.value()},
+                               {"generation", table_->positions().generation.value()},
                                {"version", version}}});
 }
 
@@ -213,7 +275,7 @@ Status RefreshingApplier::PlaceAgain() const {
 
 Result<Applied> RefreshingApplier::BuildAgain(const Status& why) {
   // Another process that goes on with this table would have done this, and removed it.
-  FRESHET_CHECK_OK(table_.Current());
+  FRESHET_CHECK_OK(table_->Current());
   if (++built_again_ > kBuiltAgainMax) return why;
   FRESHET_CHECK_OK(DropShadow());
   return Applied{.state = Applied::State::kRefreshed, .through = {}};
@@ -226,7 +288,7 @@ Status RefreshingApplier::ForgetEntries(const record::FlowId& name) {
 
 Status RefreshingApplier::DropShadow() {
   // After a swap the entries are the table's.
-  if (shadow_->IndexName() != table_.IndexName())
+  if (shadow_->IndexName() != table_->IndexName())
     FRESHET_CHECK_OK(ForgetEntries(shadow_->IndexName()));
   shadow_.reset();
   return files_.Remove();

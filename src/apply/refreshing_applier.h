@@ -13,7 +13,10 @@ namespace freshet::apply {
 /// table of its own, by the same steps. The table goes on meanwhile; readers see the shadow's rows
 /// all at once or not at all.
 ///
-///   look     at the first call: a shadow that is not newer than the table is removed
+///   look     at the first call: a shadow that is not newer than the table is removed. The table
+///            may
+///            be that of a flow whose source table had the name before: it stays, as it is at the
+///            end of that flow, until the first generation of this one takes its place
 ///   step     the table's and the shadow's in turn
 ///   swap     once the shadow is complete and lacks no change that the table has: its files are
 ///            linked into the table's folder, and one commit removes the old and adds the new
@@ -23,11 +26,14 @@ class RefreshingApplier final : public TableApplier {
  public:
   RefreshingApplier(Flow flow, Context context);
 
-  Result<Positions> Current() override { return table_.Current(); }
+  Result<Positions> Current() override;
   Result<Applied> Apply(record::SegmentNumber through, const std::stop_token& stop) override;
 
  private:
   Status Look();
+  /// Find out whose the table is.
+  Status FindHolder();
+  Status LookAtShadow();
   /// Whether a generation later than the table's has begun.
   Result<bool> IsRefreshing();
   Result<Applied> StepOfTable(record::SegmentNumber through, const std::stop_token& stop);
@@ -47,7 +53,8 @@ class RefreshingApplier final : public TableApplier {
   const Flow flow_;
   const Context context_;
   const ShadowFiles files_;
-  StagingApplier table_;
+  std::unique_ptr<StagingApplier> table_;
+  bool former_ = false;                     // the table is that of a former flow
   std::unique_ptr<StagingApplier> shadow_;  // null: none is looked at
   bool looked_ = false;
   bool shadows_turn_ = false;

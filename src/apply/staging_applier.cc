@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "apply/append_plan.h"
+#include "apply/column_change.h"
 #include "apply/history_files.h"
 #include "apply/history_plan.h"
 #include "apply/index_follow.h"
@@ -305,7 +306,8 @@ Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
   std::vector<delta::Column> columns = known_->columns;
   TableMark mark = mark_;
   for (const auto& shape : shapes) {
-    FRESHET_CHECK_OK(AddColumns(shape, &columns));
+    FRESHET_CHECK_OK(TakeColumns(shape, &columns));
+    mark.inactive = InactiveColumns(columns, shape);
     mark.shape_version = std::max(mark.shape_version, shape.version);
   }
   if (mark.shape_version != mark_.shape_version) {

@@ -54,6 +54,9 @@ class StagingApplier final : public TableApplier {
   /// too; no change up to this table's position is missing there.
   /// Errors: DELTA_CONFLICT (look again), as Apply.
   Result<Applied> Replace(const StagingApplier& other);
+  /// Take another flow's table, as it was last looked at, for this one's: the next step has to be
+  /// Replace.
+  void TakeOver(const StagingApplier& former) { known_ = former.known_; }
 
   /// Whether the table holds more than its source does: closed versions, or deleted rows.
   bool keeps_past() const {
@@ -102,7 +105,8 @@ class StagingApplier final : public TableApplier {
   Result<std::optional<Applied>> SwitchHistory(bool logged, const std::stop_token& stop);
   Result<UtcMicros> TakenAt() const;
   Result<UtcMicros> SourceTime() const;
-  Result<std::vector<delta::Column>> ColumnsWith(const StagingApplier& other) const;
+  Result<std::vector<delta::Column>> ColumnsWith(const StagingApplier& other,
+                                                 std::vector<record::ColumnId>* inactive) const;
   std::unique_ptr<ChangePlanner> PlannerOf(const TableForm& form);
   Result<TableMark> MarkOf(const staging::GenerationBegun& begun, const record::TableShape& shape,
                            std::vector<delta::Column>* columns) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "apply/column_change.h"
 #include "apply/history_files.h"
 #include "apply/history_plan.h"
 #include "apply/index_follow.h"
@@ -67,19 +68,26 @@ Result<UtcMicros> StagingApplier::SourceTime() const {
   return time > 0 ? time : context_.clock->WallNow();
 }
 
-/// The columns of the table and those that another location has beside.
-Result<std::vector<delta::Column>> StagingApplier::ColumnsWith(const StagingApplier& other) const {
-  std::vector<delta::Column> columns = known_->columns;
-  for (const auto& wanted : other.known_->columns) {
-    auto same = std::ranges::find(columns, wanted.id, &delta::Column::id);
-    if (same == columns.end()) {
-      columns.push_back(wanted);
-    } else if (same->name != wanted.name || !same->type->Equals(*wanted.type)) {
-      return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED,
-                   "column {} {} became {} {}, and the table keeps its history", same->name,
-                   delta::TypeName(*same->type), wanted.name, delta::TypeName(*wanted.type));
-    }
+/// The columns of the table as those of another location make them; `inactive` of them are the
+/// table's alone.
+Result<std::vector<delta::Column>> StagingApplier::ColumnsWith(
+    const StagingApplier& other, std::vector<record::ColumnId>* inactive) const {
+  record::TableShape shape;
+  arrow::FieldVector fields;
+  for (const auto& column : other.known_->columns) {
+    fields.push_back(arrow::field(column.name, column.type));
+    shape.ids.push_back(column.id);
   }
+  shape.schema = arrow::schema(std::move(fields));
+  std::vector<delta::Column> columns = known_->columns;
+  Status taken = TakeColumns(shape, &columns);
+  if (taken.Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED)) {
+    return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, "{}, and the table keeps its history",
+                 taken.message())
+        .WithRemedy("Restore the type, or ingest the table into another directory.");
+  }
+  FRESHET_CHECK_OK(taken);
+  *inactive = InactiveColumns(columns, shape);
   FRESHET_CHECK_OK(AddHistoryColumns(mark_.history, &columns));
   return columns;
 }
@@ -94,8 +102,8 @@ Result<Applied> StagingApplier::TakeRowsOf(const StagingApplier& other,
     FRESHET_TRY(const auto then, TableForm::Of(*other.known_, other.mark_));
     FRESHET_CHECK_OK(
         FollowIndex(context_.index, other.IndexName(), then, other.table_, *other.known_, stop));
-    FRESHET_TRY(auto columns, ColumnsWith(other));
     TableMark mark = other.mark_;
+    FRESHET_TRY(auto columns, ColumnsWith(other, &mark.inactive));
     mark.history = mark_.history;
     Draft draft;
     draft.operation = "MERGE";

@@ -5,6 +5,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "apply/compaction.h"
 #include "apply/history_form.h"
@@ -64,6 +65,7 @@ struct Applied {
 ///   a later generation      → built beside the table, while that goes on; then one commit takes it
 ///   … of a table without log → compared with the table once it is complete; one commit takes what
 ///                           differs, none if nothing does
+///   the table is a former's → its own first generation is built beside it, as a later one is
 ///   generation complete     → fold changes above its position, look keys up, deletion vectors +
 ///                           one new file, txn changes
 ///   small or dead files     → between changes, and when there are none: rewrite some of them
@@ -82,6 +84,13 @@ class TableApplier {
     /// Rooted at the folder where a later generation is built, and its prefix in `root`.
     std::shared_ptr<store::FileStore> shadow;
     std::string shadow_prefix;
+    /// Flows whose tables had this one's name and folder before and are gone: the table may still
+    /// be theirs. `shadow` is rooted where a later generation of theirs was built.
+    struct Former {
+      Flow flow;
+      std::shared_ptr<store::FileStore> shadow;
+    };
+    std::vector<Former> formers = {};
     KeyIndex* index = nullptr;
     Clock* clock = nullptr;
     record::Observer* observer = nullptr;

@@ -2,7 +2,6 @@
 #include "apply/table_form.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
 #include "apply/key_hash.h"
@@ -14,15 +13,9 @@ constexpr std::string_view kStaging = "freshet.staging", kFlow = "freshet.flow",
                            kTable = "freshet.table", kPipeline = "freshet.pipeline",
                            kKey = "freshet.key", kPosition = "freshet.position",
                            kShape = "freshet.shape", kSnapshot = "freshet.snapshot",
-                           kHistory = "freshet.history";
+                           kInactive = "freshet.inactive", kHistory = "freshet.history";
 constexpr std::string_view kComplete = "complete", kReading = "reading";
 constexpr std::string_view kMaxColumnId = "delta.columnMapping.maxColumnId";
-
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 int64_t NumberOf(std::string_view text) {
   int64_t number = 0;
@@ -30,19 +23,19 @@ int64_t NumberOf(std::string_view text) {
   return number;
 }
 
-std::vector<record::ColumnId> KeyOf(std::string_view text) {
-  std::vector<record::ColumnId> key;
+std::vector<record::ColumnId> IdsOf(std::string_view text) {
+  std::vector<record::ColumnId> ids;
   while (!text.empty()) {
     size_t end = std::min(text.find(','), text.size());
-    key.emplace_back(static_cast<int32_t>(NumberOf(text.substr(0, end))));
+    ids.emplace_back(static_cast<int32_t>(NumberOf(text.substr(0, end))));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
-  return key;
+  return ids;
 }
 
-std::string KeyText(const std::vector<record::ColumnId>& key) {
+std::string TextOf(const std::vector<record::ColumnId>& ids) {
   std::string text;
-  for (const auto& id : key) text += (text.empty() ? "" : ",") + std::to_string(id.value());
+  for (const auto& id : ids) text += (text.empty() ? "" : ",") + std::to_string(id.value());
   return text;
 }
 
@@ -68,11 +61,12 @@ std::map<std::string, std::string> TableMark::ToProperties() const {
   properties[std::string(kFlow)] = flow;
   properties[std::string(kTable)] = table;
   properties[std::string(kPipeline)] = pipeline;
-  properties[std::string(kKey)] = KeyText(key);
+  properties[std::string(kKey)] = TextOf(key);
   properties[std::string(kPosition)] = position.ToHex();
   properties[std::string(kShape)] = std::to_string(shape_version);
   properties[std::string(kSnapshot)] = complete ? kComplete : kReading;
   properties[std::string(kHistory)] = history.ToText();
+  if (!inactive.empty()) properties[std::string(kInactive)] = TextOf(inactive);
   return properties;
 }
 
@@ -98,7 +92,8 @@ Result<std::optional<TableMark>> TableMark::Of(
       (snapshot != kComplete && snapshot != kReading)) {
     return Error(ErrorClass::POSITION_LOST, "the table's freshet properties are not whole");
   }
-  mark.key = KeyOf(get(kKey));
+  mark.key = IdsOf(get(kKey));
+  mark.inactive = IdsOf(get(kInactive));
   mark.position = *position;
   mark.shape_version = static_cast<int32_t>(NumberOf(get(kShape)));
   mark.complete = snapshot == kComplete;
@@ -125,7 +120,7 @@ Result<TableForm> TableForm::Of(const std::string& table_id, std::vector<delta::
     form.rows.key.push_back(static_cast<int>(found - form.rows.ids.begin()));
   }
   FRESHET_TRY(form.history, HistoryForm::Of(mark.history, form.columns));
-  form.layout = fmt::format("{};{};{}{}", kKeyHashForm, table_id, KeyText(mark.key),
+  form.layout = fmt::format("{};{};{}{}", kKeyHashForm, table_id, TextOf(mark.key),
                             form.history.keeps_versions() ? ";open" : "");
   return form;
 }
@@ -168,29 +163,6 @@ std::vector<delta::Column> ColumnsOf(const record::TableShape& shape) {
   return columns;
 }
 
-Status AddColumns(const record::TableShape& shape, std::vector<delta::Column>* columns) {
-  for (auto& wanted : ColumnsOf(shape)) {
-    auto same = std::find_if(columns->begin(), columns->end(),
-                             [&](const auto& column) { return column.id == wanted.id; });
-    if (same != columns->end()) {
-      if (same->name == wanted.name && same->type->Equals(*wanted.type)) continue;
-      return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, "column {} {} became {} {}", same->name,
-                   same->type->ToString(), wanted.name, wanted.type->ToString());
-    }
-    for (const auto& column : *columns) {
-      if (Lower(column.name) == Lower(wanted.name)) {
-        return Error(ErrorClass::COLUMN_NAME_CONFLICT, "the table has another column named {}",
-                     column.name);
-      }
-      if (Lower(column.physical) == Lower(wanted.physical)) {
-        wanted.physical = fmt::format("{}-{}", wanted.name, wanted.id.value());
-      }
-    }
-    columns->push_back(std::move(wanted));
-  }
-  return Status::Ok();
-}
-
 std::vector<delta::Action> DescribeNew(std::vector<delta::Column> columns, const TableMark& mark,
                                        int64_t now_ms) {
   delta::NewTable table;
@@ -215,6 +187,7 @@ std::vector<delta::Action> Redescribe(const delta::Snapshot& snapshot,
   metadata.partition_columns = old.partition_columns;
   metadata.created_at_ms = old.created_at_ms;
   auto properties = old.configuration;
+  properties.erase(std::string(kInactive));
   int64_t max_id = NumberOf(properties[std::string(kMaxColumnId)]);
   for (auto& [name, value] : metadata.configuration) properties[name] = value;
   for (auto& [name, value] : mark.ToProperties()) properties[name] = value;

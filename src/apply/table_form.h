@@ -18,10 +18,11 @@ namespace freshet::apply {
 /// commit that creates it and by those that begin or complete a generation.
 struct TableMark {
   std::string staging, flow, table, pipeline;
-  std::vector<record::ColumnId> key;  // in key order; empty: keyless
-  record::Sequence position;          // of the generation's snapshot
-  int32_t shape_version = 0;          // the newest whose columns the table has
-  bool complete = false;              // every chunk of the generation is in the table
+  std::vector<record::ColumnId> key;            // in key order; empty: keyless
+  record::Sequence position;                    // of the generation's snapshot
+  int32_t shape_version = 0;                    // the newest whose columns the table has
+  bool complete = false;                        // every chunk of the generation is in the table
+  std::vector<record::ColumnId> inactive = {};  // columns that the source has no more
   HistoryMark history;
 
   std::map<std::string, std::string> ToProperties() const;
@@ -54,10 +55,6 @@ struct TableForm {
 
 /// The columns of a table made from this shape.
 std::vector<delta::Column> ColumnsOf(const record::TableShape& shape);
-
-/// Add the shape's columns that `columns` lacks.
-/// Errors: SHAPE_CHANGE_UNSUPPORTED (a column has another type or name), COLUMN_NAME_CONFLICT.
-Status AddColumns(const record::TableShape& shape, std::vector<delta::Column>* columns);
 
 /// Protocol and metadata of a new table.
 std::vector<delta::Action> DescribeNew(std::vector<delta::Column> columns, const TableMark& mark,

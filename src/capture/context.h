@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "capture/policies.h"
 #include "record/observer.h"
 #include "sources/source.h"
 #include "staging/writer.h"
@@ -16,7 +17,16 @@ struct Context {
   store::FileStore* staging = nullptr;
   Clock* clock = nullptr;
   record::Observer* observer = nullptr;
+  const TablePolicies* policies = nullptr;
 
+  OnSchemaChange on_schema_change(const record::TableName& table) const {
+    bool given = policies != nullptr && policies->on_schema_change;
+    return given ? policies->on_schema_change(table) : OnSchemaChange::kEvolve;
+  }
+  std::optional<std::chrono::hours> refresh_lost(const record::TableName& table) const {
+    bool given = policies != nullptr && policies->refresh_lost;
+    return given ? policies->refresh_lost(table) : std::nullopt;
+  }
   void Tell(std::string name,
             std::vector<std::pair<std::string, record::Event::Value>> fields) const {
     observer->OnEvent({.name = std::move(name), .fields = std::move(fields)});

@@ -34,40 +34,28 @@ Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thor
   const record::TableShape& known = *tables_->shape(listing.id);
   Status why = listing.problem;
   if (why.ok() && known.logged) why = listing.unlogged;
-  // What each reading shows is looked at then.
-  thorough = thorough && known.logged;
+  auto seen = fingerprints_.find(listing.id);
+  const bool another = !listing.fingerprint.empty() &&
+                       (seen == fingerprints_.end() || seen->second != listing.fingerprint);
+  // What each reading of one without log shows is looked at then.
+  bool compare = (thorough || another) && known.logged;
   // The log is read without a right to the table; what reads the table itself says that it may not.
   if (why.Is(ErrorClass::SOURCE_PRIVILEGE)) {
     Warn(listing, why);
     why = Status::Ok();
-    thorough = false;
+    compare = false;
   }
   if (listing.name != known.name) {
     why = Error(ErrorClass::TABLE_RENAMED, "the table is now called {}", listing.name.ToString())
               .With("table", known.name.ToString());
-  } else if (thorough && why.ok()) {
-    auto shown = context_.source->Describe(listing.id);
-    if (shown.status().Is(ErrorClass::NOT_FOUND))
-      return Status::Ok();  // the next look finds it missing
-    if (!shown.ok()) {
-      why = shown.status();
-    } else if (!SameKey(known, *shown)) {
-      why =
-          Error(ErrorClass::KEY_CHANGED, "the key names other columns than when the table was read")
-              .With("table", known.name.ToString());
-    } else if (!SameFields(known, *shown)) {
-      why = Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED,
-                  "a composite type has other fields than when the table was read")
-                .With("table", known.name.ToString());
-    }
   }
   if (IsTableProblem(why)) {
-    tables_->Break(listing.id, why);
-    found->broken.push_back(listing.id);
+    found->problems.emplace_back(listing.id, why);
     return Status::Ok();
   }
   FRESHET_CHECK_OK(why);
   if (!known.logged) return LookAtJoined(listing, found);
+  if (compare) FRESHET_CHECK_OK(Compare(listing, found));
   if (!listing.partitions) return Status::Ok();
   auto untold = tables_->TakePartitions(listing.id, *listing.partitions);
   if (untold) found->untold.emplace_back(listing.id, *std::move(untold));
@@ -89,18 +77,40 @@ bool Discovery::Takes(const sources::TableListing& listing) const {
   return !listing.derived || !names_ || names_(listing.name);
 }
 
-Status Discovery::LookAtNew(const sources::TableListing& listing, Found* found) {
-  const auto& known = context_.writer->checkpoint().tables;
-  if (known.contains(listing.id) || !Takes(listing)) return Status::Ok();
-  if (!listing.problem.ok()) {
-    LeaveOut(listing, listing.problem);
+Status Discovery::Compare(const sources::TableListing& listing, Found* found) {
+  auto shown = context_.source->Describe(listing.id);
+  if (shown.status().Is(ErrorClass::NOT_FOUND))
+    return Status::Ok();  // the next look finds it missing
+  if (IsTableProblem(shown.status())) {
+    found->problems.emplace_back(listing.id, shown.status());
     return Status::Ok();
   }
-  if (NameIsTaken(listing)) {
-    Status why =
-        Error(ErrorClass::TABLE_RECREATED, "another table had this name when it was first read: {}",
-              listing.name.ToString());
-    tables_->NoteBroken(listing.id, listing.name, why);
+  FRESHET_CHECK_OK(shown);
+  fingerprints_[listing.id] = listing.fingerprint;
+  auto news = tables_->IsNews(*shown);
+  if (!news.ok() && tables_->policy(listing.id) == OnSchemaChange::kEvolve) {
+    found->problems.emplace_back(listing.id, news.status());
+  } else if (!news.ok() || *news) {
+    // A table that will wait waits behind the last row of what it was.
+    found->ahead.push_back(std::move(*shown));
+  }
+  return Status::Ok();
+}
+
+Status Discovery::LookAtNew(const sources::TableListing& listing, Found* found) {
+  if (tables_->follows(listing.id) || tables_->is_put_off(listing.id)) return Status::Ok();
+  if (!Takes(listing)) return Status::Ok();
+  const bool known = context_.writer->checkpoint().tables.contains(listing.id);
+  std::optional<Status> mended;
+  if (known) {
+    FRESHET_TRY(mended, MendedBy(listing));
+    if (!mended) {
+      TellRenamed(listing);
+      return Status::Ok();
+    }
+  }
+  if (!listing.problem.ok()) {
+    LeaveOut(listing, listing.problem);
     return Status::Ok();
   }
   auto shape = context_.source->Describe(listing.id);
@@ -110,17 +120,60 @@ Status Discovery::LookAtNew(const sources::TableListing& listing, Found* found) 
     return Status::Ok();
   }
   FRESHET_CHECK_OK(shape);
+  auto former = FormerOf(listing);
+  if (former && context_.on_schema_change(listing.name) == OnSchemaChange::kPause) {
+    LeaveOut(listing, Paused(listing.name, "it was dropped and made again"));
+    return Status::Ok();
+  }
   shape->logged = shape->logged && listing.unlogged.ok();
-  found->fresh.push_back({tables_->Numbered(std::move(*shape)), listing.partitions});
+  fingerprints_[listing.id] = listing.fingerprint;
+  found->fresh.push_back({tables_->Numbered(std::move(*shape)), listing.partitions, former});
+  if (mended) found->mended.emplace_back(listing.id, *mended);
   return Status::Ok();
 }
 
-bool Discovery::NameIsTaken(const sources::TableListing& listing) const {
+/// One that took another name stays left out under that.
+void Discovery::TellRenamed(const sources::TableListing& listing) {
+  const auto& state = context_.writer->checkpoint().tables.at(listing.id);
+  if (!state.broken || state.name == listing.name) return;
+  LeaveOut(listing, Error(ErrorClass::TABLE_RENAMED,
+                          "the table was called {} when it was first read", state.name.ToString()));
+}
+
+bool Discovery::MayMend(const TableId& table) {
+  MendingPause& pause = mended_[table];
+  if (context_.clock->Now() < pause.until) return false;
+  pause.Begin(context_.clock->Now());
+  return true;
+}
+
+Result<std::optional<Status>> Discovery::MendedBy(const sources::TableListing& listing) {
+  const auto& state = context_.writer->checkpoint().tables.at(listing.id);
+  if (!state.broken || state.dropped) return std::optional<Status>();
+  auto error_class = ErrorClassOf(state.broken->error_class).value_or(ErrorClass::INTERNAL);
+  Status why = MakeError(error_class, state.broken->message);
+  bool by_itself = error_class == ErrorClass::SCHEMA_CHANGE_PAUSED
+                       ? context_.on_schema_change(listing.name) == OnSchemaChange::kEvolve
+                       : Mending::MendsLater(error_class);
+  if (Mending::IsLoss(error_class)) by_itself = MayRefresh(context_, state);
+  by_itself = by_itself && listing.problem.ok() && listing.unlogged.ok();
+  if (by_itself && listing.name == state.name && MayMend(listing.id))
+    return std::optional(std::move(why));
+  FRESHET_TRY(bool wished, IsWished(context_, listing.id, state));
+  return wished ? std::optional(std::move(why)) : std::nullopt;
+}
+
+std::optional<TableId> Discovery::FormerOf(const sources::TableListing& listing) const {
   const auto& known = context_.writer->checkpoint().tables;
-  return std::any_of(known.begin(), known.end(), [&](const auto& each) {
-    return each.first != listing.id && each.second.name == listing.name &&
-           each.second.shape.has_value();
-  });
+  std::set<TableId> succeeded;
+  for (const auto& [table, state] : known) {
+    if (state.former) succeeded.insert(*state.former);
+  }
+  for (const auto& [table, state] : known) {
+    bool had_it = table != listing.id && state.name == listing.name && state.shape.has_value();
+    if (had_it && !succeeded.contains(table)) return table;
+  }
+  return std::nullopt;
 }
 
 void Discovery::Warn(const sources::TableListing& listing, const Status& why) {

@@ -11,6 +11,8 @@
 #include "base/limits.h"
 #include "capture/context.h"
 #include "capture/discovery.h"
+#include "capture/mending.h"
+#include "capture/shape_change.h"
 #include "capture/snapshots.h"
 #include "capture/stream_fence.h"
 #include "capture/tables.h"
@@ -41,9 +43,13 @@ class Capture {
   /// on them.
   Status Begin() {
     FRESHET_TRY(auto found, discovery_.Look(Discovery::Depth::kThorough));
+    for (const auto& [table, why] : found.problems) {
+      if (!Mending::Mends(why)) tables_.Break(table, why);
+    }
     // Those that staging knows first: that they are followed without a gap is the stream's to say.
-    FRESHET_TRY(stream_, context_.source->OpenChanges(tables_.logged_shapes(), cursor_));
-    if (found.comes()) FRESHET_CHECK_OK(stream_->Watch(ShapesWith(found)));
+    FRESHET_TRY(stream_, OpenOrBeginAnew(context_, tables_, &cursor_, &lost_));
+    const auto followed = tables_.logged_shapes();
+    if (found.comes()) FRESHET_CHECK_OK(stream_->Watch(tables_.watched(found.coming())));
     tables_.TakeChanged();
     if (cursor_.text.empty()) cursor_ = stream_->Start();
     fence_.emplace(stream_.get());
@@ -51,12 +57,18 @@ class Capture {
                        Snapshots::Options{.readers = options_.snapshot_readers,
                                           .reread_interval = options_.reread_interval,
                                           .selects = options_.selects});
+    mending_.emplace(context_, &tables_, &*fence_);
     for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
     FRESHET_CHECK_OK(ExpectDrops(found.missing));
     FRESHET_CHECK_OK(snapshots_->ReadOn());
     // After it: a snapshot that was read on may have to start again.
     for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
     JoinAll(&found);
+    for (const auto& [table, why] : found.mended) ReadAgain(table, why);
+    FRESHET_CHECK_OK(TakeShown(&found));
+    for (const auto& shape : followed) {
+      if (!lost_.ok()) FRESHET_CHECK_OK(OnProblem(shape->id, lost_));
+    }
     MonotonicTime now = context_.clock->Now();
     discover_at_ = now + limits::kDiscoverInterval;
     // Also in a run that ends within the interval.
@@ -75,6 +87,7 @@ class Capture {
       if (stop.stop_requested()) return Stop();
       FRESHET_CHECK_OK(snapshots_->Work());
       FRESHET_CHECK_OK(LookAround());
+      FRESHET_CHECK_OK(Mend());
       FRESHET_TRY(bool drained, Drained());
       if (drained) return Captured{.through = writer_->checkpoint().through};
       FRESHET_CHECK_OK(TakeEvent());
@@ -116,22 +129,11 @@ class Capture {
   Status WatchChanged(MonotonicTime now) {
     watch_due_ = tables_.TakeChanged() || watch_due_;
     if (!watch_due_ || !boundary_ || now < watch_at_) return Status::Ok();
-    Status watched = stream_->Watch(tables_.logged_shapes());
+    Status watched = stream_->Watch(tables_.watched());
     watch_due_ = IsBlocked(watched);
     if (!watch_due_) return watched;
     watch_at_ = now + limits::kDiscoverInterval;
     return Status::Ok();
-  }
-
-  std::vector<std::shared_ptr<const record::TableShape>> ShapesWith(
-      const Discovery::Found& found) const {
-    auto shapes = tables_.logged_shapes();
-    for (const auto* some : {&found.fresh, &found.joined}) {
-      for (const auto& each : *some) {
-        if (each.shape->logged) shapes.push_back(each.shape);
-      }
-    }
-    return shapes;
   }
 
   /// What changed before the stream began to tell of them is in no change: they are read again.
@@ -150,15 +152,16 @@ class Capture {
     if (IsBlocked(looked.status())) return Status::Ok();
     FRESHET_TRY(auto found, std::move(looked));
     for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
-    for (const TableId& table : found.broken) snapshots_->Stop(table);
+    FRESHET_CHECK_OK(TakeShown(&found));
     if (found.comes()) {
       // The stream first: what is committed from now on is in it, and the snapshot comes after.
-      Status watched = stream_->Watch(ShapesWith(found));
+      Status watched = stream_->Watch(tables_.watched(found.coming()));
       // The next look finds them again.
       if (IsBlocked(watched)) return ExpectDrops(found.missing);
       FRESHET_CHECK_OK(watched);
       for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
       JoinAll(&found);
+      for (const auto& [table, why] : found.mended) ReadAgain(table, why);
     }
     blocked_told_ = false;
     return ExpectDrops(found.missing);
@@ -179,6 +182,7 @@ class Capture {
       if (!fence_->Passed(each.second)) return false;
       tables_.Drop(each.first, AfterEverything(), committed_at_);
       snapshots_->Stop(each.first);
+      mending_->Done(each.first);
       return true;
     });
   }
@@ -218,6 +222,7 @@ class Capture {
       FRESHET_TRY(drain_ticket_, fence_->Ask());
     }
     if (!fence_->Passed(*drain_ticket_) || !boundary_ || !drops_.empty()) return false;
+    if (!mending_->empty()) return false;
     if (writer_->dirty() || cursor_ != writer_->checkpoint().cursor) FRESHET_CHECK_OK(Seal());
     return true;
   }
@@ -253,16 +258,17 @@ class Capture {
   }
   Status On(record::ChangeBatch& batch) {
     if (!tables_.follows(batch.shape->id)) return Status::Ok();
-    FRESHET_TRY(record::ChangeBatch staged, tables_.Staged(batch));
-    rows_ += staged.rows->num_rows();
-    return writer_->Append(staged);
+    FRESHET_TRY(auto staged, tables_.Staged(batch));
+    if (!staged) return Status::Ok();
+    rows_ += staged->rows->num_rows();
+    return writer_->Append(*staged);
   }
   Status On(record::ShapeChange& change) {
     const TableId table = change.after->id;
     if (!tables_.follows(table)) return Status::Ok();
     auto taken = tables_.TakeShape(*change.after, change.at);
     if (!taken.ok()) {
-      FRESHET_CHECK_OK(BreakTable(table, taken.status()));
+      FRESHET_CHECK_OK(OnProblem(table, taken.status()));
     } else if (*taken) {
       snapshots_->Restart(table, change.at, "the table's shape changed");
     }
@@ -292,7 +298,7 @@ class Capture {
     if (why) snapshots_->Reread(seen.table, AfterEverything(), *why);
     return Status::Ok();
   }
-  Status On(record::TableFailed& failed) { return BreakTable(failed.table, failed.why); }
+  Status On(record::TableFailed& failed) { return OnProblem(failed.table, failed.why); }
   Status On(record::Commit& commit) {
     boundary_ = true;
     cursor_ = std::move(commit.cursor);
@@ -306,10 +312,77 @@ class Capture {
   }
   static Status On(record::Nothing&) { return Status::Ok(); }
 
-  Status BreakTable(const TableId& table, const Status& why) {
-    tables_.Break(table, why);
+  /// A table cannot be followed as it is: it is put off, to be read again, or ends.
+  Status OnProblem(const TableId& table, const Status& why) {
+    Status ends = why;
+    if (Mending::Mends(why) || Mending::IsLoss(why.error_class())) {
+      // The stream may still have more of what it was.
+      if (!tables_.follows(table)) return Status::Ok();
+      const bool logged = tables_.shape(table)->logged;
+      bool again = logged && tables_.policy(table) == OnSchemaChange::kEvolve;
+      if (Mending::IsLoss(why.error_class())) {
+        FRESHET_TRY(again, MayReadLost(context_, table));
+      } else if (!again && logged) {
+        ends = Paused(tables_.shape(table)->name, why.message());
+      }
+      if (again) {
+        ReadAgain(table, why);
+        tables_.PutOff(table);
+        return mending_->PutOff(table);
+      }
+    }
+    tables_.Break(table, ends);
     snapshots_->Stop(table);
+    mending_->Done(table);
     drops_.erase(table);
+    return Status::Ok();
+  }
+
+  /// The generations that were read of a table end here, and others take their places.
+  void ReadAgain(const TableId& table, const Status& why) {
+    context_.Tell("refresh_needed", {{"table", tables_.shape(table)->name.ToString()},
+                                     {"class", std::string(NameOf(why.error_class()))},
+                                     {"reason", why.message()}});
+    snapshots_->Reread(table, AfterEverything(), why.message());
+  }
+
+  /// What discovery found out of tables that are followed.
+  Status TakeShown(Discovery::Found* found) {
+    for (const auto& [table, why] : found->problems) FRESHET_CHECK_OK(OnProblem(table, why));
+    for (auto& shown : found->ahead) FRESHET_CHECK_OK(mending_->Expect(std::move(shown)));
+    return Status::Ok();
+  }
+
+  /// Go on with tables that waited for the stream to pass what they were.
+  Status Mend() {
+    for (const auto& [table, why] : snapshots_->TakeProblems())
+      FRESHET_CHECK_OK(OnProblem(table, why));
+    MonotonicTime now = context_.clock->Now();
+    if (!boundary_ || mending_->empty() || now < mend_at_) return Status::Ok();
+    FRESHET_TRY(auto due, mending_->Passed(draining_));
+    if (IsBlocked(due.blocked)) mend_at_ = now + limits::kDiscoverInterval;
+    for (const auto& [table, why] : due.problems) FRESHET_CHECK_OK(OnProblem(table, why));
+    for (const TableId& table : due.changed)
+      snapshots_->Restart(table, AfterEverything(), "the table's shape changed");
+    for (const TableId& table : due.gone) {
+      tables_.Drop(table, AfterEverything(), committed_at_);
+      snapshots_->Stop(table);
+      mending_->Done(table);
+    }
+    if (due.fresh.empty()) return Status::Ok();
+    Status watched = stream_->Watch(tables_.watched(due.fresh));
+    if (IsBlocked(watched)) {
+      mend_at_ = now + limits::kDiscoverInterval;
+      return Status::Ok();
+    }
+    FRESHET_CHECK_OK(watched);
+    for (auto& fresh : due.fresh) {
+      mending_->Done(fresh.shape->id);
+      tables_.Follow(std::move(fresh));
+    }
+    // What they wait for is to be begun before anything is said to be done.
+    poll_at_ = now;
+    polled_draining_ = false;
     return Status::Ok();
   }
 
@@ -371,9 +444,11 @@ class Capture {
   std::map<TableId, StreamFence::Ticket>
       drops_;  // gone at the source, to be noted once the stream is past
   std::optional<StreamFence::Ticket> drain_ticket_;
-  MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_, watch_at_;
+  MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_, watch_at_, mend_at_;
   std::unique_ptr<sources::ChangeStream> stream_;
   std::optional<StreamFence> fence_;
+  std::optional<Mending> mending_;
+  Status lost_;                         // what the source did not have any more at the beginning
   std::optional<Snapshots> snapshots_;  // last: its threads use the writer
 };
 
@@ -402,7 +477,8 @@ Result<Captured> Gateway::Run(const std::stop_token& stop) {
                   .writer = writer.get(),
                   .staging = rep_->staging.get(),
                   .clock = rep_->clock,
-                  .observer = rep_->observer};
+                  .observer = rep_->observer,
+                  .policies = &rep_->options.policies};
   Capture capture(context, std::move(writer), rep_->options);
   FRESHET_CHECK_OK(capture.Begin());
   return capture.Loop(stop);

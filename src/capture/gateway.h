@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "capture/policies.h"
 #include "capture/snapshot_holder.h"
 #include "record/observer.h"
 #include "sources/source.h"
@@ -20,6 +21,7 @@ namespace freshet::capture {
 struct GatewayOptions {
   /// Which tables to follow, by name.
   std::function<bool(const record::TableName&)> selects;
+  TablePolicies policies = {};
   /// Which of them are asked for by their own names; null: every one.
   std::function<bool(const record::TableName&)> names;
   /// How long a table that the log does not tell of rests before it is read again.

@@ -194,21 +194,28 @@ TEST_F(GatewayTest, AColumnThatOnlyTheSnapshotShowsIsTakenOnceTheStreamIsPast) {
   EXPECT_EQ(Entries<staging::ChangeRun>().back().shape_version, 2);
 }
 
-TEST_F(GatewayTest, AnUnsupportedChangeBreaksOnlyItsTable) {
+TEST_F(GatewayTest, AChangeThatCannotBeFollowedReadsOnlyItsTableAgain) {
   source_.Create(Shape("2"));
-  RunWell();
   Wish("1", 1);
   Wish("2", 1);
+  RunWell();
   auto retyped =
       fakes::MakeShape("1", "public", "t1", {{"id", arrow::int64()}, {"note", arrow::binary()}});
   source_.Commit({Insert{"1", {int64_t{4}, "d"}}, Alter{retyped}, Insert{"1", {int64_t{5}, "e"}},
                   Insert{"2", {int64_t{1}, "x"}}});
   RunWell();
   const auto state = State();
-  EXPECT_EQ(state.tables.at(TableId("1")).broken->error_class, "SHAPE_CHANGE_UNSUPPORTED");
-  EXPECT_FALSE(state.tables.at(TableId("2")).broken.has_value());
-  EXPECT_TRUE(state.tables.at(TableId("2")).generations.at(kFlow).ended);
-  EXPECT_EQ(source_.watched(), (std::vector<std::string>{"2"}));
+  const auto& again = state.tables.at(TableId("1"));
+  EXPECT_FALSE(again.broken.has_value());
+  EXPECT_EQ(again.shape->version, 2);
+  EXPECT_EQ(again.generations.at(kFlow).begun.generation, staging::Generation(2));
+  EXPECT_EQ(again.generations.at(kFlow).begun.shape_version, 2);
+  EXPECT_TRUE(again.generations.at(kFlow).ended);
+  EXPECT_EQ(events_.Last("refresh_needed", "class"), "SHAPE_CHANGE_UNSUPPORTED");
+  EXPECT_EQ(state.tables.at(TableId("2")).generations.at(kFlow).begun.generation,
+            staging::Generation(1));
+  EXPECT_EQ(source_.watched(), (std::vector<std::string>{"2", "1"}));
+  EXPECT_EQ(ChangeRows("1"), 0) << "all of it is in the snapshot";
   EXPECT_EQ(ChangeRows("2"), 1);
 }
 
@@ -234,17 +241,46 @@ TEST_F(GatewayTest, AFailedTableLeavesTheOthersGoing) {
   EXPECT_TRUE(Entries<staging::GenerationAbandoned>().empty());
   EXPECT_EQ(ChangeRows("1"), 0);
   EXPECT_EQ(ChangeRows("2"), 1);
+  source_.before = nullptr;
+  source_.set_problem("1", Error(ErrorClass::TABLE_NO_IDENTITY, "none"));
   RunWell();
   EXPECT_TRUE(Entries<staging::GenerationAbandoned>().empty())
       << "a broken table is not read again";
+  source_.set_problem("1", Status::Ok());
+  RunWell();
+  const auto mended = State().tables.at(TableId("1"));
+  EXPECT_FALSE(mended.broken.has_value());
+  EXPECT_TRUE(mended.generations.at(kFlow).ended);
+  EXPECT_EQ(mended.generations.at(kFlow).begun.generation, staging::Generation(2));
+  EXPECT_EQ(events_.Last("refresh_needed", "class"), "TABLE_NO_IDENTITY");
+}
+
+TEST_F(GatewayTest, ALostTableIsReadAgainWhenItIsWished) {
+  Wish("1", 1);
+  RunWell();
+  source_.Commit({fakes::Fail{"1", Error(ErrorClass::PUBLICATION_MISSING, "gone")}});
+  RunWell();
+  RunWell();
+  EXPECT_EQ(State().tables.at(TableId("1")).broken->error_class, "PUBLICATION_MISSING");
+  Wish("1", 2);
+  RunWell();
+  const auto mended = State().tables.at(TableId("1"));
+  EXPECT_FALSE(mended.broken.has_value());
+  EXPECT_TRUE(mended.generations.at(kFlow).ended);
+  EXPECT_EQ(mended.generations.at(kFlow).begun.generation, staging::Generation(2));
 }
 
 TEST_F(GatewayTest, AChangedKeyIsNoticedWhenTheGatewayStarts) {
+  Wish("1", 1);
   RunWell();
   source_.AlterQuietly(
       fakes::MakeShape("1", "public", "t1", {{"id", arrow::int64()}, {"note", arrow::utf8()}}, 2));
   RunWell();
-  EXPECT_EQ(State().tables.at(TableId("1")).broken->error_class, "KEY_CHANGED");
+  EXPECT_EQ(events_.Last("refresh_needed", "class"), "KEY_CHANGED");
+  const auto state = State().tables.at(TableId("1"));
+  EXPECT_EQ(state.shape->key.size(), 2U);
+  EXPECT_EQ(state.generations.at(kFlow).begun.generation, staging::Generation(2));
+  EXPECT_TRUE(state.generations.at(kFlow).ended);
 }
 
 TEST_F(GatewayTest, ARenamedTableBreaks) {
@@ -255,7 +291,7 @@ TEST_F(GatewayTest, ARenamedTableBreaks) {
   EXPECT_EQ(events_.Last("table_broken", "table"), "public.t1");
 }
 
-TEST_F(GatewayTest, ARecreatedTableIsBrokenAndTheOldOneDropped) {
+TEST_F(GatewayTest, ARecreatedTableTakesThePlaceOfTheOldOne) {
   Wish("1", 1);
   RunWell();
   source_.Commit({Insert{"1", {int64_t{4}, "late"}}});
@@ -264,10 +300,10 @@ TEST_F(GatewayTest, ARecreatedTableIsBrokenAndTheOldOneDropped) {
   RunWell();
   const auto state = State();
   EXPECT_TRUE(state.tables.at(TableId("1")).dropped);
-  EXPECT_EQ(state.tables.at(TableId("2")).broken->error_class, "TABLE_RECREATED");
+  EXPECT_EQ(state.tables.at(TableId("2")).former, TableId("1"));
   EXPECT_EQ(ChangeRows("1"), 1) << "what was committed before the drop is captured";
   RunWell();
-  EXPECT_EQ(events_.Count("table_broken"), 1);
+  EXPECT_EQ(events_.Count("table_broken"), 0);
 }
 
 TEST_F(GatewayTest, ATableWithAProblemIsLeftOutUntilItIsMended) {

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "record/field_ids.h"
-
 namespace freshet::capture {
 namespace {
 
@@ -20,42 +18,80 @@ Status Unsupported(const record::TableShape& shape, std::string_view what,
       .With("table", shape.name.ToString());
 }
 
-}  // namespace
-
-bool SameFields(const record::TableShape& before, const record::TableShape& after) {
-  for (int i = 0; i < before.width(); ++i) {
-    const auto& type = *before.schema->field(i)->type();
-    auto now = std::find(after.ids.begin(), after.ids.end(), before.ids[static_cast<size_t>(i)]);
-    if (record::CountFields(type) == 0 || now == after.ids.end()) continue;
-    auto at = static_cast<int>(now - after.ids.begin());
-    if (!after.schema->field(at)->type()->Equals(type)) return false;
-  }
-  return true;
+/// The place of a column in a shape; -1: it has none.
+int PlaceOf(const record::TableShape& shape, record::ColumnId id) {
+  auto found = std::find(shape.ids.begin(), shape.ids.end(), id);
+  return found == shape.ids.end() ? -1 : static_cast<int>(found - shape.ids.begin());
 }
+
+/// Every column id that the table had when it was described was at most this.
+int32_t LastColumn(const record::TableShape& shape) {
+  int32_t last = shape.last_column;
+  for (const record::ColumnId& id : shape.ids) last = std::max(last, id.value());
+  return last;
+}
+
+Status CheckAdded(const record::TableShape& before, const record::TableShape& after, int place) {
+  const auto at = static_cast<size_t>(place);
+  const std::string& name = after.schema->field(place)->name();
+  if (after.ids[at].value() <= LastColumn(before))
+    return Unsupported(before, "a column is selected that was not", name);
+  if (at < after.filled.size() && after.filled[at]) {
+    return Unsupported(
+        before, "a column was added with a default, which fills rows without a change", name);
+  }
+  return Status::Ok();
+}
+
+}  // namespace
 
 bool SameKey(const record::TableShape& before, const record::TableShape& after) {
   return KeyIds(before) == KeyIds(after);
 }
 
 Status CheckFollowable(const record::TableShape& before, const record::TableShape& after) {
-  for (int i = 0; i < before.width(); ++i) {
-    const arrow::Field& field = *before.schema->field(i);
-    auto at = static_cast<size_t>(i);
-    bool stays = i < after.width() && after.ids[at] == before.ids[at];
-    if (!stays) return Unsupported(before, "a column was dropped", field.name());
-    const arrow::Field& now = *after.schema->field(i);
-    if (now.name() != field.name())
-      return Unsupported(before, "a column was renamed", field.name());
-    if (!now.type()->Equals(*field.type())) {
-      return Unsupported(before, "a column has another type", field.name());
-    }
-  }
   if (!SameKey(before, after)) {
     return Error(ErrorClass::KEY_CHANGED,
                  "the key names other columns than when the table was read")
         .With("table", before.name.ToString());
   }
+  for (int i = 0; i < before.width(); ++i) {
+    const arrow::Field& field = *before.schema->field(i);
+    const int now = PlaceOf(after, before.ids[static_cast<size_t>(i)]);
+    // The rows that are there are known by all of their columns.
+    if (now < 0 && before.keyless())
+      return Unsupported(before, "a column was dropped of a table without a key", field.name());
+    if (now >= 0 && !after.schema->field(now)->type()->Equals(field.type()))
+      return Unsupported(before, "a column has another type", field.name());
+  }
+  for (int i = 0; i < after.width(); ++i) {
+    if (PlaceOf(before, after.ids[static_cast<size_t>(i)]) < 0)
+      FRESHET_CHECK_OK(CheckAdded(before, after, i));
+  }
   return record::CheckShape(after);
+}
+
+std::string ChangesOf(const record::TableShape& before, const record::TableShape& after) {
+  std::vector<std::string> changes;
+  for (int i = 0; i < before.width(); ++i) {
+    const std::string& name = before.schema->field(i)->name();
+    const int now = PlaceOf(after, before.ids[static_cast<size_t>(i)]);
+    if (now < 0) {
+      changes.push_back("dropped " + name);
+    } else if (after.schema->field(now)->name() != name) {
+      changes.push_back("renamed " + name + " to " + after.schema->field(now)->name());
+    }
+  }
+  for (int i = 0; i < after.width(); ++i) {
+    if (PlaceOf(before, after.ids[static_cast<size_t>(i)]) < 0)
+      changes.push_back("added " + after.schema->field(i)->name());
+  }
+  return fmt::format("{}", fmt::join(changes, ", "));
+}
+
+Status Paused(const record::TableName& table, std::string_view how) {
+  return Error(ErrorClass::SCHEMA_CHANGE_PAUSED, "the table waits, for it changed: {}", how)
+      .With("table", table.ToString());
 }
 
 bool IsTableProblem(const Status& status) {
@@ -64,7 +100,9 @@ bool IsTableProblem(const Status& status) {
     case ErrorClass::COLUMN_NAME_CONFLICT:
     case ErrorClass::COLUMN_RESERVED:
     case ErrorClass::KEY_CHANGED:
+    case ErrorClass::KEY_NOT_SELECTED:
     case ErrorClass::PUBLICATION_MISSING:
+    case ErrorClass::SCHEMA_CHANGE_PAUSED:
     case ErrorClass::SHAPE_CHANGE_UNSUPPORTED:
     case ErrorClass::TABLE_NO_IDENTITY:
     case ErrorClass::TABLE_NOT_LOGGED:

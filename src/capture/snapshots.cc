@@ -222,13 +222,14 @@ Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeFor(sources::S
     ahead_.erase(table);
     return tables_->shape(table);
   }
-  Status why = shown.ok() ? CheckFollowable(*tables_->shape(table), *shown) : shown.status();
+  auto news = shown.ok() ? tables_->IsNews(*shown) : Result<bool>(shown.status());
+  const Status why = news.status();
   if (IsTableProblem(why)) {
-    tables_->Break(table, why);
-    Stop(table);
+    problems_.emplace_back(table, why);
     return Shape();
   }
   FRESHET_CHECK_OK(why);
+  if (!*news) return tables_->TakeKept(*shown, snapshot.Position());
   if (logged) return ShapeAhead(*shown, snapshot.Position());
   FRESHET_CHECK_OK(tables_->TakeShape(*shown, snapshot.Position()).status());
   return tables_->shape(table);
@@ -366,17 +367,17 @@ void Snapshots::Restart(const TableId& table, Sequence at, const std::string& wh
 
 void Snapshots::Reread(const TableId& table, Sequence at, const std::string& why) {
   Restart(table, at, why, true);
-  std::vector<Key> ended;
+  std::vector<Key> earlier;
   std::vector<GenerationBegun> later;
   for (const auto& [flow, generation] :
        context_.writer->checkpoint().tables.at(table).generations) {
     if (generation.begun.position >= at) {
       later.push_back(generation.begun);
-    } else if (generation.ended && !generation.successor) {
-      ended.emplace_back(table, flow);
+    } else if (!generation.successor) {
+      earlier.emplace_back(table, flow);
     }
   }
-  for (const Key& key : ended) Abandon(key, why, true);
+  for (const Key& key : earlier) Abandon(key, why, true);
   for (const GenerationBegun& begun : later) EndFormer(begun, why);
 }
 
@@ -445,8 +446,8 @@ Status Snapshots::OnResult(ChunkResult result) {
   }
   if (LeaveUnread(result.table, result.status)) return Status::Ok();
   if (IsTableProblem(result.status)) {
-    tables_->Break(result.table, result.status);
-    Stop(result.table);
+    running.stop.request_stop();
+    problems_.emplace_back(result.table, result.status);
     return Status::Ok();
   }
   if (!result.status.ok())

@@ -73,6 +73,9 @@ class Snapshots {
 
   /// Nothing runs and nothing was wanted at the last Poll.
   bool idle() const { return running_.empty() && wanted_.empty() && !taking(); }
+  /// What is wrong with tables that were to be read, since the last call: stop them, or read them
+  /// again.
+  std::vector<std::pair<TableId, Status>> TakeProblems() { return std::exchange(problems_, {}); }
   /// Whether Work has something to wait for.
   bool running() const { return !running_.empty() || taking(); }
   /// Segments from here on hold changes of tables that are about to be begun; nothing: none is.
@@ -177,6 +180,7 @@ class Snapshots {
   std::map<Key, Running> running_;
   std::map<TableId, Ahead> ahead_;
   bool table_missed_ = false;
+  std::vector<std::pair<TableId, Status>> problems_;
   Rereads rereads_;
   // Earlier differences, whose parts are of no use once a later one has ended; and is durable.
   std::map<Key, std::vector<staging::Generation>> superseded_, obsolete_;

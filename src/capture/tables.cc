@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "capture/ignored_columns.h"
 #include "capture/shape_change.h"
 
 namespace freshet::capture {
@@ -40,6 +41,19 @@ std::vector<std::shared_ptr<const record::TableShape>> Tables::logged_shapes() c
   return logged;
 }
 
+std::vector<std::shared_ptr<const record::TableShape>> Tables::watched(
+    const std::vector<Fresh>& fresh) const {
+  auto watched = shapes();
+  for (const auto& [table, shape] : put_off_) watched.push_back(shape);
+  std::erase_if(watched, [&](const auto& shape) {
+    return std::any_of(fresh.begin(), fresh.end(),
+                       [&](const Fresh& each) { return each.shape->id == shape->id; });
+  });
+  for (const auto& each : fresh) watched.push_back(each.shape);
+  std::erase_if(watched, [](const auto& shape) { return !shape->logged; });
+  return watched;
+}
+
 std::shared_ptr<const record::TableShape> Tables::Numbered(record::TableShape shape) const {
   const auto& tables = context_.writer->checkpoint().tables;
   auto known = tables.find(shape.id);
@@ -50,13 +64,15 @@ std::shared_ptr<const record::TableShape> Tables::Numbered(record::TableShape sh
 
 void Tables::Follow(Fresh fresh) {
   const auto& shape = fresh.shape;
-  context_.writer->Note(staging::TableListed{.table = shape->id, .name = shape->name});
+  const bool anew = put_off_.erase(shape->id) > 0;
+  context_.writer->Note(
+      staging::TableListed{.table = shape->id, .name = shape->name, .former = fresh.former});
   context_.writer->Note(staging::ShapeNoted{.shape = *shape, .at = {}});
   context_.Tell("table_found", {{"table", shape->name.ToString()},
                                 {"id", shape->id.value()},
                                 {"columns", static_cast<int64_t>(shape->width())},
                                 {"logged", shape->logged}});
-  shapes_[shape->id] = {.staged = shape, .source = shape};
+  shapes_[shape->id] = {.staged = shape, .source = shape, .anew = anew};
   if (fresh.partitions) TakePartitions(shape->id, *fresh.partitions);
 }
 
@@ -67,18 +83,26 @@ void Tables::Join(Fresh joined) {
   if (joined.partitions) TakePartitions(shape->id, *joined.partitions);
 }
 
-void Tables::NoteBroken(const TableId& table, const record::TableName& name, const Status& why) {
-  context_.writer->Note(staging::TableListed{.table = table, .name = name});
-  NoteEnd(table, name, why);
+void Tables::PutOff(const TableId& table) { put_off_[table] = Take(table); }
+
+std::shared_ptr<const record::TableShape> Tables::Take(const TableId& table) {
+  if (auto found = shapes_.find(table); found != shapes_.end()) {
+    auto shape = found->second.staged;
+    shapes_.erase(found);
+    return shape;
+  }
+  auto found = put_off_.find(table);
+  if (found == put_off_.end()) return nullptr;
+  auto shape = found->second;
+  put_off_.erase(found);
+  return shape;
 }
 
 void Tables::Break(const TableId& table, const Status& why) {
-  auto found = shapes_.find(table);
-  if (found == shapes_.end()) return;
-  record::TableName name = found->second.staged->name;
-  shapes_.erase(found);
+  auto shape = Take(table);
+  if (shape == nullptr) return;
   changed_ = true;
-  NoteEnd(table, name, why);
+  NoteEnd(table, shape->name, why);
 }
 
 void Tables::NoteEnd(const TableId& table, const record::TableName& name, const Status& why) const {
@@ -92,10 +116,9 @@ void Tables::NoteEnd(const TableId& table, const record::TableName& name, const 
 }
 
 void Tables::Drop(const TableId& table, Sequence at, UtcMicros committed_at) {
-  auto found = shapes_.find(table);
-  if (found == shapes_.end()) return;
-  context_.Tell("table_dropped", {{"table", found->second.staged->name.ToString()}});
-  shapes_.erase(found);
+  auto shape = Take(table);
+  if (shape == nullptr) return;
+  context_.Tell("table_dropped", {{"table", shape->name.ToString()}});
   changed_ = true;
   context_.writer->Note(staging::TableEnded{.kind = record::TableEnd::Kind::kDropped,
                                             .table = table,
@@ -103,36 +126,70 @@ void Tables::Drop(const TableId& table, Sequence at, UtcMicros committed_at) {
                                             .committed_at = committed_at});
 }
 
-Result<record::ChangeBatch> Tables::Staged(const record::ChangeBatch& batch) {
+Result<std::optional<record::ChangeBatch>> Tables::Staged(const record::ChangeBatch& batch) {
   auto found = shapes_.find(batch.shape->id);
   FRESHET_ASSERT(found != shapes_.end());
   Followed& followed = found->second;
   if (batch.shape != followed.source) {
     if (!batch.shape->SameColumns(*followed.staged)) {
+      if (followed.anew) return std::optional<record::ChangeBatch>();
+      if (policy(batch.shape->id) == OnSchemaChange::kIgnore &&
+          CheckIgnorable(*followed.staged, *batch.shape).ok()) {
+        FRESHET_TRY(auto kept, InKept(followed.staged, batch));
+        return std::optional(std::move(kept));
+      }
       return Error(ErrorClass::SOURCE_PROTOCOL,
                    "the stream sent rows of a shape it did not announce")
           .With("table", batch.shape->name.ToString());
     }
     followed.source = batch.shape;
   }
-  return record::ChangeBatch{.shape = followed.staged, .rows = batch.rows};
+  followed.anew = false;
+  return std::optional(record::ChangeBatch{.shape = followed.staged, .rows = batch.rows});
+}
+
+Result<bool> Tables::IsNews(const record::TableShape& shown) const {
+  const record::TableShape& staged = *shape(shown.id);
+  if (shown.SameColumns(staged)) return false;
+  switch (policy(shown.id)) {
+    case OnSchemaChange::kEvolve:
+      FRESHET_CHECK_OK(CheckFollowable(staged, shown));
+      return true;
+    case OnSchemaChange::kPause:
+      return Paused(staged.name, "its columns or its key are others");
+    case OnSchemaChange::kIgnore:
+      FRESHET_CHECK_OK(CheckIgnorable(staged, shown));
+      return false;
+  }
+  return false;
 }
 
 Result<bool> Tables::TakeShape(const record::TableShape& after, Sequence at) {
-  auto found = shapes_.find(after.id);
-  FRESHET_ASSERT(found != shapes_.end());
-  if (after.SameColumns(*found->second.staged)) return false;
-  FRESHET_CHECK_OK(CheckFollowable(*found->second.staged, after));
-  record::TableShape named = after;
-  named.name = found->second.staged->name;
-  named.logged = found->second.staged->logged;
-  auto shape = Numbered(std::move(named));
-  context_.writer->Note(staging::ShapeNoted{.shape = *shape, .at = at});
-  context_.Tell("shape_changed", {{"table", shape->name.ToString()},
-                                  {"version", static_cast<int64_t>(shape->version)},
-                                  {"columns", static_cast<int64_t>(shape->width())}});
-  found->second = {.staged = shape, .source = shape};
-  return true;
+  FRESHET_TRY(bool news, IsNews(after));
+  if (news) Note(after, at);
+  return news;
+}
+
+std::shared_ptr<const record::TableShape> Tables::TakeKept(const record::TableShape& shown,
+                                                           Sequence at) {
+  auto restricted = Restricted(*shape(shown.id), shown);
+  if (restricted.SameColumns(*shape(shown.id))) return shape(shown.id);
+  return Note(std::move(restricted), at);
+}
+
+std::shared_ptr<const record::TableShape> Tables::Note(record::TableShape shape, Sequence at) {
+  Followed& followed = shapes_.at(shape.id);
+  shape.name = followed.staged->name;
+  shape.logged = followed.staged->logged;
+  shape.last_column = std::max(shape.last_column, followed.staged->last_column);
+  auto noted = Numbered(std::move(shape));
+  context_.writer->Note(staging::ShapeNoted{.shape = *noted, .at = at});
+  context_.Tell("shape_changed", {{"table", noted->name.ToString()},
+                                  {"version", static_cast<int64_t>(noted->version)},
+                                  {"columns", static_cast<int64_t>(noted->width())},
+                                  {"what", ChangesOf(*followed.staged, *noted)}});
+  followed = {.staged = noted, .source = noted};
+  return noted;
 }
 
 std::optional<std::string> Tables::TakePartitions(

@@ -26,34 +26,55 @@ class Tables {
   bool follows(const TableId& table) const { return shapes_.contains(table); }
   /// The newest staged shape. REQUIRES: follows(table).
   const std::shared_ptr<const record::TableShape>& shape(const TableId& table) const;
+  /// The newest staged shapes of all that are followed.
   std::vector<std::shared_ptr<const record::TableShape>> shapes() const;
   /// Of those that the stream tells of; the others are read again and again.
   std::vector<std::shared_ptr<const record::TableShape>> logged_shapes() const;
+  struct Fresh;
+  /// What the stream is to watch: those, what is put off, and `fresh` ones.
+  std::vector<std::shared_ptr<const record::TableShape>> watched(
+      const std::vector<Fresh>& fresh = {}) const;
+
+  OnSchemaChange policy(const TableId& table) const {
+    return context_.on_schema_change(shape(table)->name);
+  }
 
   /// Number a new table's shape; nothing is noted yet.
   std::shared_ptr<const record::TableShape> Numbered(record::TableShape shape) const;
   /// A table that the stream is to follow, and the partitions it was made of before that.
   struct Fresh {
     std::shared_ptr<const record::TableShape> shape;
-    std::optional<std::vector<record::Partition>> partitions;
+    std::optional<std::vector<record::Partition>> partitions = {};
+    std::optional<TableId> former = {};  // whose name it has
   };
   /// Note a table that the stream follows from now on.
   void Follow(Fresh fresh);
+  /// Follow a table no longer, until Follow is told of its shape anew.
+  void PutOff(const TableId& table);
+  bool is_put_off(const TableId& table) const { return put_off_.contains(table); }
   /// Note that the stream follows a table from now on that was read again and again before.
   void Join(Fresh joined);
-  /// Note a table that can never be followed.
-  void NoteBroken(const TableId& table, const record::TableName& name, const Status& why);
   /// Note that a table's changes end here, and follow it no longer.
   void Break(const TableId& table, const Status& why);
   /// Note that a table is gone at the source, and follow it no longer.
   void Drop(const TableId& table, Sequence at, UtcMicros committed_at);
 
-  /// Return the batch as staging holds it: with the numbered shape. Errors: SOURCE_PROTOCOL.
-  Result<record::ChangeBatch> Staged(const record::ChangeBatch& batch);
-  /// Take a new shape, from the stream or from a snapshot the stream has passed; true when it was
-  /// not known before.
-  /// Errors: what CheckFollowable says; nothing is changed then.
+  /// Return the batch as staging holds it: with the numbered shape. Nothing: its rows are of a
+  /// shape from before the table was taken up anew, and so in the snapshot that follows.
+  /// Errors: SOURCE_PROTOCOL.
+  Result<std::optional<record::ChangeBatch>> Staged(const record::ChangeBatch& batch);
+  /// Whether a shape is one that a followed table is to take; it may be another and yet not be.
+  /// Errors: why it cannot.
+  Result<bool> IsNews(const record::TableShape& shown) const;
+  /// Of a table that keeps its columns: return the shape to read it again in, which a source that
+  /// shows this one can. It is noted.
+  std::shared_ptr<const record::TableShape> TakeKept(const record::TableShape& shown, Sequence at);
+  /// Take a new shape, from the stream or from what the stream has passed; true when it was not
+  /// known before.
+  /// Errors: what IsNews says; nothing is changed then.
   Result<bool> TakeShape(const record::TableShape& after, Sequence at);
+  /// The stream is to be told of this table's shape, which it did not announce.
+  void Announce() { changed_ = true; }
 
   /// Take what the table consists of by now. Returns why it has to be read again, if it has to: a
   /// partition came with rows, or took some along.
@@ -67,14 +88,19 @@ class Tables {
   struct Followed {
     std::shared_ptr<const record::TableShape> staged;  // the newest staged shape
     std::shared_ptr<const record::TableShape>
-        source;  // the stream's own object, seen to be the same
+        source;         // the stream's own object, seen to be the same
+    bool anew = false;  // taken up anew, and no row of this shape has come yet
   };
 
+  /// Take a table out of what is followed or put off; null: it is neither.
+  std::shared_ptr<const record::TableShape> Take(const TableId& table);
+  std::shared_ptr<const record::TableShape> Note(record::TableShape shape, Sequence at);
   /// The entry and the event of a table whose changes end.
   void NoteEnd(const TableId& table, const record::TableName& name, const Status& why) const;
 
   const Context context_;
   std::map<TableId, Followed> shapes_;
+  std::map<TableId, std::shared_ptr<const record::TableShape>> put_off_;
   bool changed_ = false;
 };
 

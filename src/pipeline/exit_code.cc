@@ -13,6 +13,7 @@ ExitCode ExitCodeOf(const Status& status) {
     case ErrorClass::INVALID_ARGUMENT:
     case ErrorClass::UNSUPPORTED_FIELD:
     case ErrorClass::NO_TABLE_MATCHES:
+    case ErrorClass::KEY_NOT_SELECTED:
       return ExitCode::kUsage;
     case ErrorClass::PUBLICATION_MISSING:
       return ExitCode::kSource;
@@ -25,6 +26,7 @@ ExitCode ExitCodeOf(const Status& status) {
       return ExitCode::kDestination;
     case ErrorClass::SNAPSHOT_STALE:
     case ErrorClass::KEY_CHANGED:
+    case ErrorClass::SCHEMA_CHANGE_PAUSED:
     case ErrorClass::SHAPE_CHANGE_UNSUPPORTED:
     case ErrorClass::COLUMN_RESERVED:
     case ErrorClass::COLUMN_NAME_CONFLICT:

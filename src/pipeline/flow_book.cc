@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/flow_book.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace freshet::pipeline {
@@ -13,20 +14,23 @@ constexpr int kListMax = 1000;
 Result<FlowBook::Entry> EntryFromJson(const std::string& path, std::string_view text) {
   try {
     auto json = Json::parse(text);
-    return FlowBook::Entry{record::FlowId(json.at("flow")),
-                           {json.at("source_schema"), json.at("source_table")},
-                           json.at("folder")};
+    FlowBook::Entry entry{record::FlowId(json.at("flow")),
+                          {json.at("source_schema"), json.at("source_table")},
+                          json.at("folder")};
+    if (json.contains("former")) entry.former = record::FlowId(json.at("former"));
+    return entry;
   } catch (const std::exception& error) {
     return Error(ErrorClass::DATA_CORRUPT, "{} is not readable: {}", path, error.what());
   }
 }
 
 std::string ToJson(const FlowBook::Entry& entry) {
-  return Json{{"flow", entry.flow.value()},
-              {"source_schema", entry.source.schema},
-              {"source_table", entry.source.table},
-              {"folder", entry.folder}}
-      .dump(2, ' ', false, Json::error_handler_t::replace);
+  Json json{{"flow", entry.flow.value()},
+            {"source_schema", entry.source.schema},
+            {"source_table", entry.source.table},
+            {"folder", entry.folder}};
+  if (entry.former) json["former"] = entry.former->value();
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -47,8 +51,13 @@ Result<FlowBook> FlowBook::Open(std::shared_ptr<store::FileStore> root) {
 }
 
 Result<FlowBook::Entry> FlowBook::Claim(const record::FlowId& flow, const record::TableName& source,
-                                        const std::string& folder) {
+                                        const std::string& folder,
+                                        const std::vector<record::FlowId>& formers) {
   if (auto known = entries_.find(flow); known != entries_.end()) return known->second;
+  for (const auto& former : formers) {
+    auto left = entries_.find(former);
+    if (left != entries_.end()) return Keep({flow, source, left->second.folder, former});
+  }
   for (const auto& [other, entry] : entries_) {
     if (entry.folder != folder) continue;
     if (entry.source == source) {
@@ -64,11 +73,19 @@ Result<FlowBook::Entry> FlowBook::Claim(const record::FlowId& flow, const record
   if (!files.empty() && log.empty()) {
     return Error(ErrorClass::TABLE_FOREIGN, "the folder holds files that are not ours: {}", folder);
   }
-  Entry entry{flow, source, folder};
-  FRESHET_CHECK_OK(root_->Put(fmt::format("{}/{}.json", kFolder, flow.value()), ToJson(entry),
+  return Keep({flow, source, folder});
+}
+
+Result<FlowBook::Entry> FlowBook::Keep(Entry entry) {
+  FRESHET_CHECK_OK(root_->Put(fmt::format("{}/{}.json", kFolder, entry.flow.value()), ToJson(entry),
                               store::If::kAlways));
-  entries_.emplace(flow, entry);
+  entries_.insert_or_assign(entry.flow, entry);
   return entry;
+}
+
+bool FlowBook::IsSucceeded(const record::FlowId& flow) const {
+  return std::ranges::any_of(entries_,
+                             [&](const auto& each) { return each.second.former == flow; });
 }
 
 }  // namespace freshet::pipeline

@@ -3,7 +3,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "record/ids.h"
@@ -21,19 +23,25 @@ class FlowBook {
     record::FlowId flow;
     record::TableName source;
     std::string folder;  // below the destination's root
+    /// Whose folder it took over: a flow whose source table had the name before and is gone.
+    std::optional<record::FlowId> former = {};
   };
   /// Errors: DATA_CORRUPT, STORE_*.
   static Result<FlowBook> Open(std::shared_ptr<store::FileStore> root);
 
   const std::map<record::FlowId, Entry>& entries() const { return entries_; }
-  /// Give the folder to the flow, unless it has one: then that stays. Errors: TABLE_RECREATED
-  /// (another flow of the same source table has it), INVALID_ARGUMENT (another table has it),
-  /// TABLE_FOREIGN (it holds files that are not a table), STORE_*.
+  /// Whether another flow took over this one's folder.
+  bool IsSucceeded(const record::FlowId& flow) const;
+  /// Give the folder to the flow, unless it has one: then that stays. The newest of its `formers`
+  /// (newest first) that has a folder hands it over. Errors: TABLE_RECREATED (another flow of the
+  /// same source table has it), INVALID_ARGUMENT (another table has it), TABLE_FOREIGN (it holds
+  /// files that are not a table), STORE_*.
   Result<Entry> Claim(const record::FlowId& flow, const record::TableName& source,
-                      const std::string& folder);
+                      const std::string& folder, const std::vector<record::FlowId>& formers = {});
 
  private:
   explicit FlowBook(std::shared_ptr<store::FileStore> root) : root_(std::move(root)) {}
+  Result<Entry> Keep(Entry entry);
   std::shared_ptr<store::FileStore> root_;
   std::map<record::FlowId, Entry> entries_;
 };

@@ -21,6 +21,18 @@ staging::StagingWriter::ExpiryRules RulesOf(const StagingLimits& limits) {
   return rules;
 }
 
+/// REQUIRES: the rules live longer.
+capture::TablePolicies PoliciesOf(const std::vector<TableRule>* rules) {
+  capture::TablePolicies policies;
+  policies.on_schema_change = [rules](const record::TableName& name) {
+    return RuleOf(*rules, name).on_schema_change.value_or(capture::OnSchemaChange::kEvolve);
+  };
+  policies.refresh_lost = [rules](const record::TableName& name) {
+    return RefreshInterval(RuleOf(*rules, name));
+  };
+  return policies;
+}
+
 Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   FRESHET_TRY(auto start, channel.ReadStart());
   channel.Start();
@@ -33,6 +45,7 @@ Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   capture::GatewayOptions options;
   options.holder = &holder;
   options.selects = [&start](const record::TableName& name) { return start.spec.Selects(name); };
+  options.policies = PoliciesOf(&start.spec.table_rules);
   options.names = [&start](const record::TableName& name) { return start.spec.Names(name); };
   // A run that ends reads them once.
   options.reread_interval = start.continuous ? std::chrono::milliseconds(start.spec.reread_interval)

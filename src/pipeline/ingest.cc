@@ -186,6 +186,13 @@ Status TakeTables(const IngestOptions& options, sources::Source& source, Prepare
     return std::move(none).WithRemedy(
         "Views and foreign tables are taken when they are named in full: --tables schema.view");
   }
+  for (const auto& listing : listings) {
+    bool checked = listing.problem.ok() && options.spec.Selects(listing.name) &&
+                   RuleOf(options.spec.table_rules, listing.name).selects_columns();
+    if (!checked) continue;
+    auto shape = source.Describe(listing.id).status();
+    if (shape.Is(ErrorClass::KEY_NOT_SELECTED)) return shape;
+  }
   return CheckFolders(options.spec, selected);
 }
 

@@ -26,20 +26,46 @@ Result<std::optional<Generation>> GenerationOf(const std::shared_ptr<store::File
   return std::optional(Generation(txn->second.version));
 }
 
+std::optional<Generation> WishedAbove(const record::FlowId& flow, Generation generation,
+                                      const std::vector<staging::Wish>& wishes) {
+  for (const auto& wish : wishes) {
+    if (wish.flow == flow && wish.generation > generation) return wish.generation;
+  }
+  return std::nullopt;
+}
+
 /// The generation that is on its way; nothing: the newest one is in the table.
 Result<std::optional<Generation>> UnderWay(const std::shared_ptr<store::FileStore>& root,
                                            const FlowBook::Entry& entry,
                                            const staging::GenerationState& state,
                                            const std::vector<staging::Wish>& wishes) {
-  for (const auto& wish : wishes) {
-    if (wish.flow == entry.flow && wish.generation > state.begun.generation)
-      return std::optional(wish.generation);
-  }
+  if (auto wished = WishedAbove(entry.flow, state.begun.generation, wishes)) return wished;
   if (state.successor) return state.successor;
   if (!state.ended) return std::optional(state.begun.generation);
   FRESHET_TRY(auto in_table, GenerationOf(root, entry));
   if (in_table && *in_table < state.begun.generation) return std::optional(state.begun.generation);
   return std::optional<Generation>();
+}
+
+/// The generation to ask for, or that is on its way; nothing: the first one was not begun yet.
+Result<std::optional<RefreshAsked>> NextOf(const std::shared_ptr<store::FileStore>& root,
+                                           const FlowBook::Entry& entry,
+                                           const staging::TableState& state,
+                                           const std::vector<staging::Wish>& wishes) {
+  auto generation = state.generations.find(entry.flow);
+  const bool begun = generation != state.generations.end();
+  if (!begun && !state.broken) return std::optional<RefreshAsked>();
+  const Generation newest = begun ? generation->second.begun.generation : Generation(0);
+  std::optional<Generation> under_way;
+  // Nothing of a table that broke is on its way but what somebody wished since.
+  if (state.broken) {
+    under_way = WishedAbove(entry.flow, newest, wishes);
+  } else {
+    FRESHET_TRY(under_way, UnderWay(root, entry, generation->second, wishes));
+  }
+  return std::optional(RefreshAsked{state.name, entry.flow,
+                                    under_way.value_or(Generation(newest.value() + 1)),
+                                    !under_way.has_value()});
 }
 
 bool AnyMatches(const std::vector<TablePattern>& patterns, const record::TableName& name) {
@@ -61,18 +87,17 @@ Result<std::vector<RefreshAsked>> AskForRefresh(const std::shared_ptr<store::Fil
   FRESHET_TRY(auto checkpoint, (*reader)->Latest());
   FRESHET_TRY(auto wishes, staging::ListWishes(*staging));
   for (const auto& [table, state] : checkpoint->tables) {
-    if (state.dropped || state.broken || !AnyMatches(patterns, state.name)) continue;
-    for (const auto& [flow, generation] : state.generations) {
-      auto entry = book.entries().find(flow);
-      if (entry == book.entries().end()) continue;
-      FRESHET_TRY(auto under_way, UnderWay(root, entry->second, generation, wishes));
-      Generation next = under_way.value_or(Generation(generation.begun.generation.value() + 1));
-      if (!under_way) {
-        FRESHET_CHECK_OK(
-            staging::PutWish(*staging, {.flow = flow, .table = table, .generation = next}));
-      }
-      asked.push_back({state.name, flow, next, !under_way});
+    const record::FlowId flow("t" + table.value());
+    auto entry = book.entries().find(flow);
+    bool theirs = entry == book.entries().end() || book.IsSucceeded(flow);
+    if (theirs || state.dropped || !AnyMatches(patterns, state.name)) continue;
+    FRESHET_TRY(auto next, NextOf(root, entry->second, state, wishes));
+    if (!next) continue;
+    if (next->anew) {
+      FRESHET_CHECK_OK(staging::PutWish(
+          *staging, {.flow = flow, .table = table, .generation = next->generation}));
     }
+    asked.push_back(*std::move(next));
   }
   return asked;
 }

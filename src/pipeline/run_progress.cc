@@ -71,19 +71,20 @@ void TakeTableEvent(const record::Event& event, TableProgress* table) {
   } else if (name == "table_failed") {
     table->unread = false;
     TakeFailure(event, State::kFailed, table);
+  } else if (name == "table_current") {
+    // Of one that failed too: it was mended, for a failed one is not looked at.
+    table->state = State::kCurrent;
+    table->failed = Status::Ok();
   } else if (name == "table_unread") {
     table->unread = table->unread || table->state != State::kFailed;
     TakeFailure(event, State::kFailed, table);
   } else if (name == "table_reread") {
     TakeReread(event, table);
   } else if (table->state == State::kFailed) {
-    // A failure lasts for the run, whatever the gateway still reads of the table.
+    // A failure lasts, whatever the gateway still reads of the table.
     return;
   } else if (name == "table_committed") {
     TakeCommit(event, table);
-  } else if (name == "table_current") {
-    table->state = State::kCurrent;
-    table->failed = Status::Ok();
   } else {
     TakeReading(event, table);
   }

@@ -81,6 +81,8 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
     return fmt::format("{}: reading on, {} of {} chunks left", table,
                        NumberOf(event, "chunks_left"), NumberOf(event, "chunks"));
   }
+  if (name == "shape_changed")
+    return fmt::format("{}: its columns changed: {}", table, TextOf(event, "what"));
   if (name == "snapshot_abandoned")
     return fmt::format("{}: reading again: {}", table, TextOf(event, "why"));
   if (name == "snapshot_completed")

@@ -103,6 +103,7 @@ std::string ToJson(const PipelineSpec& spec) {
               {"slot", spec.slot},
               {"publication", spec.publication},
               {"type_mapping", spec.type_mapping},
+              {"table_rules", ToJson(spec.table_rules)},
               {"staging_retention", spec.staging.retention.count()},
               {"staging_age_max", spec.staging.age_max.count()},
               {"staging_bytes_max", spec.staging.bytes_max},
@@ -125,6 +126,7 @@ Result<PipelineSpec> SpecFromJson(std::string_view text) {
     spec.slot = json.at("slot");
     spec.publication = json.at("publication");
     spec.type_mapping = json.at("type_mapping");
+    FRESHET_TRY(spec.table_rules, TableRulesFromJson(json.at("table_rules").get<std::string>()));
     spec.staging = {.retention = std::chrono::seconds(json.at("staging_retention").get<int64_t>()),
                     .age_max = std::chrono::seconds(json.at("staging_age_max").get<int64_t>()),
                     .bytes_max = json.at("staging_bytes_max").get<int64_t>()};

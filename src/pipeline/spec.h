@@ -13,6 +13,7 @@
 #include "pipeline/cursor_rules.h"
 #include "pipeline/history_rules.h"
 #include "pipeline/pattern.h"
+#include "pipeline/table_rules.h"
 #include "record/shape.h"
 
 namespace freshet::pipeline {
@@ -48,6 +49,9 @@ struct PipelineSpec {
   bool query_based = false;
   std::vector<CursorRule> cursor_rules;
   std::vector<HistoryRule> history_rules;
+  /// What becomes of tables that change at the source, and which of their columns are ingested. The
+  /// columns' part goes to the workers among the source's parameters.
+  std::vector<TableRule> table_rules;
   StagingLimits staging;
   /// How long tables that the log does not tell of rest before they are read again.
   std::chrono::seconds reread_interval = limits::kRereadInterval;

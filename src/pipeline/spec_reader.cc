@@ -38,7 +38,6 @@ Status NotBuilt(const Place& place, const YAML::Node& node) {
 using FieldReader = std::function<Status(const Place&, const YAML::Node&)>;
 
 Status Unsupported(const Place& place, const YAML::Node& node) { return NotBuilt(place, node); }
-Status Accept(const Place&, const YAML::Node&) { return Status::Ok(); }
 
 /// A switch of which only "off" is built.
 Status OnlyFalse(const Place& place, const YAML::Node& node) {
@@ -103,10 +102,6 @@ FieldReader IntoSwitch(std::optional<bool>* target) {
   };
 }
 
-Status ReadRefreshPolicy(const Place& place, const YAML::Node& node) {
-  return ReadMap(place, node, {{"enabled", OnlyFalse}, {"min_interval_hours", Accept}});
-}
-
 FieldReader IntoList(std::vector<std::string>* target) {
   return ListOf([target](const Place& place, const YAML::Node& node) {
     return Into(&target->emplace_back())(place, node);
@@ -134,6 +129,38 @@ FieldReader IntoNumber(std::optional<T>* target, T max) {
   };
 }
 
+/// Source: the API's AutoFullRefreshPolicy.
+FieldReader ReadRefreshPolicy(TableRule* rule) {
+  return [rule](const Place& place, const YAML::Node& node) -> Status {
+    std::optional<int64_t> hours;
+    std::optional<bool> enabled;
+    auto truth = [&](const Place& at, const YAML::Node& value) -> Status {
+      bool read = false;
+      if (!value.IsScalar() || !YAML::convert<bool>::decode(value, read))
+        return Wrong(at, value, "is not true or false");
+      enabled = read;
+      return Status::Ok();
+    };
+    FRESHET_CHECK_OK(ReadMap(
+        place, node,
+        {{"enabled", truth}, {"min_interval_hours", IntoNumber(&hours, int64_t{1'000'000})}}));
+    if (!enabled) return Wrong(place.Below("enabled"), node, "is missing");
+    rule->refresh = {.enabled = *enabled};
+    if (hours) rule->refresh->min_interval_hours = *hours;
+    return Status::Ok();
+  };
+}
+
+/// Ours: the API has no such field.
+FieldReader ReadOnSchemaChange(TableRule* rule) {
+  return [rule](const Place& place, const YAML::Node& node) -> Status {
+    auto value = ParseOnSchemaChange(node.IsScalar() ? node.Scalar() : "");
+    if (!value.ok()) return Wrong(place, node, value.status().message());
+    rule->on_schema_change = *value;
+    return Status::Ok();
+  };
+}
+
 /// Source: the API's QueryBasedConnectorConfig; the last two fields are ours.
 FieldReader ReadQueryBased(CursorRule* rule) {
   return [rule](const Place& place, const YAML::Node& node) {
@@ -157,13 +184,16 @@ FieldReader Noting(CursorRule* rule, FieldReader read) {
   };
 }
 
-/// Source: the API's TableSpecificConfig; soft_delete is ours.
-FieldReader ReadTableConfiguration(CursorRule* rule, HistoryRule* history) {
+/// Source: the API's TableSpecificConfig; soft_delete and on_schema_change are ours.
+FieldReader ReadTableConfiguration(CursorRule* rule, HistoryRule* history, TableRule* changes) {
   std::map<std::string, FieldReader> fields{
       {"scd_type", ReadScdType(history)},
       {"sequence_by", ReadSequenceBy(history)},
       {"soft_delete", IntoSwitch(&history->soft_delete)},
-      {"auto_full_refresh_policy", ReadRefreshPolicy},
+      {"auto_full_refresh_policy", ReadRefreshPolicy(changes)},
+      {"on_schema_change", ReadOnSchemaChange(changes)},
+      {"include_columns", IntoList(&changes->include_columns)},
+      {"exclude_columns", IntoList(&changes->exclude_columns)},
       {"enable_auto_clustering", OnlyFalse},
       {"salesforce_include_formula_fields", OnlyFalse},
       {"primary_keys", Noting(rule, IntoList(&rule->primary_keys))},
@@ -174,12 +204,15 @@ FieldReader ReadTableConfiguration(CursorRule* rule, HistoryRule* history) {
          return Into(&rule->cursor_columns.emplace_back())(place, node);
        }},
       {"deletion_condition", Noting(rule, Into(&rule->deletion_condition))}};
-  for (auto* name : {"include_columns", "exclude_columns", "row_filter", "clustering_columns",
-                     "table_properties", "source_metadata_column", "workday_report_parameters"}) {
+  for (auto* name : {"row_filter", "clustering_columns", "table_properties",
+                     "source_metadata_column", "workday_report_parameters"}) {
     fields[name] = Unsupported;
   }
-  return [fields = std::move(fields)](const Place& place, const YAML::Node& node) {
-    return ReadMap(place, node, fields);
+  return [fields = std::move(fields), changes](const Place& place, const YAML::Node& node) {
+    FRESHET_CHECK_OK(ReadMap(place, node, fields));
+    if (!changes->include_columns.empty() && !changes->exclude_columns.empty())
+      return Wrong(place, node, "has both include_columns and exclude_columns");
+    return Status::Ok();
   };
 }
 
@@ -195,20 +228,23 @@ Status ReadTable(PipelineSpec* spec, const Place& place, const YAML::Node& node)
   SpecObject object;
   CursorRule rule;
   HistoryRule history;
+  TableRule changes;
   std::string catalog;
-  FRESHET_CHECK_OK(ReadMap(place, node,
-                           {{"source_catalog", Into(&object.source_catalog)},
-                            {"source_schema", Into(&object.source_schema)},
-                            {"source_table", Into(&object.source_table)},
-                            {"destination_catalog", Into(&catalog)},
-                            {"destination_schema", Into(&object.destination_schema)},
-                            {"destination_table", Into(&object.destination_table)},
-                            {"table_configuration", ReadTableConfiguration(&rule, &history)},
-                            {"connector_options", Unsupported}}));
+  FRESHET_CHECK_OK(
+      ReadMap(place, node,
+              {{"source_catalog", Into(&object.source_catalog)},
+               {"source_schema", Into(&object.source_schema)},
+               {"source_table", Into(&object.source_table)},
+               {"destination_catalog", Into(&catalog)},
+               {"destination_schema", Into(&object.destination_schema)},
+               {"destination_table", Into(&object.destination_table)},
+               {"table_configuration", ReadTableConfiguration(&rule, &history, &changes)},
+               {"connector_options", Unsupported}}));
   if (object.source_schema.empty()) return Wrong(place.Below("source_schema"), node, "is missing");
   if (object.source_table.empty()) return Wrong(place.Below("source_table"), node, "is missing");
   Keep(std::move(rule), object, &spec->cursor_rules);
   Keep(std::move(history), object, &spec->history_rules);
+  Keep(std::move(changes), object, &spec->table_rules);
   spec->objects.push_back(std::move(object));
   return Status::Ok();
 }
@@ -217,18 +253,21 @@ Status ReadSchema(PipelineSpec* spec, const Place& place, const YAML::Node& node
   SpecObject object;
   CursorRule rule;
   HistoryRule history;
+  TableRule changes;
   std::string catalog;
-  FRESHET_CHECK_OK(ReadMap(place, node,
-                           {{"source_catalog", Into(&object.source_catalog)},
-                            {"source_schema", Into(&object.source_schema)},
-                            {"destination_catalog", Into(&catalog)},
-                            {"destination_schema", Into(&object.destination_schema)},
-                            {"table_configuration", ReadTableConfiguration(&rule, &history)},
-                            {"connector_options", Unsupported},
-                            {"fanout_options", Unsupported}}));
+  FRESHET_CHECK_OK(
+      ReadMap(place, node,
+              {{"source_catalog", Into(&object.source_catalog)},
+               {"source_schema", Into(&object.source_schema)},
+               {"destination_catalog", Into(&catalog)},
+               {"destination_schema", Into(&object.destination_schema)},
+               {"table_configuration", ReadTableConfiguration(&rule, &history, &changes)},
+               {"connector_options", Unsupported},
+               {"fanout_options", Unsupported}}));
   if (object.source_schema.empty()) return Wrong(place.Below("source_schema"), node, "is missing");
   Keep(std::move(rule), object, &spec->cursor_rules);
   Keep(std::move(history), object, &spec->history_rules);
+  Keep(std::move(changes), object, &spec->table_rules);
   spec->objects.push_back(std::move(object));
   return Status::Ok();
 }
@@ -319,23 +358,26 @@ Status ReadDefinition(const Place& place, const YAML::Node& node, PipelineSpec* 
   std::string connection_name, connector_type;
   CursorRule rule;
   HistoryRule history;
+  TableRule changes;
   auto connector = [&](const Place& at, const YAML::Node& value) {
     return ReadConnectorType(&connector_type, at, value);
   };
-  FRESHET_CHECK_OK(ReadMap(place, node,
-                           {{"connection_name", Into(&connection_name)},
-                            {"objects", ListOf(object)},
-                            {"table_configuration", ReadTableConfiguration(&rule, &history)},
-                            {"source_configurations", ListOf(source)},
-                            {"source_type", ReadSourceType},
-                            {"connector_type", connector},
-                            {"ingest_from_uc_foreign_catalog", OnlyFalse},
-                            {"ingestion_gateway_id", Unsupported},
-                            {"data_staging_options", Unsupported},
-                            {"full_refresh_window", Unsupported},
-                            {"netsuite_jar_path", Unsupported}}));
+  FRESHET_CHECK_OK(
+      ReadMap(place, node,
+              {{"connection_name", Into(&connection_name)},
+               {"objects", ListOf(object)},
+               {"table_configuration", ReadTableConfiguration(&rule, &history, &changes)},
+               {"source_configurations", ListOf(source)},
+               {"source_type", ReadSourceType},
+               {"connector_type", connector},
+               {"ingest_from_uc_foreign_catalog", OnlyFalse},
+               {"ingestion_gateway_id", Unsupported},
+               {"data_staging_options", Unsupported},
+               {"full_refresh_window", Unsupported},
+               {"netsuite_jar_path", Unsupported}}));
   Keep(std::move(rule), {}, &spec->cursor_rules);
   Keep(std::move(history), {}, &spec->history_rules);
+  Keep(std::move(changes), {}, &spec->table_rules);
   return ChooseConnector(place, node, connector_type, spec);
 }
 

@@ -87,8 +87,8 @@ TEST(SpecReaderTest, FlagsComeBeforeTheFile) {
 }
 
 TEST(SpecReaderTest, RefusesWhatIsNotBuiltByName) {
-  for (auto* field : {"primary_keys: [a]", "row_filter: a > 1", "include_columns: [a]",
-                      "clustering_columns: [a]", "enable_auto_clustering: true"}) {
+  for (auto* field : {"primary_keys: [a]", "row_filter: a > 1", "clustering_columns: [a]",
+                      "enable_auto_clustering: true"}) {
     auto status =
         Refuse(fmt::format("objects:\n- table:\n    source_schema: s\n    source_table: t\n"
                            "    table_configuration:\n      {}\n",
@@ -151,6 +151,34 @@ TEST(SpecReaderTest, ReadsCaptureByQueries) {
   EXPECT_TRUE(Refuse("table_configuration: {query_based_connector_config: "
                      "{hard_deletion_sync_min_interval_in_seconds: -1}}")
                   .Is(ErrorClass::INVALID_ARGUMENT));
+}
+
+TEST(SpecReaderTest, ReadsWhatBecomesOfTablesThatChange) {
+  auto spec = Read(
+      "objects:\n- table:\n    source_schema: s\n    source_table: t\n    table_configuration:\n"
+      "      on_schema_change: ignore\n      include_columns: [a, b]\n- schema:\n"
+      "    source_schema: s\n    table_configuration: {exclude_columns: [c]}\n"
+      "table_configuration:\n  on_schema_change: pause\n"
+      "  auto_full_refresh_policy: {enabled: true}\n");
+  auto back = SpecFromJson(ToJson(spec));
+  ASSERT_TRUE(back.ok()) << back.status().ToString();
+  auto table = RuleOf(back->table_rules, {"s", "t"});
+  EXPECT_EQ(table.on_schema_change, capture::OnSchemaChange::kIgnore);
+  EXPECT_THAT(table.include_columns, testing::ElementsAre("a", "b"));
+  EXPECT_TRUE(table.exclude_columns.empty()) << "the most particular selection holds whole";
+  EXPECT_EQ(RefreshInterval(table), std::chrono::hours(24));
+  auto other = RuleOf(back->table_rules, {"s", "u"});
+  EXPECT_EQ(other.on_schema_change, capture::OnSchemaChange::kPause);
+  EXPECT_THAT(other.exclude_columns, testing::ElementsAre("c"));
+  EXPECT_EQ(ColumnRulesJson(back->table_rules),
+            R"([{"exclude_columns":["c"],"schema":"s"},)"
+            R"({"include_columns":["a","b"],"schema":"s","table":"t"}])");
+  for (auto* wrong : {"on_schema_change: stop", "{include_columns: [a], exclude_columns: [b]}",
+                      "auto_full_refresh_policy: {min_interval_hours: 1}",
+                      "auto_full_refresh_policy: {enabled: true, min_interval_hours: -1}"}) {
+    auto status = Refuse(std::string("table_configuration:\n  ") + wrong);
+    EXPECT_TRUE(status.Is(ErrorClass::INVALID_ARGUMENT)) << wrong << ": " << status.ToString();
+  }
 }
 
 TEST(SpecReaderTest, RefusesUnknownFieldsWithTheirLine) {

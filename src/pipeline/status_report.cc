@@ -218,8 +218,10 @@ Result<StatusReport> ReadStatus(const Destination& destination, Clock* clock) {
     FRESHET_TRY(auto staged, ReadStaging(store::Below(root, "_freshet/staging"), floor));
     report.captured_at = staged.sealed_at;
     auto now = clock->WallNow();
-    for (const auto& [flow, entry] : book.entries())
+    for (const auto& [flow, entry] : book.entries()) {
+      if (book.IsSucceeded(flow)) continue;
       report.tables.push_back(ReadTable(destination, report.running, root, staged, entry, now));
+    }
   }
   std::ranges::sort(report.tables, {}, &TableReport::table);
   return report;

@@ -32,6 +32,8 @@ bool ConcernsAll(const Status& status) {
          status.Is(ErrorClass::COMMIT_ZOMBIE) || status.Is(ErrorClass::STORE_READ_ONLY);
 }
 
+record::FlowId FlowIdOf(const TableId& table) { return record::FlowId("t" + table.value()); }
+
 Status StatusOf(const staging::TableBroken& broken) {
   auto error_class = ErrorClassOf(broken.error_class).value_or(ErrorClass::INTERNAL);
   return MakeError(error_class, broken.message).WithRemedy(broken.remedy);
@@ -42,6 +44,7 @@ Status StatusOf(const staging::TableBroken& broken) {
 struct Update::FlowState {
   apply::Flow flow;
   std::string folder;
+  std::vector<apply::Flow> formers;  // whose table and folder it takes over
   std::unique_ptr<apply::TableApplier> applier;
   SegmentNumber done_through;                 // nothing up to here can be done any more
   std::optional<SegmentNumber> needed_after;  // what is being read will take the changes after it
@@ -51,6 +54,7 @@ struct Update::FlowState {
   bool refreshing = false;  // a later generation is built, and was told of
   int conflicts = 0;
   std::optional<Status> failed;
+  bool broken = false;  // … with what staging says of the table
 };
 
 struct Update::Outcome {
@@ -81,6 +85,8 @@ Status Update::Register() {
     if (reader.pipeline == options_.pipeline) reader_ = reader;
   }
   created_.insert(reader_.flows_created.begin(), reader_.flows_created.end());
+  FRESHET_TRY(auto wishes, staging::ListWishes(*staging_store_));
+  wished_.insert(wishes.begin(), wishes.end());
   return staging::PutReader(*staging_store_, reader_);
 }
 
@@ -121,7 +127,10 @@ Result<bool> Update::TakeSegments() {
     for (const auto& manifest : manifests) {
       staging::Advance(*manifest, &checkpoint_);
       for (const auto& table : staging::TablesOf(*manifest)) {
-        if (auto* flow = FlowOf(table)) flow->last_segment = manifest->number;
+        auto* flow = FlowOf(table);
+        if (flow == nullptr) continue;
+        flow->last_segment = manifest->number;
+        Revive(*flow, checkpoint_.tables.at(table));
       }
       parts_.observer->OnEvent({"segment_seen",
                                 {{"segment", manifest->number.value()},
@@ -147,8 +156,25 @@ Status Update::SkipExpired() {
   return Status::Ok();
 }
 
+/// A table that was given up is followed again.
+void Update::Revive(FlowState& flow, const staging::TableState& state) {
+  if (!flow.failed || !flow.broken || state.broken) return;
+  flow.failed.reset();
+  flow.broken = false;
+  flow.more = true;
+}
+
 Status Update::AddFlows() {
+  std::set<TableId> succeeded;
   for (const auto& [table, state] : checkpoint_.tables) {
+    if (state.former && state.shape && options_.spec.Selects(state.name))
+      succeeded.insert(*state.former);
+  }
+  for (const auto& [table, state] : checkpoint_.tables) {
+    if (succeeded.contains(table)) {
+      flows_.erase(table);
+      continue;
+    }
     // In this order: a table is looked at with every segment, and a specification may be long.
     if (FlowOf(table) != nullptr || !options_.spec.Selects(state.name)) continue;
     FRESHET_CHECK_OK(AddFlow(table, state));
@@ -167,11 +193,18 @@ Status Update::WishAll() {
 Status Update::AddFlow(const TableId& table, const staging::TableState& state) {
   auto owned = std::make_unique<FlowState>();
   auto& flow = *owned;
-  flow.flow = {record::FlowId("t" + table.value()), table, state.name};
+  flow.flow = {FlowIdOf(table), table, state.name};
   flow.last_segment = state.last_segment;
+  std::vector<record::FlowId> formers;
+  for (auto former = state.former; former && formers.size() < checkpoint_.tables.size();) {
+    flow.formers.push_back({FlowIdOf(*former), *former, state.name});
+    formers.push_back(FlowIdOf(*former));
+    auto found = checkpoint_.tables.find(*former);
+    former = found == checkpoint_.tables.end() ? std::nullopt : found->second.former;
+  }
   flows_.emplace(table, std::move(owned));
-  auto claimed =
-      book_.Claim(flow.flow.id, state.name, FolderOf(options_.spec.DestinationOf(state.name)));
+  auto claimed = book_.Claim(flow.flow.id, state.name,
+                             FolderOf(options_.spec.DestinationOf(state.name)), formers);
   if (!claimed.ok()) {
     if (ConcernsAll(claimed.status())) return claimed.status();
     Fail(flow, claimed.status());
@@ -214,6 +247,11 @@ Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& f
   context.table_prefix = flow.folder;
   context.shadow_prefix = fmt::format("{}/{}", kShadowsFolder, flow.flow.id.value());
   context.shadow = store::Below(parts_.root, context.shadow_prefix);
+  for (const auto& former : flow.formers) {
+    context.formers.push_back(
+        {former,
+         store::Below(parts_.root, fmt::format("{}/{}", kShadowsFolder, former.id.value()))});
+  }
   context.index = parts_.index;
   context.scratch_folder = parts_.scratch_folder;
   context.clock = parts_.clock;
@@ -270,7 +308,13 @@ Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
     auto why = result.status();
     if (ConcernsAll(why)) return std::move(why).With("table", table);
     if (why.Is(ErrorClass::DELTA_CONFLICT) && ++flow.conflicts < kConflictsMax) return Status::Ok();
-    Fail(flow, why);
+    FRESHET_TRY(bool waits, WaitsForRefresh(flow, why));
+    if (waits) {
+      flow.more = false;
+      flow.done_through = checkpoint_.through;
+    } else {
+      Fail(flow, why);
+    }
     return Status::Ok();
   }
   flow.conflicts = 0;
@@ -307,6 +351,32 @@ Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
   return Status::Ok();
 }
 
+Result<bool> Update::WaitsForRefresh(const FlowState& flow, const Status& why) {
+  if (!why.Is(ErrorClass::STAGING_EXPIRED) && !why.Is(ErrorClass::VALUE_NOT_SENT)) return false;
+  const auto& state = checkpoint_.tables.at(flow.flow.table);
+  auto newest = state.generations.find(flow.flow.id);
+  if (newest == state.generations.end() || state.dropped) return false;
+  const auto& begun = newest->second.begun;
+  staging::Wish next{flow.flow.id, flow.flow.table,
+                     record::Generation(begun.generation.value() + 1)};
+  const bool asked = std::ranges::any_of(wished_, [&](const staging::Wish& wish) {
+    return wish.flow == next.flow && wish.generation >= next.generation;
+  });
+  if (asked) return true;
+  auto interval = RefreshInterval(RuleOf(options_.spec.table_rules, state.name));
+  if (!interval) return false;
+  auto until = begun.taken_at + std::chrono::microseconds(*interval).count();
+  if (until > parts_.clock->WallNow()) return false;
+  FRESHET_CHECK_OK(staging::PutWish(*staging_store_, next));
+  wished_.insert(next);
+  parts_.observer->OnEvent({"refresh_asked",
+                            {{"table", state.name.ToString()},
+                             {"flow", next.flow.value()},
+                             {"generation", next.generation.value()},
+                             {"why", why.ToString()}}});
+  return true;
+}
+
 Status Update::Created(const FlowState& flow) {
   if (!created_.insert(flow.flow.id).second) return Status::Ok();
   reader_.flows_created.assign(created_.begin(), created_.end());
@@ -315,6 +385,8 @@ Status Update::Created(const FlowState& flow) {
 
 void Update::Fail(FlowState& flow, const Status& why) {
   flow.failed = why;
+  auto state = checkpoint_.tables.find(flow.flow.table);
+  flow.broken = state != checkpoint_.tables.end() && state->second.broken.has_value();
   flow.applier.reset();
   parts_.observer->OnEvent(
       WithStatus({"table_failed", {{"table", flow.flow.source.ToString()}}}, why));

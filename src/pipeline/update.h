@@ -77,6 +77,9 @@ class Update {
   Status SkipExpired();
   Status AddFlows();
   Status WishAll();
+  /// Whether a flow that lost changes waits for a generation that was wished, or is wished now.
+  Result<bool> WaitsForRefresh(const FlowState& flow, const Status& why);
+  static void Revive(FlowState& flow, const staging::TableState& state);
   Status AddFlow(const record::TableId& table, const staging::TableState& state);
   Status Wish(const FlowState& flow, const staging::TableState& state);
   Result<std::unique_ptr<apply::TableApplier>> OpenFlow(const FlowState& flow);
@@ -95,7 +98,7 @@ class Update {
   staging::ReaderRecord reader_;
   std::set<record::FlowId> created_;
   std::map<record::TableId, std::unique_ptr<FlowState>> flows_;
-  std::set<staging::Wish> wished_;
+  std::set<staging::Wish> wished_;  // and those that stood when this began
   bool opened_ = false;
 };
 

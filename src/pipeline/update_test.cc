@@ -15,6 +15,7 @@ namespace {
 using apply::Applied;
 using record::SegmentNumber;
 using record::TableId;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
@@ -65,7 +66,7 @@ class UpdateTest : public testing::Test {
   }
 
   /// Stage a table's discovery, or that something happened to it.
-  void Stage(const std::string& id, const std::string& table) {
+  void Stage(const std::string& id, const std::string& table, std::optional<TableId> former = {}) {
     record::TableShape shape{.id = TableId(id),
                              .name = {"public", table},
                              .version = ++version_,
@@ -73,7 +74,7 @@ class UpdateTest : public testing::Test {
                              .key = {0},
                              .ids = {record::ColumnId(1)},
                              .source_types = {}};
-    writer_->Note(staging::TableListed{.table = TableId(id), .name = shape.name});
+    writer_->Note(staging::TableListed{.table = TableId(id), .name = shape.name, .former = former});
     writer_->Note(staging::ShapeNoted{.shape = shape, .at = {}});
     Seal();
   }
@@ -225,7 +226,36 @@ TEST_F(UpdateTest, ARestartKnowsWhichTablesWereMade) {
   EXPECT_THAT(opened_, ElementsAre("t1 public/a false", "t1 public/a true"));
 }
 
-TEST_F(UpdateTest, ARecreatedTableDoesNotTakeTheFolder) {
+TEST_F(UpdateTest, ATableTakesTheFolderOfTheOneWhoseNameItHas) {
+  Stage("1", "a");
+  script_.answers["a"] = {Committed(1)};
+  auto update = Open();
+  Step(*update);
+  Stage("9", "a", TableId("1"));
+  Step(*update);
+  Step(*Open());
+  EXPECT_THAT(opened_, ElementsAre("t1 public/a false", "t9 public/a false", "t9 public/a false"));
+  EXPECT_THAT(Wishes(), Contains("t9/1"));
+}
+
+TEST_F(UpdateTest, ABrokenTableThatIsFollowedAgainIsNoLongerFailed) {
+  Stage("1", "a");
+  auto update = Open();
+  Step(*update);
+  writer_->Note(staging::TableBroken{.table = TableId("1"),
+                                     .error_class = "KEY_CHANGED",
+                                     .message = "its changes ended",
+                                     .remedy = "none"});
+  Seal();
+  script_.answers["a"] = {Error(ErrorClass::KEY_CHANGED, "its changes ended")};
+  Step(*update);
+  EXPECT_EQ(events_.lines.back(), "table_failed public.a");
+  Stage("1", "a");
+  Step(*update);
+  EXPECT_EQ(events_.lines.back(), "table_current public.a");
+}
+
+TEST_F(UpdateTest, AnotherTableOfTheNameDoesNotTakeTheFolder) {
   Stage("1", "a");
   auto update = Open();
   Step(*update);

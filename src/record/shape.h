@@ -42,6 +42,12 @@ struct TableShape {
   /// One a column, as the source spells its type; for people. Only Source::Describe fills it in, no
   /// comparison looks at it and staging does not keep it.
   std::vector<std::string> source_types;
+  /// One a column: rows that were there before it was added may hold something else than NULL. As
+  /// source_types; empty: none does.
+  std::vector<bool> filled = {};
+  /// The highest id that any column of the table ever had, one that was dropped or is not selected
+  /// too; 0: not known. No comparison looks at it.
+  int32_t last_column = 0;
   /// Whether the source's log tells of the table's changes; else it is read again and again, and
   /// what differs is applied. Stays as it was when the table was first followed.
   bool logged = true;

@@ -47,7 +47,9 @@ struct TableListing {
   int64_t rows_estimated = -1;
   int64_t bytes_estimated = -1;
   /// Of a partitioned table: what holds its rows.
-  std::optional<std::vector<record::Partition>> partitions;
+  std::optional<std::vector<record::Partition>> partitions = {};
+  /// Another text when the table has other columns or another key; empty: only Describe tells.
+  std::string fingerprint = {};
 };
 
 /// A piece of a table that one reader reads in one go. `text` is the source's own and legible.

@@ -21,8 +21,16 @@ struct EntryFold {
     state.last_segment = number;
     return state;
   }
-  void operator()(const TableListed& entry) { Touch(entry.table).name = entry.name; }
-  void operator()(const ShapeNoted& entry) { Touch(entry.shape.id).shape = entry.shape; }
+  void operator()(const TableListed& entry) {
+    TableState& state = Touch(entry.table);
+    state.name = entry.name;
+    if (entry.former) state.former = entry.former;
+  }
+  void operator()(const ShapeNoted& entry) {
+    TableState& state = Touch(entry.shape.id);
+    state.shape = entry.shape;
+    state.broken.reset();
+  }
   void operator()(const PartitionsNoted& entry) {
     Touch(entry.table).partitions = entry.partitions;
   }

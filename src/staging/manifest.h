@@ -26,12 +26,15 @@ using record::TableId;
 
 // What a manifest says, in the order it happened. Source of every field: docs/formats/staging.md.
 
-/// A table was found at the source, or has a new name.
+/// A table was found at the source, or has a new name. `former` had that name before and is gone:
+/// who reads that one goes on with this one.
 struct TableListed {
   TableId table;
   record::TableName name;
+  std::optional<TableId> former = {};
 };
-/// A table's shape from `at` on (all zero: from its first row); `shape.version` is new.
+/// A table's shape from `at` on (all zero: from its first row); `shape.version` is new. One that
+/// was broken is followed again.
 struct ShapeNoted {
   record::TableShape shape;
   Sequence at;
@@ -141,6 +144,7 @@ struct GenerationState {
 /// What is known of one table up to some segment.
 struct TableState {
   record::TableName name;
+  std::optional<TableId> former;                    // whose place it took
   std::optional<record::TableShape> shape;          // the newest
   std::optional<std::set<std::string>> partitions;  // the newest, of a partitioned table
   std::optional<TableBroken> broken;

@@ -28,10 +28,12 @@ json OfGeneration(std::string_view kind, const T& entry) {
 
 struct EntryWriter {
   json operator()(const TableListed& entry) {
-    return {{"kind", "table_listed"},
-            {"table", entry.table.value()},
-            {"schema", entry.name.schema},
-            {"name", entry.name.table}};
+    json out = {{"kind", "table_listed"},
+                {"table", entry.table.value()},
+                {"schema", entry.name.schema},
+                {"name", entry.name.table}};
+    if (entry.former) out["former"] = entry.former->value();
+    return out;
   }
   json operator()(const ShapeNoted& entry) {
     return {{"kind", "shape_noted"}, {"shape", ShapeToJson(entry.shape)}, {"at", entry.at.ToHex()}};
@@ -138,6 +140,7 @@ json StateToJson(const TableId& table, const TableState& state) {
               {"dropped", state.dropped},
               {"last_segment", state.last_segment.value()},
               {"generations", json::array()}};
+  if (state.former) out["former"] = state.former->value();
   if (state.shape) out["shape"] = ShapeToJson(*state.shape);
   if (state.partitions) out["partitions"] = *state.partitions;
   if (state.broken) out["broken"] = EntryWriter{}(*state.broken);
@@ -174,6 +177,11 @@ int32_t Number32(const json& in, const char* name) { return in.at(name).get<int3
 TableId TableIn(const json& in) { return TableId(Text(in, "table")); }
 record::TableName NameIn(const json& in) {
   return {.schema = Text(in, "schema"), .table = Text(in, "name")};
+}
+
+std::optional<TableId> FormerIn(const json& in) {
+  if (!in.contains("former")) return std::nullopt;
+  return TableId(Text(in, "former"));
 }
 
 std::set<std::string> PartitionsIn(const json& in) {
@@ -280,7 +288,9 @@ Entry GenerationAbandonedIn(const json& in) {
 
 Result<Entry> EntryIn(const json& in) {
   std::string kind = Text(in, "kind");
-  if (kind == "table_listed") return Entry(TableListed{.table = TableIn(in), .name = NameIn(in)});
+  if (kind == "table_listed") {
+    return Entry(TableListed{.table = TableIn(in), .name = NameIn(in), .former = FormerIn(in)});
+  }
   if (kind == "shape_noted") return ShapeNotedIn(in);
   if (kind == "partitions_noted") {
     return Entry(PartitionsNoted{.table = TableIn(in), .partitions = PartitionsIn(in)});
@@ -303,6 +313,7 @@ Result<Entry> EntryIn(const json& in) {
 Result<TableState> StateIn(const json& in) {
   TableState state;
   state.name = NameIn(in);
+  state.former = FormerIn(in);
   state.dropped = in.at("dropped").get<bool>();
   state.last_segment = SegmentNumber(Number(in, "last_segment"));
   if (in.contains("shape")) {

@@ -149,6 +149,7 @@ json ShapeToJson(const record::TableShape& shape) {
   json out = {{"table", shape.id.value()},     {"schema", shape.name.schema},
               {"name", shape.name.table},      {"version", shape.version},
               {"columns", std::move(columns)}, {"key", shape.key}};
+  if (shape.last_column > 0) out["last_column"] = shape.last_column;
   if (!shape.logged) out["logged"] = false;
   return out;
 }
@@ -159,6 +160,7 @@ Result<record::TableShape> ShapeFromJson(const json& in) {
   shape.name = {.schema = in.at("schema").get<std::string>(),
                 .table = in.at("name").get<std::string>()};
   shape.version = in.at("version").get<int32_t>();
+  shape.last_column = in.value("last_column", 0);
   arrow::FieldVector fields;
   for (const json& column : in.at("columns")) {
     FRESHET_TRY(std::shared_ptr<arrow::DataType> type, TypeFromJson(column.at("type")));

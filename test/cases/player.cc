@@ -93,6 +93,7 @@ Status Player::DoDamage(Words& words, const std::string& verb) {
   }
   if (verb == "files") return CheckFiles(words);
   if (verb == "history") return SetHistory(words);
+  if (verb == "policy") return SetPolicy(words);
   if (verb == "views" && words.Take("lost")) {
     world_.LoseViews();
     return words.Done();
@@ -142,9 +143,13 @@ Result<std::string> Player::TableName(Words& words) {
       return Error(ErrorClass::INVALID_ARGUMENT, "no table: {}", *name);
     return *name;
   }
-  if (world_.database.tables().size() != 1)
-    return Error(ErrorClass::INVALID_ARGUMENT, "which table?");
-  return world_.database.tables().begin()->first;
+  std::vector<std::string> names;
+  for (const auto& [name, table] : world_.database.tables()) {
+    // Those that another took the place of have a space in theirs.
+    if (name.find(' ') == name.npos) names.push_back(name);
+  }
+  if (names.size() != 1) return Error(ErrorClass::INVALID_ARGUMENT, "which table?");
+  return names[0];
 }
 
 Result<model::Row> Player::CanonicalRow(const record::TableShape& shape, const model::Row& row,
@@ -194,6 +199,37 @@ Status Player::AddChanges(Words& words, const Statement& statement) {
   return Status::Ok();
 }
 
+namespace {
+
+/// The rest of a line that changes columns or key.
+Result<model::Operation> ShapeStepOf(const std::string& verb, Words& words) {
+  using model::Operation;
+  if (verb == "key") {
+    model::ChangeKey key;
+    while (auto name = words.Name()) key.names.push_back(*name);
+    return Operation(std::move(key));
+  }
+  if (verb != "drop" && !words.Take("column"))
+    return Error(ErrorClass::INVALID_ARGUMENT, "{} column NAME …", verb);
+  FRESHET_TRY(auto name, words.Any("column"));
+  if (verb == "drop") return Operation(model::DropColumn{name});
+  if (verb == "rename") {
+    FRESHET_TRY(auto to, words.Any("new name"));
+    return Operation(model::RenameColumn{name, to});
+  }
+  FRESHET_TRY(auto type_name, words.Any("type"));
+  FRESHET_TRY(auto type, model::TypeOf(type_name));
+  if (verb == "retype") return Operation(model::RetypeColumn{name, type});
+  model::AddColumn added{name, type};
+  if (words.Take("default")) {
+    FRESHET_TRY(auto text, words.Any("value"));
+    FRESHET_TRY(added.filled, model::Canonical(model::Cell::Of(text), type));
+  }
+  return Operation(std::move(added));
+}
+
+}  // namespace
+
 Result<model::Step> Player::StepOf(const std::string& table, const record::TableShape& shape,
                                    const Line& line) {
   Words words(line);
@@ -201,16 +237,9 @@ Result<model::Step> Player::StepOf(const std::string& table, const record::Table
   auto cells = [&](bool key_only) { return CanonicalRow(shape, words.Cells(), key_only); };
   if (verb == "truncate") return model::Step{table, model::Truncate{}};
   if (verb == "drop" && !words.Take("column")) return model::Step{table, model::Drop{}};
-  if (verb == "drop") {
-    FRESHET_TRY(auto name, words.Any("column"));
-    return model::Step{table, model::DropColumn{name}};
-  }
-  if (verb == "add") {
-    if (!words.Take("column")) return Error(ErrorClass::INVALID_ARGUMENT, "add column NAME TYPE");
-    FRESHET_TRY(auto name, words.Any("column"));
-    FRESHET_TRY(auto type_name, words.Any("type"));
-    FRESHET_TRY(auto type, model::TypeOf(type_name));
-    return model::Step{table, model::AddColumn{name, type}};
+  if (verb == "drop" || verb == "add" || verb == "rename" || verb == "retype" || verb == "key") {
+    FRESHET_TRY(auto operation, ShapeStepOf(verb, words));
+    return model::Step{table, std::move(operation)};
   }
   if (verb == "lose") {
     FRESHET_TRY(auto key, cells(true));
@@ -245,9 +274,21 @@ Status Player::CheckTable(Words& words, const Statement& statement) {
   if (words.Take("of")) {
     FRESHET_TRY(pipeline, words.Any("pipeline"));
   }
-  FRESHET_CHECK_OK(words.Done());
   FRESHET_TRY(auto content, world_.database.At(table, UINT64_MAX));
   FRESHET_TRY(const auto ours, world_.HistoryColumns(pipeline, table));
+  if (words.Take("columns")) {
+    FRESHET_TRY(auto columns, world_.Columns(pipeline, table));
+    columns.resize(columns.size() - ours.size());
+    arrow::FieldVector fields;
+    for (const auto& column : columns) {
+      if (!words.Take(column.name))
+        return Error(ErrorClass::INTERNAL, "the table has the column {}", column.name);
+      fields.push_back(arrow::field(column.name, column.type));
+    }
+    content.shape.key.clear();
+    content.shape.schema = arrow::schema(std::move(fields));
+  }
+  FRESHET_CHECK_OK(words.Done());
   std::vector<model::Row> expected;
   for (const Line& line : statement.rows) {
     Words cells(line);
@@ -262,6 +303,21 @@ Status Player::CheckTable(Words& words, const Statement& statement) {
   return Error(ErrorClass::INTERNAL,
                "the table holds other rows\n    expected:{}\n    found:{}\n   ", Listed(expected),
                Listed(found));
+}
+
+Status Player::SetPolicy(Words& words) {
+  using capture::OnSchemaChange;
+  FRESHET_TRY(auto name, words.Any("policy"));
+  if (name == "reread") {
+    world_.rereads_lost = true;
+  } else if (name == "evolve" || name == "pause" || name == "ignore") {
+    world_.on_schema_change = name == "evolve"  ? OnSchemaChange::kEvolve
+                              : name == "pause" ? OnSchemaChange::kPause
+                                                : OnSchemaChange::kIgnore;
+  } else {
+    return Error(ErrorClass::INVALID_ARGUMENT, "no such policy: {}", name);
+  }
+  return words.Done();
 }
 
 Status Player::CheckFiles(Words& words) {

@@ -38,6 +38,7 @@ class Player {
   Status CheckTable(Words& words, const Statement& statement);
   Status CheckFiles(Words& words);
   Status SetHistory(Words& words);
+  Status SetPolicy(Words& words);
   Status SetSnapshot(Words& words, const Statement& statement);
   Status AddChanges(Words& words, const Statement& statement);
   Status Foreign(Words& words);

@@ -7,8 +7,8 @@
 namespace freshet::cases {
 namespace {
 
-constexpr std::array<std::string_view, 10> kKeywords{
-    "fails", "commits", "reads", "crash", "at", "in", "of", "chunk", "before", "after"};
+constexpr std::array<std::string_view, 11> kKeywords{
+    "fails", "commits", "reads", "crash", "at", "in", "of", "chunk", "before", "after", "columns"};
 
 Result<std::vector<Word>> Split(std::string_view text, int number) {
   std::vector<Word> words;

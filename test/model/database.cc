@@ -2,6 +2,7 @@
 #include "model/database.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace freshet::model {
 namespace {
@@ -30,6 +31,17 @@ void Upsert(Content& content, Row row) {
   }
 }
 
+void ReplayShape(Content& content, const Operation& operation) {
+  const record::TableShape before = content.shape;
+  content.shape = Reshaped(before, operation).value_or(before);
+  if (const auto* added = std::get_if<AddColumn>(&operation)) {
+    for (Row& row : content.rows) row.push_back(added->filled);
+  } else if (const auto* dropped = std::get_if<DropColumn>(&operation)) {
+    auto at = before.schema->GetFieldIndex(dropped->name);
+    for (Row& row : content.rows) row.erase(row.begin() + at);
+  }
+}
+
 void Replay(Content& content, const Operation& operation) {
   if (const auto* insert = std::get_if<InsertRow>(&operation)) {
     Upsert(content, insert->row);
@@ -53,13 +65,8 @@ void Replay(Content& content, const Operation& operation) {
     content.rows.clear();
   } else if (std::holds_alternative<Drop>(operation)) {
     content.dropped = true;
-  } else if (const auto* added = std::get_if<AddColumn>(&operation)) {
-    content.shape = WithColumn(std::move(content.shape), *added);
-    for (Row& row : content.rows) row.push_back(Cell::Null());
-  } else if (const auto* dropped = std::get_if<DropColumn>(&operation)) {
-    auto at = content.shape.schema->GetFieldIndex(dropped->name);
-    content.shape = WithoutColumn(std::move(content.shape), *dropped);
-    for (Row& row : content.rows) row.erase(row.begin() + at);
+  } else {
+    ReplayShape(content, operation);
   }
 }
 
@@ -72,25 +79,71 @@ Row KeyOf(const record::TableShape& shape, const Row& row) {
   return key;
 }
 
+namespace {
+
 record::TableShape WithColumn(record::TableShape shape, const AddColumn& added) {
-  int32_t last = 0;
+  int32_t last = shape.last_column;
   for (const record::ColumnId& id : shape.ids) last = std::max(last, id.value());
   auto fields = shape.schema->fields();
   fields.push_back(arrow::field(added.name, added.type));
+  shape.filled.resize(shape.ids.size());
+  shape.filled.push_back(added.filled.kind != Cell::Kind::kNull);
   shape.schema = arrow::schema(std::move(fields));
   shape.ids.push_back(record::ColumnId(last + 1));
+  shape.last_column = last + 1;
   return shape;
 }
 
 record::TableShape WithoutColumn(record::TableShape shape, const DropColumn& dropped) {
   int at = shape.schema->GetFieldIndex(dropped.name);
   FRESHET_ASSERT(at >= 0, "{}", dropped.name);
+  for (const record::ColumnId& id : shape.ids)
+    shape.last_column = std::max(shape.last_column, id.value());
   auto fields = shape.schema->fields();
   fields.erase(fields.begin() + at);
+  shape.filled.resize(shape.ids.size());
+  shape.filled.erase(shape.filled.begin() + at);
   shape.schema = arrow::schema(std::move(fields));
   shape.ids.erase(shape.ids.begin() + at);
+  std::erase(shape.key, at);
   for (int& ordinal : shape.key) ordinal -= ordinal > at ? 1 : 0;
   return shape;
+}
+
+record::TableShape WithField(
+    record::TableShape shape, const std::string& name,
+    const std::function<std::shared_ptr<arrow::Field>(const std::shared_ptr<arrow::Field>&)>&
+        change) {
+  int at = shape.schema->GetFieldIndex(name);
+  FRESHET_ASSERT(at >= 0, "{}", name);
+  auto fields = shape.schema->fields();
+  fields[static_cast<size_t>(at)] = change(fields[static_cast<size_t>(at)]);
+  shape.schema = arrow::schema(std::move(fields));
+  return shape;
+}
+
+}  // namespace
+
+std::optional<record::TableShape> Reshaped(record::TableShape shape, const Operation& operation) {
+  if (const auto* added = std::get_if<AddColumn>(&operation))
+    return WithColumn(std::move(shape), *added);
+  if (const auto* dropped = std::get_if<DropColumn>(&operation))
+    return WithoutColumn(std::move(shape), *dropped);
+  if (const auto* renamed = std::get_if<RenameColumn>(&operation)) {
+    return WithField(std::move(shape), renamed->name,
+                     [&](const auto& field) { return field->WithName(renamed->to); });
+  }
+  if (const auto* retyped = std::get_if<RetypeColumn>(&operation)) {
+    return WithField(std::move(shape), retyped->name,
+                     [&](const auto& field) { return field->WithType(retyped->type); });
+  }
+  if (const auto* key = std::get_if<ChangeKey>(&operation)) {
+    shape.key.clear();
+    for (const std::string& name : key->names)
+      shape.key.push_back(shape.schema->GetFieldIndex(name));
+    return shape;
+  }
+  return std::nullopt;
 }
 
 Status Database::CreateTable(
@@ -103,6 +156,7 @@ Status Database::CreateTable(
     fields.push_back(arrow::field(column, type));
     table.first_shape.ids.push_back(record::ColumnId(static_cast<int32_t>(fields.size())));
   }
+  MoveAside(name);
   table.first_shape.id = record::TableId(fmt::format("{}", 16384 + tables_.size()));
   table.first_shape.name = {.schema = "public", .table = name};
   table.first_shape.schema = arrow::schema(std::move(fields));
@@ -116,6 +170,21 @@ Status Database::CreateTable(
     return Error(ErrorClass::INVALID_ARGUMENT, "table is there already: {}", name);
   }
   return Status::Ok();
+}
+
+/// A table that was dropped keeps its log under a name that no other has.
+void Database::MoveAside(const std::string& name) {
+  auto content = At(name, last_position_);
+  if (!content.ok() || !content->dropped) return;
+  const std::string aside = fmt::format("{} {}", name, tables_.size());
+  auto table = tables_.extract(name);
+  table.key() = aside;
+  tables_.insert(std::move(table));
+  for (auto& [position, steps] : log_) {
+    for (Step& step : steps) {
+      if (step.table == name) step.table = aside;
+    }
+  }
 }
 
 Status Database::SetBase(const std::string& name, uint64_t position, std::vector<Row> rows) {

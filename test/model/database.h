@@ -39,15 +39,29 @@ struct LoseRow {
 struct JoinRow {
   Row row;
 };
+/// With a default, which the rows that are there get too.
 struct AddColumn {
   std::string name;
   std::shared_ptr<arrow::DataType> type;
+  Cell filled = Cell::Null();
 };
 struct DropColumn {
   std::string name;
 };
+struct RenameColumn {
+  std::string name, to;
+};
+/// The values stay, as text.
+struct RetypeColumn {
+  std::string name;
+  std::shared_ptr<arrow::DataType> type;
+};
+/// Without names: keyless from now on.
+struct ChangeKey {
+  std::vector<std::string> names;
+};
 using Operation = std::variant<InsertRow, UpdateRow, DeleteRow, Truncate, Drop, LoseRow, JoinRow,
-                               AddColumn, DropColumn>;
+                               AddColumn, DropColumn, RenameColumn, RetypeColumn, ChangeKey>;
 
 struct Step {
   std::string table;
@@ -74,7 +88,8 @@ class Database {
     int64_t chunk_rows = 1'000'000;
   };
 
-  /// Make a table. `columns` are (name, type), `key` names of key columns.
+  /// Make a table. `columns` are (name, type), `key` names of key columns. One of that name that
+  /// was dropped is another table from now on.
   Status CreateTable(
       const std::string& name,
       const std::vector<std::pair<std::string, std::shared_ptr<arrow::DataType>>>& columns,
@@ -96,6 +111,8 @@ class Database {
   std::optional<std::string> NameOf(const record::TableId& id) const;
 
  private:
+  void MoveAside(const std::string& name);
+
   std::map<std::string, Table> tables_;
   std::map<uint64_t, std::vector<Step>> log_;
   uint64_t last_position_ = 0;
@@ -104,8 +121,7 @@ class Database {
 /// Whether two rows have the same key (keyless: are equal). `key_only` rows hold only the key's
 /// cells.
 Row KeyOf(const record::TableShape& shape, const Row& row);
-/// Apply a change of shape to a shape.
-record::TableShape WithColumn(record::TableShape shape, const AddColumn& added);
-record::TableShape WithoutColumn(record::TableShape shape, const DropColumn& dropped);
+/// Apply a change of shape to a shape; nothing: the operation is none.
+std::optional<record::TableShape> Reshaped(record::TableShape shape, const Operation& operation);
 
 }  // namespace freshet::model

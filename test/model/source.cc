@@ -100,7 +100,8 @@ class ModelSnapshot final : public sources::Snapshot {
     if (!rows.empty()) {
       FRESHET_TRY(batch, BatchOf(rows, content.shape.schema));
     }
-    return std::make_unique<ModelChunkReader>(source_, position_, shape->name.table, chunk.number,
+    return std::make_unique<ModelChunkReader>(source_, position_,
+                                              *source_->database()->NameOf(shape->id), chunk.number,
                                               std::move(batch));
   }
 
@@ -142,6 +143,17 @@ sources::Traits ModelSource::traits() const {
   return {.name = "model", .exact_snapshots = true, .identity = "model:1"};
 }
 
+namespace {
+
+std::string FingerprintOf(const record::TableShape& shape) {
+  std::string text = shape.schema->ToString();
+  for (const auto& id : shape.ids) text += fmt::format(" {}", id.value());
+  for (int ordinal : shape.key) text += fmt::format(" key {}", ordinal);
+  return text;
+}
+
+}  // namespace
+
 Result<std::vector<sources::TableListing>> ModelSource::ListTables() {
   FRESHET_CHECK_OK(Before("list"));
   std::vector<sources::TableListing> listings;
@@ -158,7 +170,8 @@ Result<std::vector<sources::TableListing>> ModelSource::ListTables() {
                                         ? Status::Ok()
                                         : Error(ErrorClass::TABLE_NO_IDENTITY, "without log"),
                         .rows_estimated = std::ssize(content.rows),
-                        .partitions = std::move(partitions)});
+                        .partitions = std::move(partitions),
+                        .fingerprint = FingerprintOf(content.shape)});
   }
   return listings;
 }
@@ -209,6 +222,9 @@ Result<std::unique_ptr<sources::ChangeStream>> ModelSource::OpenChanges(
 
 Status ModelSource::Forget() {
   slot.reset();
+  slot_lost = false;
+  // One made again begins at the end of the log.
+  script.stream_from = database_->last_position();
   return Status::Ok();
 }
 

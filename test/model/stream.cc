@@ -3,6 +3,7 @@
 
 #include <arrow/builder.h>
 
+#include <algorithm>
 #include <charconv>
 #include <deque>
 
@@ -97,16 +98,50 @@ class ModelStream final : public sources::ChangeStream {
   int64_t values_nulled() const override { return 0; }
 
  private:
+  /// What is known of a watched table. The caller's shape may be ahead of the stream, by what the
+  /// catalog showed.
+  struct Watched {
+    std::shared_ptr<const record::TableShape> shape;  // rows are returned in it
+    record::TableShape logged;                        // rows are in the log in it
+    uint64_t ahead_until = 0;                         // changes of shape up to here are in `shape`
+  };
+
   void Follow(std::vector<std::shared_ptr<const record::TableShape>> shapes) {
-    std::map<std::string, std::shared_ptr<const record::TableShape>> watched;
+    std::map<std::string, Watched> watched;
     for (auto& shape : shapes) {
-      std::string name = shape->name.table;
+      auto name = source_->database()->NameOf(shape->id);
+      if (!name) continue;
+      auto before = watched_.find(*name);
       // A shape that the stream has seen change already is newer than the caller's.
-      auto before = watched_.find(name);
-      bool newer = before != watched_.end() && shape->width() < before->second->width();
-      watched.emplace(name, newer ? before->second : std::move(shape));
+      bool keep = before != watched_.end() &&
+                  (before->second.shape->SameColumns(*shape) || !IsAhead(*name, *shape));
+      watched.emplace(*name, keep ? before->second : AheadIn(*name, std::move(shape)));
     }
     watched_ = std::move(watched);
+  }
+
+  /// Whether the table takes this shape further on in the log.
+  bool IsAhead(const std::string& name, const record::TableShape& shape) const {
+    const auto& log = source_->database()->log();
+    return std::any_of(log.upper_bound(position_), log.end(), [&](const auto& each) {
+      return source_->database()->At(name, each.first)->shape.SameColumns(shape);
+    });
+  }
+
+  Watched AheadIn(const std::string& name, std::shared_ptr<const record::TableShape> shape) const {
+    Watched watched{.shape = nullptr,
+                    .logged = source_->database()->At(name, position_)->shape,
+                    .ahead_until = position_};
+    const auto& log = source_->database()->log();
+    for (auto at = log.upper_bound(position_); at != log.end(); ++at) {
+      if (watched.logged.SameColumns(*shape)) break;
+      if (source_->database()->At(name, at->first)->shape.SameColumns(*shape)) {
+        watched.ahead_until = at->first;
+        break;
+      }
+    }
+    watched.shape = std::move(shape);
+    return watched;
   }
 
   Status Refill() {
@@ -128,12 +163,17 @@ class ModelStream final : public sources::ChangeStream {
   Status Take(uint64_t position, uint64_t* ordinal, const Step& step) {
     auto found = watched_.find(step.table);
     if (found == watched_.end()) return Status::Ok();
-    const auto& shape = found->second;
-    auto add = [&](Op op, Row row) {
-      row.resize(static_cast<size_t>(shape->width()));
-      pending_[step.table].push_back(
-          {op, SequenceAt(position, ++*ordinal), source_->CommittedAt(position), std::move(row)});
+    const Watched& watched = found->second;
+    const record::TableShape* shape = &watched.logged;
+    auto add = [&](Op op, const Row& row) {
+      pending_[step.table].push_back({op, SequenceAt(position, ++*ordinal),
+                                      source_->CommittedAt(position),
+                                      InShape(row, watched.logged, *watched.shape)});
     };
+    // The rows of another key are all in the snapshot that the caller's shape is for.
+    const bool told = !Is<Truncate, Drop, LoseRow, JoinRow>(step.operation) &&
+                      !Reshaped(watched.logged, step.operation);
+    if (told && !SameKey(watched.logged, *watched.shape)) return Status::Ok();
     if (const auto* insert = std::get_if<InsertRow>(&step.operation)) {
       add(Op::kInsert, insert->row);
     } else if (const auto* update = std::get_if<UpdateRow>(&step.operation)) {
@@ -152,9 +192,32 @@ class ModelStream final : public sources::ChangeStream {
     return Status::Ok();
   }
 
+  template <typename... T>
+  static bool Is(const Operation& operation) {
+    return (std::holds_alternative<T>(operation) || ...);
+  }
+
+  static bool SameKey(const record::TableShape& a, const record::TableShape& b) {
+    return std::ranges::equal(
+        a.key, b.key, {}, [&](int i) { return a.ids[static_cast<size_t>(i)]; },
+        [&](int i) { return b.ids[static_cast<size_t>(i)]; });
+  }
+
+  /// The row's values in the places that their columns have in another shape.
+  static Row InShape(const Row& row, const record::TableShape& from, const record::TableShape& to) {
+    Row moved(static_cast<size_t>(to.width()));
+    for (size_t i = 0; i < moved.size(); ++i) {
+      auto place = std::ranges::find(from.ids, to.ids[i]);
+      auto at = static_cast<size_t>(place - from.ids.begin());
+      if (place != from.ids.end() && at < row.size()) moved[i] = row[at];
+    }
+    return moved;
+  }
+
   void TakeOther(uint64_t position, uint64_t ordinal, const Step& step) {
     if (std::holds_alternative<JoinRow>(step.operation)) return;
-    auto& shape = watched_[step.table];
+    Watched& watched = watched_[step.table];
+    auto& shape = watched.shape;
     record::Sequence sequence = SequenceAt(position, ordinal);
     if (std::holds_alternative<LoseRow>(step.operation)) {
       events_.push_back(record::TableEvent(record::RowsUntold{
@@ -172,11 +235,9 @@ class ModelStream final : public sources::ChangeStream {
                                               .committed_at = source_->CommittedAt(position)}));
       return;
     }
-    const auto* added = std::get_if<AddColumn>(&step.operation);
-    if (added != nullptr && shape->schema->GetFieldIndex(added->name) >= 0) return;  // seen already
-    record::TableShape after = added != nullptr
-                                   ? WithColumn(*shape, *added)
-                                   : WithoutColumn(*shape, std::get<DropColumn>(step.operation));
+    watched.logged = *Reshaped(watched.logged, step.operation);
+    if (position <= watched.ahead_until) return;
+    record::TableShape after = watched.logged;
     after.version = 0;
     auto changed = std::make_shared<const record::TableShape>(std::move(after));
     events_.push_back(record::TableEvent(record::ShapeChange{shape, changed, sequence}));
@@ -194,7 +255,7 @@ class ModelStream final : public sources::ChangeStream {
   Status Close(const std::string& table) {
     auto found = pending_.find(table);
     if (found == pending_.end()) return Status::Ok();
-    const auto& shape = watched_[table];
+    const auto& shape = watched_[table].shape;
     FRESHET_TRY(auto rows, ChangeRows(*shape, found->second));
     events_.push_back(record::TableEvent(record::ChangeBatch{shape, std::move(rows)}));
     pending_.erase(found);
@@ -204,7 +265,7 @@ class ModelStream final : public sources::ChangeStream {
   ModelSource* const source_;
   const uint64_t start_;
   uint64_t position_;
-  std::map<std::string, std::shared_ptr<const record::TableShape>> watched_;
+  std::map<std::string, Watched> watched_;
   std::map<std::string, std::vector<PendingRow>> pending_;
   std::deque<record::StreamEvent> events_;
 };

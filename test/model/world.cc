@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/random.h"
 #include "capture/gateway.h"
@@ -19,6 +20,23 @@ constexpr std::string_view kStaging = "_freshet/staging";
 record::FlowId FlowOf(const std::string& pipeline, const std::string& table) {
   return record::FlowId(fmt::format("{}-{}", pipeline, table));
 }
+
+/// A table that took another's place has a flow of its own.
+record::FlowId FlowOf(const std::string& pipeline, const record::TableId& id,
+                      const staging::TableState& state) {
+  auto flow = FlowOf(pipeline, state.name.table);
+  return state.former ? record::FlowId(flow.value() + "-" + id.value()) : flow;
+}
+
+std::set<record::TableId> Succeeded(const staging::Checkpoint& checkpoint) {
+  std::set<record::TableId> succeeded;
+  for (const auto& [id, state] : checkpoint.tables) {
+    if (state.former) succeeded.insert(*state.former);
+  }
+  return succeeded;
+}
+
+std::string ShadowOf(const record::FlowId& flow) { return "_freshet/shadows/" + flow.value(); }
 
 /// In memory where there is room: what is kept here is thrown away, yet synced thousands of times.
 std::filesystem::path TemporaryRoot() {
@@ -54,7 +72,7 @@ std::string World::TablePath(const std::string& pipeline, const std::string& tab
   return fmt::format("{}/{}", pipeline, table);
 }
 std::string World::ShadowPath(const std::string& pipeline, const std::string& table) {
-  return "_freshet/shadows/" + FlowOf(pipeline, table).value();
+  return ShadowOf(FlowOf(pipeline, table));
 }
 std::string World::IndexPath(const std::string& pipeline) const {
   return fmt::format("{}/{}-{}", folder_.path(), index_name, pipeline);
@@ -67,6 +85,10 @@ Status World::Capture() {
   record::SilentObserver observer;
   capture::GatewayOptions options;
   options.selects = [](const record::TableName&) { return true; };
+  options.policies.on_schema_change = [this](const record::TableName&) { return on_schema_change; };
+  options.policies.refresh_lost = [this](const record::TableName&) {
+    return rereads_lost ? std::optional(std::chrono::hours(0)) : std::nullopt;
+  };
   options.snapshot_readers = 0;
   options.holder = &holder_;
   options.drain_requested = [] { return true; };
@@ -80,8 +102,8 @@ Result<bool> World::Wish(const std::string& pipeline, bool again) {
   FRESHET_TRY(auto checkpoint, reader->Latest());
   bool wished = false;
   for (const auto& [id, state] : checkpoint->tables) {
-    if (state.broken || state.dropped) continue;
-    record::FlowId flow = FlowOf(pipeline, state.name.table);
+    if (state.dropped || (state.broken && !again)) continue;
+    record::FlowId flow = FlowOf(pipeline, id, state);
     auto found = state.generations.find(flow);
     int64_t newest = found == state.generations.end() ? 0 : found->second.begun.generation.value();
     if (newest > 0 && !again) continue;
@@ -107,11 +129,12 @@ Outcome World::Apply(const std::string& pipeline) {
     FRESHET_TRY(auto opened, apply::KeyIndex::Open(IndexPath(pipeline)));
     FaultyIndex index(std::move(opened), &crash_at_ingest, &index_crashed);
     size_t created = record.flows_created.size();
+    const auto succeeded = Succeeded(*checkpoint);
     for (const auto& [id, state] : checkpoint->tables) {
-      record::FlowId flow = FlowOf(pipeline, state.name.table);
+      if (succeeded.contains(id)) continue;
+      record::FlowId flow = FlowOf(pipeline, id, state);
       bool before = std::ranges::find(record.flows_created, flow) != record.flows_created.end();
-      Status status = ApplyTable(pipeline, reader.get(), &index, id, state, before,
-                                 checkpoint->through, &outcome);
+      Status status = ApplyTable(pipeline, reader.get(), &index, id, *checkpoint, before, &outcome);
       if (store->crashed() || index_crashed) return status;
       auto table = store::Below(store, TablePath(pipeline, state.name.table));
       if (!before && delta::Table(table).Latest(nullptr).ok()) record.flows_created.push_back(flow);
@@ -125,8 +148,9 @@ Outcome World::Apply(const std::string& pipeline) {
 
 Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* reader,
                          apply::KeyIndex* index, const record::TableId& id,
-                         const staging::TableState& state, bool created_before,
-                         record::SegmentNumber through, Outcome* outcome) {
+                         const staging::Checkpoint& checkpoint, bool created_before,
+                         Outcome* outcome) {
+  const staging::TableState& state = checkpoint.tables.at(id);
   record::SilentObserver observer;
   std::string path = TablePath(pipeline, state.name.table);
   apply::TableApplier::Context context;
@@ -135,8 +159,15 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
   context.root = store;
   context.staging_prefix = std::string(kStaging);
   context.table_prefix = path;
-  context.shadow_prefix = ShadowPath(pipeline, state.name.table);
+  apply::Flow flow{.id = FlowOf(pipeline, id, state), .table = id, .source = state.name};
+  context.shadow_prefix = ShadowOf(flow.id);
   context.shadow = store::Below(store, context.shadow_prefix);
+  for (auto former = state.former; former; former = checkpoint.tables.at(*former).former) {
+    const auto& before = checkpoint.tables.at(*former);
+    auto theirs = FlowOf(pipeline, *former, before);
+    context.formers.push_back({{.id = theirs, .table = *former, .source = before.name},
+                               store::Below(store, ShadowOf(theirs))});
+  }
   context.index = index;
   context.clock = &clock;
   context.observer = &observer;
@@ -145,11 +176,10 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
   context.created_before = created_before;
   context.compaction = compaction;
   context.history = history;
-  apply::Flow flow{.id = FlowOf(pipeline, state.name.table), .table = id, .source = state.name};
   FRESHET_TRY(auto applier, apply::TableApplier::Open(std::move(flow), std::move(context)));
   using State = apply::Applied::State;
   while (true) {
-    FRESHET_TRY(auto applied, applier->Apply(through, {}));
+    FRESHET_TRY(auto applied, applier->Apply(checkpoint.through, {}));
     if (applied.state == State::kCommitted) ++outcome->commits;
     if (applied.state == State::kWaiting) outcome->waiting = true;
     if (applied.state == State::kCompacted) ++outcome->compactions;
@@ -177,6 +207,14 @@ Result<std::vector<delta::Column>> World::HistoryColumns(const std::string& pipe
            column.id != apply::kDeletedId;
   });
   return columns;
+}
+
+Result<std::vector<delta::Column>> World::Columns(const std::string& pipeline,
+                                                  const std::string& table) {
+  FRESHET_TRY(
+      auto snapshot,
+      delta::Table(store::Below(store->whole(), TablePath(pipeline, table))).Latest(nullptr));
+  return snapshot->columns;
 }
 
 Result<std::vector<Row>> World::Read(const std::string& pipeline, const std::string& table) {

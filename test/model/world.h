@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "apply/table_applier.h"
+#include "capture/policies.h"
 #include "capture/snapshot_holder.h"
+#include "delta/table.h"
 #include "fakes/fake_clock.h"
 #include "model/database.h"
 #include "model/faulty_store.h"
@@ -56,6 +58,8 @@ class World {
   std::string index_name = "index";
   apply::CompactionRules compaction;
   apply::HistoryRules history;
+  capture::OnSchemaChange on_schema_change = capture::OnSchemaChange::kEvolve;
+  bool rereads_lost = false;  // tables that lost changes, at any time
 
   /// Run a gateway until it has captured everything.
   Status Capture();
@@ -74,6 +78,8 @@ class World {
   /// The columns that history added to it, which are its last.
   Result<std::vector<delta::Column>> HistoryColumns(const std::string& pipeline,
                                                     const std::string& table);
+  /// The columns that readers of a destination table see.
+  Result<std::vector<delta::Column>> Columns(const std::string& pipeline, const std::string& table);
   /// The folder of a destination table.
   static std::string TablePath(const std::string& pipeline, const std::string& table);
   /// Where a later generation of it is built.
@@ -85,8 +91,7 @@ class World {
  private:
   Status ApplyTable(const std::string& pipeline, staging::StagingReader* reader,
                     apply::KeyIndex* index, const record::TableId& id,
-                    const staging::TableState& state, bool created_before,
-                    record::SegmentNumber through, Outcome* outcome);
+                    const staging::Checkpoint& checkpoint, bool created_before, Outcome* outcome);
 
   TemporaryFolder folder_;
   capture::HeldSnapshots holder_{&source};

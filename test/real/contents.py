@@ -283,7 +283,8 @@ def compare(postgres, destination, schema, table, readers=READERS, samples=5, pa
         loaded = None
         for reader in readers:
             scan(connection, reader, path)
-            found = columns_of(connection)
+            inactive = inactive_columns(path)
+            found = [column for column in columns_of(connection) if column[0] not in inactive]
             bases = dict(source_columns(postgres, schema, table))
             if [name for name, _ in found] != list(bases):
                 raise AssertionError(
@@ -374,6 +375,20 @@ def delta_types(path):
             if "metaData" in action:
                 schema = json.loads(action["metaData"]["schemaString"])
     return {f["name"]: _type_name(f["type"]) for f in schema["fields"]}
+
+
+def inactive_columns(path):
+    """Names of the columns that the source has no more, as the table's properties tell."""
+    metadata = None
+    for actions in commits(path).values():
+        for action in actions:
+            metadata = action.get("metaData", metadata)
+    if metadata is None:
+        return set()
+    ids = set(metadata["configuration"].get("freshet.inactive", "").split(","))
+    fields = json.loads(metadata["schemaString"])["fields"]
+    id_of = lambda field: field["metadata"].get("delta.columnMapping.id", field["metadata"].get("freshet.id"))
+    return {field["name"] for field in fields if str(id_of(field)) in ids}
 
 
 def _type_name(kind):

@@ -61,7 +61,7 @@ TEST_F(StreamTest, KeylessTableSendsWholeRows) {
   EXPECT_THAT(Drain(), ElementsAre("- 1,x", "+ 1,y", "- 1,x"));
 }
 
-TEST_F(StreamTest, AddedColumnIsFollowedOthersFailTheirTableOnly) {
+TEST_F(StreamTest, SomeChangesOfColumnsAreFollowedOthersFailTheirTableOnly) {
   for (const char* table : {"a", "d", "r", "y", "k", "n", "ok"})
     Run(fmt::format("CREATE TABLE {} (id int PRIMARY KEY, v int)", table));
   Open({"a", "d", "r", "y", "k", "n", "ok"});
@@ -73,8 +73,8 @@ TEST_F(StreamTest, AddedColumnIsFollowedOthersFailTheirTableOnly) {
   EXPECT_THAT(change("a", "ALTER TABLE a ADD COLUMN w text"), ElementsAre("shape w", "+ 7,-,-"));
   EXPECT_THAT(change("d", "ALTER TABLE d ADD COLUMN w int DEFAULT 7"),
               ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
-  EXPECT_THAT(change("r", "ALTER TABLE r RENAME COLUMN v TO w"),
-              ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
+  EXPECT_THAT(change("r", "ALTER TABLE r RENAME COLUMN v TO w"), ElementsAre("shape w", "+ 7,-"));
+  EXPECT_THAT(change("r", "ALTER TABLE r DROP COLUMN w"), ElementsAre("shape id", "+ 7"));
   EXPECT_THAT(change("y", "ALTER TABLE y ALTER COLUMN v TYPE text"),
               ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
   EXPECT_THAT(change("k",
@@ -93,6 +93,26 @@ TEST_F(StreamTest, DropAndAddOfTheSameColumnIsNoticed) {
   EXPECT_THAT(Drain(), ElementsAre("+ 1,1"));
   Run("ALTER TABLE t DROP COLUMN v; ALTER TABLE t ADD COLUMN v int; INSERT INTO t VALUES (2, 2)");
   EXPECT_THAT(Drain(), ElementsAre("failed SHAPE_CHANGE_UNSUPPORTED"));
+}
+
+TEST_F(StreamTest, ColumnsChangeWhileTheStreamIsBehind) {
+  Run("CREATE TABLE t (id int PRIMARY KEY, v text, n int)");
+  Open({"t"});
+  Run("INSERT INTO t VALUES (1, 'a', 1); ALTER TABLE t DROP COLUMN v; INSERT INTO t VALUES (2, 2)");
+  Run("ALTER TABLE t RENAME n TO m; INSERT INTO t VALUES (3, 3)");
+  Run("ALTER TABLE t ADD COLUMN v text; INSERT INTO t VALUES (4, 4, 'b'); DELETE FROM t WHERE id = "
+      "1");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1,a,1", "shape n", "+ 2,2", "shape m", "+ 3,3", "shape v",
+                                   "+ 4,4,b", "- 1,-,-"));
+}
+
+TEST_F(StreamTest, DeselectedColumnsAreNotDecoded) {
+  config_.columns = *ColumnSelection::Parse(R"([{"exclude_columns": ["v"]}])");
+  Run("CREATE TABLE t (id int PRIMARY KEY, v text, n int)");
+  Open({"t"});
+  Run("INSERT INTO t VALUES (1, 'a', 1); UPDATE t SET v = 'b'; ALTER TABLE t ADD COLUMN w int; "
+      "INSERT INTO t VALUES (2, 'c', 2, 3)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1,1", "~ 1,1", "shape w", "+ 2,2,3"));
 }
 
 TEST_F(StreamTest, ResumesExactlyAtTheCursor) {

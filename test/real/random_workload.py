@@ -2,8 +2,7 @@
 """A random workload against a real server while freshet runs, is killed and loses its connections; at the end the tables
 are equal by content.
 
-    SEED=17 python random_workload.py             one round, replayed by its seed (the statements are the same; how they
-                                                  interleave with freshet and the kills is not)
+    SEED=17 python random_workload.py             one round, replayed by its seed (the statements, not how they interleave)
     ROUNDS=20 SEED=100 python random_workload.py  rounds 100 … 119; LENGTH=… scales a round
 """
 import contextlib
@@ -56,6 +55,8 @@ INSERT INTO brief SELECT i, 'v' FROM generate_series(1, 500) i;
 
 class Workload:
     """Random transactions: the same seed gives the same statements."""
+
+    more = ""  # tables of a kind that has more
 
     def __init__(self, seed, large_rows, without=()):
         self.random = random.Random(f"workload {seed}")
@@ -396,15 +397,15 @@ def terminate(run):
     run.process.terminate()
 
 
-def set_up(database, seed, rows):
+def set_up(database, seed, rows, more):
     """Make the tables. Returns beyond what size the server, from 14 on, streams a transaction before its commit."""
     memory = random.Random(f"memory {seed}").choice(["64kB", "64kB", "4MB", "64MB"])
     database.execute(f"ALTER DATABASE {database.name} SET logical_decoding_work_mem = '{memory}'")
-    database.execute(TABLES + ROWS.format(rows=rows))
+    database.execute(TABLES + more + ROWS.format(rows=rows))
     return memory
 
 
-def play(seed, server, length=1.0, rows=40_000, say=print):
+def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
     """One round; raises AssertionError with what differs."""
     began = time.monotonic()
     choose = random.Random(f"round {seed}")
@@ -412,8 +413,8 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-random-", dir="/tmp"))
     proxy = FaultyProxy(server, seed)
     freshet = Freshet(proxy.url(database.name), directory / "lake")
-    memory = set_up(database, seed, rows)
-    workload = Workload(
+    memory = set_up(database, seed, rows, kind.more)
+    workload = kind(
         seed, large_rows=choose.choice([2_000, 20_000] if length < 1 else [5_000, 60_000, 170_000])
     )
     writer = Writer(database, workload, pause=choose.choice([0.002, 0.01, 0.03]))
@@ -476,7 +477,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print):
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def main():
+def main(kind=Workload):
     first = int(os.environ.get("SEED", random.SystemRandom().randint(1, 1_000_000)))
     rounds = int(os.environ.get("ROUNDS", 1))
     length = float(os.environ.get("LENGTH", 1))
@@ -485,7 +486,7 @@ def main():
     try:
         for seed in range(first, first + rounds):
             try:
-                play(seed, server, length, say=lambda line: print(line, flush=True))
+                play(seed, server, length, say=lambda line: print(line, flush=True), kind=kind)
             except AssertionError as failure:
                 failed.append(seed)
                 print(str(failure)[:12000], flush=True)

@@ -3,9 +3,21 @@
 import os
 
 import pytest
+from random_schema import SchemaWorkload
 from random_workload import play
 
 FIRST = int(os.environ.get("SEED", 1))
+
+
+@pytest.mark.parametrize("seed", [FIRST] if "SEED" in os.environ else [1])
+def test_random_workload_with_schema_changes(server, seed):
+    play(seed, server, length=0.5, rows=4_000, kind=SchemaWorkload)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(FIRST + 300, FIRST + 300 + int(os.environ.get("ROUNDS", 20)) // 2))
+def test_long_random_workload_with_schema_changes(server, seed):
+    play(seed, server, kind=SchemaWorkload)
 
 
 @pytest.mark.parametrize("seed", [FIRST] if "SEED" in os.environ else [1, 2])

@@ -90,6 +90,34 @@ Status AfterTheRefresh(model::World& world) {
               {"log", model::DeleteRow{Of({"1", "x"})}}});
 }
 
+/// The keyed table goes on in other columns; the keyless one has to be read again.
+Status ColumnsChange(model::World& world) {
+  FRESHET_CHECK_OK(Add(world, 21,
+                       {{"orders", model::UpdateRow{Of({"1", "aa", "?"}), {}}},
+                        {"orders", model::DropColumn{"note"}},
+                        {"orders", model::RenameColumn{"body", "text"}},
+                        {"orders", model::InsertRow{Of({"5", "v"})}},
+                        {"log", model::InsertRow{Of({"3", "z"})}}}));
+  return Add(world, 22,
+             {{"log", model::DropColumn{"b"}},
+              {"log", model::DeleteRow{Of({"1"})}},
+              {"orders", model::DeleteRow{Of({"2"})}}});
+}
+
+Status TypesChange(model::World& world) {
+  return Add(world, 31,
+             {{"orders", model::RetypeColumn{"id", arrow::utf8()}},
+              {"orders", model::UpdateRow{Of({"1", "b"}), {}}},
+              {"log", model::InsertRow{Of({"9"})}}});
+}
+
+Status TableMadeAgain(model::World& world) {
+  FRESHET_CHECK_OK(Add(world, 41, {{"log", model::Drop{}}}));
+  FRESHET_CHECK_OK(world.database.CreateTable("log", {{"k", arrow::int64()}}, {"k"}, 2));
+  FRESHET_CHECK_OK(world.database.SetBase("log", 42, {Of({"1"}), Of({"2"}), Of({"3"})}));
+  return Add(world, 43, {{"log", model::DeleteRow{Of({"2"})}}});
+}
+
 /// A table that the log does not tell of.
 Status BeginUnlogged(model::World& world) {
   FRESHET_CHECK_OK(
@@ -155,6 +183,24 @@ Scenario RefreshScenario() {
           {Kind::kSource, BesideTheRefresh},
           {Kind::kCapture, {}},
           {Kind::kSource, AfterTheRefresh},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}}};
+}
+
+Scenario ChangingTablesScenario() {
+  return {{Kind::kSource, BeginWhole},
+          {Kind::kCapture, {}},
+          {Kind::kWish, {}},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kSource, ColumnsChange},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kSource, TypesChange},
+          {Kind::kCapture, {}},
+          {Kind::kSource, TableMadeAgain},
+          {Kind::kCapture, {}},
+          {Kind::kWish, {}},
           {Kind::kCapture, {}},
           {Kind::kApply, {}}};
 }

@@ -23,6 +23,9 @@ using Scenario = std::vector<Step>;
 Scenario FixedScenario();
 /// The same tables, read again while changes go on.
 Scenario RefreshScenario();
+/// The same tables: columns that are followed, columns and types that make them read again, one
+/// that is made again.
+Scenario ChangingTablesScenario();
 /// A table that the log does not tell of: read again and again, with and without an apply in
 /// between.
 Scenario UnloggedScenario();

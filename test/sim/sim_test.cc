@@ -126,6 +126,12 @@ TEST(Crash, BeforeAndAfterEveryWriteOfVersions) {
 }
 
 /// The snapshots end with the gateway: half-read tables start again.
+/// While they change at the source, and one takes another's place.
+TEST(Crash, WhileTablesChange) {
+  RunEveryOf(ChangingTablesScenario(), Of(Fault::kCrashBefore, "crash before"));
+  RunEveryOf(ChangingTablesScenario(), Of(Fault::kCrashAfter, "crash after"));
+}
+
 TEST(Crash, BeforeEveryWriteWithTheViewsLost) {
   Sweep sweep = Of(Fault::kCrashBefore, "crash before, views lost");
   sweep.lose_views = true;

@@ -176,6 +176,8 @@ Status Simulation::Check() {
 
 Status Simulation::CheckTables() {
   for (const auto& [name, table] : world_.database.tables()) {
+    // Another table took the place of those that have a space in their name.
+    if (name.find(' ') != name.npos) continue;
     FRESHET_TRY(auto content, world_.database.At(name, UINT64_MAX));
     if (world_.history.scd_type == apply::ScdType::kType2) {
       FRESHET_TRY(content.rows, model::VersionsSinceBase(world_.database, name));
@@ -217,7 +219,8 @@ Status Simulation::CheckPositions(const std::string& name) {
   std::map<std::string, int64_t> before;
   for (int64_t version = 0; version <= latest->version; ++version) {
     FRESHET_TRY(auto snapshot, table.At(version));
-    if (snapshot->txns.size() != 3) {
+    // Three of each flow that the table was ever of.
+    if (snapshot->txns.empty() || snapshot->txns.size() % 3 != 0) {
       return Error(ErrorClass::INTERNAL, "{} has {} positions at version {}", name,
                    snapshot->txns.size(), version);
     }

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/secret.h"
 #include "base/status.h"
+#include "sources/postgres/column_selection.h"
 
 namespace freshet::sources::postgres {
 
@@ -37,6 +38,8 @@ struct Config {
   std::string publication;
   bool publication_given = false;
   TypeMapping type_mapping = TypeMapping::kLossless;
+  /// The others are never read.
+  ColumnSelection columns;
   /// Where transactions that have not ended are put aside; empty: the server keeps them.
   std::string scratch_folder;
   /// Tables are captured by queries on their cursor columns; null: from the log.

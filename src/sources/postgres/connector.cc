@@ -11,11 +11,14 @@ namespace {
 
 /// The parameter that holds the rules of capture by queries; libpq knows none of that name.
 constexpr std::string_view kRules = "freshet_cursor_rules";
+/// Likewise, the rules of which columns are selected.
+constexpr std::string_view kColumns = "freshet_columns";
 
 Config ConfigOf(const Settings& settings) {
   Config config;
   for (const auto& parameter : settings.parameters) {
-    if (parameter.first != kRules) config.parameters.push_back(parameter);
+    if (parameter.first != kRules && parameter.first != kColumns)
+      config.parameters.push_back(parameter);
   }
   config.password = settings.password;
   config.tls_key_password = settings.tls_key_password;
@@ -40,6 +43,7 @@ Result<Settings> Parse(std::string_view text) {
 
 Result<std::unique_ptr<Source>> OpenEither(const Settings& settings) {
   Config config = ConfigOf(settings);
+  FRESHET_TRY(config.columns, ColumnSelection::Parse(settings.parameter(kColumns)));
   std::string_view rules = settings.parameter(kRules);
   if (rules.empty()) return Open(std::move(config));
   FRESHET_TRY(CursorRules parsed, CursorRules::Parse(rules));

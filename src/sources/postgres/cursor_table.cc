@@ -179,6 +179,8 @@ Status Fill(Connection* connection, const Rows& rows, int row, const Config& con
   queried->from = (kind == "r" ? "ONLY " : "") + Quote(table.name);
   FRESHET_CHECK_OK(Readable(rows, row, Quote(table.name)));
   FRESHET_TRY(table.columns, ReadColumns(connection, table.oid, config.type_mapping));
+  // Where columns changed every row is read, so that a default which filled them is told.
+  for (auto& column : table.columns) column.has_default = false;
   for (std::string_view key = rows.text(row, kPrimaryKey); !key.empty();) {
     size_t space = std::min(key.find(' '), key.size());
     table.key.push_back(std::stoi(std::string(key.substr(0, space))));
@@ -186,6 +188,7 @@ Status Fill(Connection* connection, const Rows& rows, int row, const Config& con
   }
   FRESHET_CHECK_OK(TakeCursor(queried->rule, kind == "r" || kind == "p", queried));
   FRESHET_CHECK_OK(TakeKey(queried->rule, &table));
+  SelectColumns(config.columns, &table);
   return TryQueries(connection, *queried);
 }
 

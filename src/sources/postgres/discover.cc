@@ -48,7 +48,11 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
                  GROUP BY lower(a.attname) HAVING count(*) > 1 LIMIT 1), '') AS clash,
        coalesce(l.unlogged, '') AS unlogged, coalesce(l.nameless, '') AS nameless,
            coalesce(l.unreadable, '') AS unreadable,
-       pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner) AS owner
+       pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner) AS owner,
+       concat((SELECT md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ','
+                                     ORDER BY a.attnum))
+               FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+              c.relreplident, i.indexrelid) AS fingerprint
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
@@ -101,7 +105,8 @@ enum Field : int {
   kNameless,
   kUnreadable,
   kOwned,
-  kOwner
+  kOwner,
+  kFingerprint
 };
 
 Status NotLogged(const Rows& rows, int row) {
@@ -307,6 +312,7 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
     listing.bytes_estimated = rows.number(row, kBytes);
     // One that is read again and again is so whatever it consists of.
     if (kind == "p" && listing.unlogged.ok()) listing.partitions.emplace();
+    listing.fingerprint = rows.text(row, kFingerprint);
     listings.push_back(std::move(listing));
   }
   return listings;
@@ -359,6 +365,14 @@ Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping 
   table.unlogged = UnloggedOf(*connection, rows, 0, /*to_publish=*/false);
   table.problem = ProblemOf(*connection, rows, 0, /*to_publish=*/false);
   FRESHET_TRY(table.columns, ReadColumns(connection, oid, mapping));
+  FRESHET_TRY(Rows numbers,
+              connection->Query("SELECT attnum::int, attisdropped FROM pg_attribute WHERE attrelid "
+                                "= $1::oid AND attnum > 0 ORDER BY attnum",
+                                {std::to_string(oid)}));
+  for (int row = 0; row < numbers.size(); ++row) {
+    table.last_column = static_cast<int32_t>(numbers.number(row, 0));
+    if (numbers.truth(row, 1)) table.dropped.insert(table.last_column);
+  }
   return table;
 }
 
@@ -372,8 +386,10 @@ Result<record::TableShape> ToShape(const SourceTable& table) {
     fields.push_back(arrow::field(column.name, ArrowTypeOf(column.type)));
     shape.ids.emplace_back(column.number);
     shape.source_types.push_back(column.type_name);
+    shape.filled.push_back(column.has_default);
   }
   shape.schema = arrow::schema(std::move(fields));
+  shape.last_column = table.last_column;
   shape.logged = table.unlogged.ok();
   for (int32_t number : table.key) {
     auto at = std::find(shape.ids.begin(), shape.ids.end(), record::ColumnId(number));
@@ -382,11 +398,25 @@ Result<record::TableShape> ToShape(const SourceTable& table) {
       shape.key.clear();
       break;
     }
-    FRESHET_ASSERT(at != shape.ids.end());
+    if (at == shape.ids.end()) {
+      return Error(ErrorClass::KEY_NOT_SELECTED, "the key column {} is not selected",
+                   table.key_names.contains(number) ? table.key_names.at(number) : "")
+          .With("table", table.name.ToString());
+    }
     shape.key.push_back(static_cast<int>(at - shape.ids.begin()));
   }
   FRESHET_CHECK_OK(record::CheckShape(shape));
   return shape;
+}
+
+void SelectColumns(const ColumnSelection& selection, SourceTable* table) {
+  for (const auto& column : table->columns) {
+    bool key = std::find(table->key.begin(), table->key.end(), column.number) != table->key.end();
+    if (key) table->key_names[column.number] = column.name;
+  }
+  std::erase_if(table->columns, [&](const SourceColumn& column) {
+    return !selection.Selects(table->name, column.name);
+  });
 }
 
 std::string Quote(const record::TableName& name) {

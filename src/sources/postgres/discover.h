@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sources/postgres/column_selection.h"
 #include "sources/postgres/connection.h"
 #include "sources/postgres/types.h"
 #include "sources/source.h"
@@ -40,9 +41,12 @@ struct SourceTable {
   record::TableName name;
   bool partitioned = false;
   std::vector<SourceColumn> columns;
+  std::set<int32_t> dropped;  // numbers of columns that are gone
+  int32_t last_column = 0;    // the highest number of a column there ever was
   /// Column numbers of the key in its order; empty: whole rows (REPLICA IDENTITY FULL without a
   /// primary key).
   std::vector<int32_t> key;
+  std::map<int32_t, std::string> key_names;  // by number, for messages
   /// What keeps it from being ingested, and what the log from telling of it.
   Status problem, unlogged;
 };
@@ -58,8 +62,10 @@ Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping 
 /// Read columns alone; also of partitions. Empty when there is no such table.
 Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid,
                                               TypeMapping mapping);
-/// Errors: the table's problem, and what CheckShape says.
+/// Errors: the table's problem, KEY_NOT_SELECTED, and what CheckShape says.
 Result<record::TableShape> ToShape(const SourceTable& table);
+/// Leave out the columns that are not selected.
+void SelectColumns(const ColumnSelection& selection, SourceTable* table);
 
 /// Return `"schema"."table"`.
 std::string Quote(const record::TableName& name);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "sources/postgres/config.h"
 #include "sources/postgres/connection.h"
 #include "sources/postgres/discover.h"
 #include "sources/postgres/pgoutput.h"
@@ -14,19 +15,20 @@ namespace freshet::sources::postgres {
 struct RelationFit {
   /// Why they don't: SHAPE_CHANGE_UNSUPPORTED, KEY_CHANGED, TABLE_RENAMED. The rest is then empty.
   Status problem;
-  /// The shape from here on; another than before when columns were added.
+  /// The shape from here on; another than before when columns were added, dropped or renamed.
   std::shared_ptr<const record::TableShape> shape;
-  /// For each column of the message its place in the shape.
+  /// For each column of the message its place in the shape; -1: it is not selected.
   std::vector<int> ordinals;
   bool whole_old_rows = false;
 };
 
 /// Compare a Relation message, of the table or of a partition of it, with the table's shape. The
 /// message tells names, types and the identity as of the change; what it does not tell (column
-/// numbers, defaults) is asked from the catalog as it is now.
+/// numbers, defaults) is asked from the catalog as it is now. Where the two leave a doubt about
+/// which columns these are, they do not fit.
 /// Errors: the connection's.
 Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& relation,
                                 const std::shared_ptr<const record::TableShape>& shape,
-                                TypeMapping mapping);
+                                const Config& config);
 
 }  // namespace freshet::sources::postgres

@@ -107,6 +107,7 @@ class PostgresSnapshot final : public Snapshot {
         return Status::Ok();
       }
       FRESHET_TRY(found, ReadTable(session, oid, config_.type_mapping));
+      SelectColumns(config_.columns, &found);
       return Status::Ok();
     }));
     return ToShape(found);

@@ -149,6 +149,7 @@ Result<record::TableShape> PostgresSource::Describe(const record::TableId& table
   FRESHET_TRY(Connection * session, Session());
   FRESHET_TRY(uint32_t oid, OidOf(table));
   FRESHET_TRY(SourceTable found, ReadTable(session, oid, config_.type_mapping));
+  SelectColumns(config_.columns, &found);
   return ToShape(found);
 }
 

@@ -348,8 +348,8 @@ Status PostgresStream::Fit(Relation* relation) {
   if (!relation->message)
     return Error(ErrorClass::SOURCE_PROTOCOL, "a row came before its table's description");
   Table* table = relation->table;
-  FRESHET_TRY(RelationFit fit, FitRelation(side_.get(), *relation->message, table->shape,
-                                           origin_.config.type_mapping));
+  FRESHET_TRY(RelationFit fit,
+              FitRelation(side_.get(), *relation->message, table->shape, origin_.config));
   if (!fit.problem.ok()) {
     FRESHET_CHECK_OK(FlushTable(table));
     Fail(table, std::move(fit.problem));
@@ -363,7 +363,7 @@ Status PostgresStream::Fit(Relation* relation) {
     if (table->changes != nullptr) nulled_before_ += table->changes->values_nulled();
     table->changes.reset();
     for (auto& [oid, each] : relations_) {
-      if (each.table == table && each.layout) each.layout->Widen(table->shape->width());
+      if (each.table == table) each.layout.reset();
     }
   }
   if (table->changes == nullptr) table->changes = std::make_unique<TableChanges>(table->shape);

@@ -16,8 +16,9 @@ RowLayout::RowLayout(int shape_width, const std::vector<int>& ordinals, bool who
     : places(static_cast<size_t>(shape_width), -1),
       width_sent(ordinals.size()),
       whole_old_rows(whole_old) {
-  for (size_t i = 0; i < ordinals.size(); ++i)
-    places[static_cast<size_t>(ordinals[i])] = static_cast<int>(i);
+  for (size_t i = 0; i < ordinals.size(); ++i) {
+    if (ordinals[i] >= 0) places[static_cast<size_t>(ordinals[i])] = static_cast<int>(i);
+  }
 }
 
 TableChanges::TableChanges(std::shared_ptr<const record::TableShape> shape)

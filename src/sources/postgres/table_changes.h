@@ -23,12 +23,10 @@ struct Stamp {
 /// How the row messages of one relation fit a shape. A partition's columns may stand in another
 /// order than its table's, and its replica identity may be another.
 struct RowLayout {
-  /// `ordinals`: for each column of the messages its place in the shape. `whole_old_rows`: an old
+  /// `ordinals`: for each column of the messages its place in the shape, -1: none.
+  /// `whole_old_rows`: an old
   /// row of kind O holds every column, so it fills in what the new one leaves out.
   RowLayout(int shape_width, const std::vector<int>& ordinals, bool whole_old_rows);
-  /// Columns were added to the shape that these messages do not have.
-  void Widen(int shape_width) { places.resize(static_cast<size_t>(shape_width), -1); }
-
   /// For each column of the shape its place in the messages; -1: not sent, null.
   std::vector<int> places;
   size_t width_sent = 0;

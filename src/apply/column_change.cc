@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/column_change.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "apply/history_form.h"
+#include "apply/table_form.h"
+
+namespace freshet::apply {
+namespace {
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+bool IsActive(const record::TableShape& shape, record::ColumnId id) {
+  return std::find(shape.ids.begin(), shape.ids.end(), id) != shape.ids.end();
+}
+
+/// Whether the table has the column for its history.
+bool IsOurs(record::ColumnId id) { return id == kStartId || id == kEndId || id == kDeletedId; }
+
+/// A name that no column has, of a column that gave it up.
+std::string MovedAside(const std::string& name, const std::set<std::string>& taken) {
+  for (int n = 1;; ++n) {
+    std::string aside = fmt::format("{}__dropped_{}", name, n);
+    if (!taken.contains(Lower(aside))) return aside;
+  }
+}
+
+/// A new column's name in data files: its own, unless an older column's values are under that.
+std::string PhysicalOf(const delta::Column& wanted, const std::vector<delta::Column>& columns) {
+  bool taken = std::any_of(columns.begin(), columns.end(), [&](const auto& column) {
+    return Lower(column.physical) == Lower(wanted.name);
+  });
+  return taken ? fmt::format("{}-{}", wanted.name, wanted.id.value()) : wanted.name;
+}
+
+}  // namespace
+
+Status TakeColumns(const record::TableShape& shape, std::vector<delta::Column>* columns) {
+  for (auto& wanted : ColumnsOf(shape)) {
+    auto same = std::find_if(columns->begin(), columns->end(),
+                             [&](const auto& column) { return column.id == wanted.id; });
+    if (same == columns->end()) {
+      wanted.physical = PhysicalOf(wanted, *columns);
+      columns->push_back(std::move(wanted));
+      continue;
+    }
+    if (!same->type->Equals(*wanted.type)) {
+      return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, "column {} {} became {}", same->name,
+                   same->type->ToString(), wanted.type->ToString());
+    }
+    same->name = wanted.name;
+  }
+  std::set<std::string> active, taken;
+  for (const auto& field : shape.schema->fields()) active.insert(Lower(field->name()));
+  for (const auto& column : *columns) taken.insert(Lower(column.name));
+  for (auto& column : *columns) {
+    if (IsActive(shape, column.id) || !active.contains(Lower(column.name))) continue;
+    if (column.id.value() == 0 || IsOurs(column.id)) {
+      return Error(ErrorClass::COLUMN_NAME_CONFLICT, "the table has a column of {} named {}",
+                   IsOurs(column.id) ? "its history" : "another program", column.name);
+    }
+    column.name = MovedAside(column.name, taken);
+    taken.insert(Lower(column.name));
+  }
+  return Status::Ok();
+}
+
+std::vector<record::ColumnId> InactiveColumns(const std::vector<delta::Column>& columns,
+                                              const record::TableShape& shape) {
+  std::vector<record::ColumnId> inactive;
+  for (const auto& column : columns) {
+    if (column.id.value() != 0 && !IsOurs(column.id) && !IsActive(shape, column.id))
+      inactive.push_back(column.id);
+  }
+  return inactive;
+}
+
+}  // namespace freshet::apply

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "base/status.h"
+#include "delta/table.h"
+#include "record/shape.h"
+
+namespace freshet::apply {
+
+/// Give a table the columns of a newer shape of its source. What the shape has and the table lacks
+/// is added; what has another name there is renamed, and its values stay; what the shape lacks
+/// stays too, inactive. An inactive column whose name is another's by now is moved aside, as
+/// `<name>__dropped_<n>`.
+/// Errors: SHAPE_CHANGE_UNSUPPORTED (a column has another type), COLUMN_NAME_CONFLICT (a column
+/// that another program added, or the table's history, has the name).
+Status TakeColumns(const record::TableShape& shape, std::vector<delta::Column>* columns);
+
+/// The columns that came from the source and are not in its shape any more.
+std::vector<record::ColumnId> InactiveColumns(const std::vector<delta::Column>& columns,
+                                              const record::TableShape& shape);
+
+}  // namespace freshet::apply

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/mending.h"
+
+#include <algorithm>
+
+#include "capture/shape_change.h"
+#include "staging/wishes.h"
+
+namespace freshet::capture {
+namespace {
+
+/// The first pause; each is twice as long as the one before.
+constexpr std::chrono::seconds kPauseFirst{10};
+constexpr int kDoublingsMax = 8;
+
+}  // namespace
+
+void MendingPause::Begin(MonotonicTime now) {
+  until = now + kPauseFirst * (1 << std::min(times++, kDoublingsMax));
+}
+
+bool Mending::Mends(const Status& why) {
+  return why.Is(ErrorClass::KEY_CHANGED) || why.Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED);
+}
+
+bool MayRefresh(const Context& context, const staging::TableState& state) {
+  auto interval = context.refresh_lost(state.name);
+  if (!interval) return false;
+  UtcMicros newest = 0;
+  for (const auto& [flow, generation] : state.generations)
+    newest = std::max(newest, generation.begun.taken_at);
+  return newest + std::chrono::microseconds(*interval).count() <= context.clock->WallNow();
+}
+
+Result<bool> IsWished(const Context& context, const TableId& table,
+                      const staging::TableState& state) {
+  FRESHET_TRY(auto wishes, staging::ListWishes(*context.staging));
+  return std::ranges::any_of(wishes, [&](const staging::Wish& wish) {
+    auto generation = state.generations.find(wish.flow);
+    return wish.table == table && (generation == state.generations.end() ||
+                                   generation->second.begun.generation < wish.generation);
+  });
+}
+
+Result<bool> MayReadLost(const Context& context, const TableId& table) {
+  const auto& state = context.writer->checkpoint().tables.at(table);
+  if (MayRefresh(context, state)) return true;
+  return IsWished(context, table, state);
+}
+
+Result<std::unique_ptr<sources::ChangeStream>> OpenOrBeginAnew(const Context& context,
+                                                               const Tables& tables,
+                                                               record::Cursor* cursor,
+                                                               Status* lost) {
+  auto opened = context.source->OpenChanges(tables.logged_shapes(), *cursor);
+  const Status status = opened.status();
+  if (!status.Is(ErrorClass::SLOT_LOST) && !status.Is(ErrorClass::SLOT_MOVED)) return opened;
+  bool any = false;
+  for (const auto& shape : tables.logged_shapes()) {
+    FRESHET_TRY(bool may, MayReadLost(context, shape->id));
+    any = any || may;
+  }
+  if (!any) return status;
+  *lost = status;
+  FRESHET_CHECK_OK(context.source->Forget());
+  *cursor = {};
+  return context.source->OpenChanges(tables.logged_shapes(), *cursor);
+}
+
+bool Mending::IsLoss(ErrorClass error_class) {
+  return error_class == ErrorClass::PUBLICATION_MISSING || error_class == ErrorClass::SLOT_LOST ||
+         error_class == ErrorClass::SLOT_MOVED;
+}
+
+bool Mending::MendsLater(ErrorClass error_class) {
+  switch (error_class) {
+    case ErrorClass::COLUMN_NAME_CONFLICT:
+    case ErrorClass::COLUMN_RESERVED:
+    case ErrorClass::KEY_CHANGED:
+    case ErrorClass::KEY_NOT_SELECTED:
+    case ErrorClass::SHAPE_CHANGE_UNSUPPORTED:
+    case ErrorClass::TABLE_NO_IDENTITY:
+    case ErrorClass::TABLE_NOT_LOGGED:
+    case ErrorClass::TABLE_RECREATED:
+    case ErrorClass::TABLE_RENAMED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Status Mending::PutOff(const TableId& table) {
+  expected_.erase(table);
+  FRESHET_TRY(put_off_[table], fence_->Ask());
+  return Status::Ok();
+}
+
+Status Mending::Expect(record::TableShape shown) {
+  auto known = expected_.find(shown.id);
+  if (known != expected_.end() && known->second.shape.SameColumns(shown)) return Status::Ok();
+  FRESHET_TRY(auto ticket, fence_->Ask());
+  const TableId table = shown.id;
+  expected_[table] = {.shape = std::move(shown), .ticket = ticket};
+  return Status::Ok();
+}
+
+Result<Mending::Due> Mending::Passed(bool hurry) {
+  Due due;
+  Status taken = Take(hurry, &due);
+  if (!taken.ok() && !taken.Is(ErrorClass::SOURCE_BLOCKED)) return taken;
+  due.blocked = std::move(taken);
+  return due;
+}
+
+Status Mending::Take(bool hurry, Due* due) {
+  std::vector<TableId> put_off;
+  for (const auto& [table, ticket] : put_off_) {
+    bool waited = hurry || context_.clock->Now() >= pauses_[table].until;
+    if (waited && fence_->Passed(ticket)) put_off.push_back(table);
+  }
+  for (const TableId& table : put_off) FRESHET_CHECK_OK(TakePutOff(table, due));
+  std::vector<ExpectedShape> expected;
+  for (const auto& [table, shape] : expected_) {
+    if (fence_->Passed(shape.ticket)) expected.push_back(shape);
+  }
+  for (const ExpectedShape& each : expected) FRESHET_CHECK_OK(TakeExpected(each, due));
+  return Status::Ok();
+}
+
+Status Mending::TakePutOff(const TableId& table, Due* due) {
+  auto shown = context_.source->Describe(table);
+  if (shown.status().Is(ErrorClass::NOT_FOUND)) {
+    due->gone.push_back(table);
+  } else if (IsTableProblem(shown.status())) {
+    due->problems.emplace_back(table, shown.status());
+  } else {
+    FRESHET_CHECK_OK(shown);
+    if (!shown->logged) {
+      due->problems.emplace_back(
+          table, Error(ErrorClass::TABLE_NO_IDENTITY, "the log tells of the table no more"));
+      return Status::Ok();
+    }
+    pauses_[table].Begin(context_.clock->Now());
+    due->fresh.emplace_back().shape = tables_->Numbered(std::move(*shown));
+  }
+  return Status::Ok();
+}
+
+Status Mending::TakeExpected(const ExpectedShape& expected, Due* due) {
+  const TableId& table = expected.shape.id;
+  if (!tables_->follows(table) || expected.shape.SameColumns(*tables_->shape(table))) {
+    expected_.erase(table);
+    return Status::Ok();
+  }
+  auto shown = context_.source->Describe(table);
+  if (shown.status().Is(ErrorClass::SOURCE_BLOCKED)) return shown.status();
+  expected_.erase(table);
+  if (shown.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();  // the next look misses it
+  if (IsTableProblem(shown.status())) {
+    due->problems.emplace_back(table, shown.status());
+    return Status::Ok();
+  }
+  FRESHET_CHECK_OK(shown);
+  // Altered again since: there may be rows of the one before.
+  if (!shown->SameColumns(expected.shape)) return Expect(std::move(*shown));
+  auto taken = tables_->TakeShape(*shown, AfterEverything());
+  if (!taken.ok()) {
+    due->problems.emplace_back(table, taken.status());
+  } else if (*taken) {
+    tables_->Announce();
+    due->changed.push_back(table);
+  }
+  return Status::Ok();
+}
+
+void Mending::Done(const TableId& table) {
+  put_off_.erase(table);
+  expected_.erase(table);
+}
+
+}  // namespace freshet::capture
