@@ -158,14 +158,16 @@ def test_versions_are_those_of_the_sources_own_audit(timed):
     history = History(rows, start)
     chance = random.Random(5)
     run = freshet.start("--continuous", "--tables", "public.*", "--scd-type", "SCD_TYPE_2")
-    killed = 0
-    writers = [threading.Thread(target=write, args=(database, seed)) for seed in (1, 2, 3)]
+    killed, enough = 0, threading.Event()
+    writers = [threading.Thread(target=write, args=(database, seed, enough)) for seed in (1, 2, 3)]
     for writer in writers:
         writer.start()
     while any(writer.is_alive() for writer in writers):
         writers[0].join(0.7)
         worker = run.worker(chance.choice(("gateway", "update")))
         killed += worker is not None and run.kill_worker(worker)
+        if killed > 2:
+            enough.set()
     database.execute("TRUNCATE items")
     database.execute("INSERT INTO items VALUES (1, 1, 'after', NULL)")
     run.stop()
@@ -179,10 +181,13 @@ def test_versions_are_those_of_the_sources_own_audit(timed):
     assert_history(history, freshet)
 
 
-def write(database, seed):
+def write(database, seed, enough):
+    """Write so many transactions, and on until the workers were killed often enough."""
     chance = random.Random(seed)
     with database.another() as connection:
-        for _ in range(250):
+        for number in range(20_000):
+            if number >= 250 and enough.is_set():
+                break
             try:
                 change(connection, chance)
             except psycopg.errors.DeadlockDetected:
