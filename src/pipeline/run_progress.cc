@@ -72,6 +72,8 @@ void TakeTableEvent(const record::Event& event, TableProgress* table) {
     table->unread = false;
     TakeFailure(event, State::kFailed, table);
   } else if (name == "table_current") {
+    // Of one whose newest reading failed it is as of the one before.
+    if (table->unread) return;
     // Of one that failed too: it was mended, for a failed one is not looked at.
     table->state = State::kCurrent;
     table->failed = Status::Ok();

@@ -385,6 +385,7 @@ Status Update::Created(const FlowState& flow) {
 
 void Update::Fail(FlowState& flow, const Status& why) {
   flow.failed = why;
+  flow.current = false;
   auto state = checkpoint_.tables.find(flow.flow.table);
   flow.broken = state != checkpoint_.tables.end() && state->second.broken.has_value();
   flow.applier.reset();
