@@ -172,7 +172,10 @@ TEST_F(TableApplierTest, AnAddedColumnComesWithItsRowsAndTurnsMappingOnForAnOddN
 TEST_F(TableApplierTest, AShapeThatCannotBeFollowedIsRefused) {
   Snapshot();
   EXPECT_EQ(Settle(), Applied::State::kCurrent);
-  world_.NoteShape(Shape(1, "renamed"), StagedWorld::At(12));
+  auto retyped =
+      fakes::MakeShape("100", "public", "t",
+                       {{"id", arrow::int64()}, {"note", arrow::int64()}, {"big", arrow::utf8()}});
+  world_.NoteShape(retyped, StagedWorld::At(12));
   world_.Seal();
   auto applied = world_.ApplyAll(world_.Open().get());
   EXPECT_TRUE(applied.status().Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED));
