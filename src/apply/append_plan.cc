@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/append_plan.h"
 
-#include <arrow/compute/api_vector.h>
-
+#include "apply/living_rows.h"
 #include "record/arrow_status.h"
 
 namespace freshet::apply {
@@ -20,23 +19,17 @@ Status AppendPlanner::PlanSlice(const std::vector<FoldItem>& items, bool /*goes_
 
 Status AppendPlanner::Append(const FoldBatch& batch) {
   const record::ChangeView view(batch.changes);
-  arrow::Int64Builder builder;
+  arrow::Int64Builder ordinals;
   KeyedRows added;
   for (int64_t row = 0; row < view.size(); ++row) {
     if (view.op(row) == record::Op::kDelete) continue;
-    FRESHET_CHECK_OK(builder.Append(row));
+    FRESHET_CHECK_OK(ordinals.Append(row));
     added.keys.push_back(batch.keys[static_cast<size_t>(row)]);
   }
-  if (builder.length() == 0) return Status::Ok();
-  FRESHET_TRY(auto indices, builder.Finish());
-  arrow::ArrayVector columns;
-  for (const auto& column : batch.columns) {
-    FRESHET_TRY(auto taken, arrow::compute::Take(*column, *indices,
-                                                 arrow::compute::TakeOptions::NoBoundsCheck()));
-    columns.push_back(std::move(taken));
-  }
-  added.rows =
-      arrow::RecordBatch::Make(table_.form->rows.schema, indices->length(), std::move(columns));
+  const int64_t count = ordinals.length();
+  if (count == 0) return Status::Ok();
+  FRESHET_TRY(auto columns, ValuesAt(batch.columns, &ordinals));
+  added.rows = arrow::RecordBatch::Make(table_.form->rows.schema, count, std::move(columns));
   return Write(added);
 }
 

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/compaction.h"
 
-#include <arrow/builder.h>
-#include <arrow/compute/api_vector.h>
-
 #include <algorithm>
 #include <map>
 #include <tuple>
 
 #include "apply/key_hash.h"
 #include "apply/live_rows.h"
+#include "apply/living_rows.h"
 #include "delta/stats.h"
 #include "parquet/reader.h"
 #include "record/arrow_status.h"
@@ -96,22 +94,8 @@ Status Compaction::Rewrite(Input* input, const std::stop_token& stop) {
     FRESHET_TRY(auto batch, reader->Read(group, form_.physical));
     Piece piece;
     std::tie(piece.first, piece.rows) = reader->RowsOf(group);
-    arrow::Int64Builder living;
-    for (int64_t row = 0; row < piece.rows; ++row) {
-      if (input->dead.Contains(static_cast<uint64_t>(piece.first + row))) continue;
-      FRESHET_CHECK_OK(living.Append(row));
-    }
-    if (living.length() == 0) continue;
-    if (living.length() < piece.rows) {
-      FRESHET_TRY(auto indices, living.Finish());
-      arrow::ArrayVector columns;
-      for (const auto& column : batch->columns()) {
-        FRESHET_TRY(auto taken, arrow::compute::Take(*column, *indices,
-                                                     arrow::compute::TakeOptions::NoBoundsCheck()));
-        columns.push_back(std::move(taken));
-      }
-      batch = arrow::RecordBatch::Make(batch->schema(), indices->length(), std::move(columns));
-    }
+    FRESHET_TRY(batch, LivingRows(std::move(batch), piece.first, input->dead));
+    if (batch->num_rows() == 0) continue;
     FRESHET_CHECK_OK(Write(*batch, &piece));
     KeepEntries(*batch, *input, piece);
     input->pieces.push_back(piece);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/history_files.h"
 
-#include <arrow/compute/api_vector.h>
-
 #include "apply/live_rows.h"
+#include "apply/living_rows.h"
 #include "parquet/reader.h"
 #include "record/arrow_status.h"
 
@@ -25,24 +24,6 @@ Result<std::shared_ptr<arrow::RecordBatch>> Begun(const arrow::RecordBatch& rows
 }
 
 }  // namespace
-
-Result<std::shared_ptr<arrow::RecordBatch>> LivingRows(std::shared_ptr<arrow::RecordBatch> rows,
-                                                       int64_t first,
-                                                       const delta::DeletionVector& dead) {
-  arrow::Int64Builder living;
-  for (int64_t row = 0; row < rows->num_rows(); ++row) {
-    if (!dead.Contains(static_cast<uint64_t>(first + row))) FRESHET_CHECK_OK(living.Append(row));
-  }
-  if (living.length() == rows->num_rows()) return rows;
-  FRESHET_TRY(auto indices, living.Finish());
-  arrow::ArrayVector columns;
-  for (const auto& column : rows->columns()) {
-    FRESHET_TRY(auto taken, arrow::compute::Take(*column, *indices,
-                                                 arrow::compute::TakeOptions::NoBoundsCheck()));
-    columns.push_back(std::move(taken));
-  }
-  return arrow::RecordBatch::Make(rows->schema(), indices->length(), std::move(columns));
-}
 
 Status WriteAsVersions(const std::shared_ptr<store::FileStore>& store, const std::string& path,
                        const delta::DeletionVector& dead, UtcMicros began, const TableForm& form,

@@ -13,11 +13,6 @@
 
 namespace freshet::apply {
 
-/// The rows that are not dead of some that lie one behind the other in a file, from `first` on.
-Result<std::shared_ptr<arrow::RecordBatch>> LivingRows(std::shared_ptr<arrow::RecordBatch> rows,
-                                                       int64_t first,
-                                                       const delta::DeletionVector& dead);
-
 /// Write the living rows of a file as versions in force that began at `began`, or at their
 /// sequence. Errors: CANCELLED, as parquet::Reader and DataWriter.
 Status WriteAsVersions(const std::shared_ptr<store::FileStore>& store, const std::string& path,

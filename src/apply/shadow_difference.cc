@@ -3,8 +3,8 @@
 
 #include <arrow/array/util.h>
 
-#include "apply/history_files.h"
 #include "apply/key_hash.h"
+#include "apply/living_rows.h"
 #include "record/arrow_status.h"
 
 namespace freshet::apply {

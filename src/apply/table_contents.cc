@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/table_contents.h"
 
-#include <arrow/builder.h>
-#include <arrow/compute/api_vector.h>
-
+#include "apply/living_rows.h"
 #include "delta/deletion_vector.h"
 #include "parquet/reader.h"
 #include "record/arrow_status.h"
@@ -28,20 +26,8 @@ Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadLiveRows(
     FRESHET_TRY(auto reader, parquet::Reader::Open(table, path));
     for (int group = 0; group < reader->row_groups(); ++group) {
       FRESHET_TRY(auto rows, reader->Read(group, physical));
-      auto first = static_cast<uint64_t>(reader->RowsOf(group).first);
-      arrow::Int64Builder living;
-      for (int64_t row = 0; row < rows->num_rows(); ++row) {
-        if (dead.Contains(first + static_cast<uint64_t>(row))) continue;
-        FRESHET_CHECK_OK(living.Append(row));
-      }
-      FRESHET_TRY(auto indices, living.Finish());
-      arrow::ArrayVector columns;
-      for (const auto& column : rows->columns()) {
-        FRESHET_TRY(auto taken, arrow::compute::Take(*column, *indices,
-                                                     arrow::compute::TakeOptions::NoBoundsCheck()));
-        columns.push_back(std::move(taken));
-      }
-      batches.push_back(arrow::RecordBatch::Make(schema, indices->length(), std::move(columns)));
+      FRESHET_TRY(rows, LivingRows(std::move(rows), reader->RowsOf(group).first, dead));
+      batches.push_back(arrow::RecordBatch::Make(schema, rows->num_rows(), rows->columns()));
     }
   }
   return batches;

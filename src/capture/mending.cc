@@ -73,20 +73,8 @@ bool Mending::IsLoss(ErrorClass error_class) {
 }
 
 bool Mending::MendsLater(ErrorClass error_class) {
-  switch (error_class) {
-    case ErrorClass::COLUMN_NAME_CONFLICT:
-    case ErrorClass::COLUMN_RESERVED:
-    case ErrorClass::KEY_CHANGED:
-    case ErrorClass::KEY_NOT_SELECTED:
-    case ErrorClass::SHAPE_CHANGE_UNSUPPORTED:
-    case ErrorClass::TABLE_NO_IDENTITY:
-    case ErrorClass::TABLE_NOT_LOGGED:
-    case ErrorClass::TABLE_RECREATED:
-    case ErrorClass::TABLE_RENAMED:
-      return true;
-    default:
-      return false;
-  }
+  return IsTableProblem(error_class) && !IsLoss(error_class) &&
+         error_class != ErrorClass::SCHEMA_CHANGE_PAUSED;
 }
 
 Status Mending::PutOff(const TableId& table) {

@@ -95,8 +95,11 @@ Status Paused(const record::TableName& table, std::string_view how) {
 }
 
 bool IsTableProblem(const Status& status) {
-  if (status.ok()) return false;
-  switch (status.error_class()) {
+  return !status.ok() && IsTableProblem(status.error_class());
+}
+
+bool IsTableProblem(ErrorClass error_class) {
+  switch (error_class) {
     case ErrorClass::COLUMN_NAME_CONFLICT:
     case ErrorClass::COLUMN_RESERVED:
     case ErrorClass::KEY_CHANGED:

@@ -25,5 +25,6 @@ Status Paused(const record::TableName& table, std::string_view how);
 
 /// Whether an error is about one table: that table breaks, the others go on.
 bool IsTableProblem(const Status& status);
+bool IsTableProblem(ErrorClass error_class);
 
 }  // namespace freshet::capture

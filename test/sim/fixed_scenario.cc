@@ -8,13 +8,6 @@ using model::Cell;
 using model::Row;
 using Kind = Step::Kind;
 
-Row Of(std::initializer_list<std::string> texts) {
-  Row row;
-  for (const std::string& text : texts)
-    row.push_back(text == "?" ? Cell::Unsent() : Cell::Of(text));
-  return row;
-}
-
 Status Begin(model::World& world) {
   auto number = arrow::int64();
   auto text = arrow::utf8();
@@ -138,6 +131,13 @@ Status UnloggedTruncated(model::World& world) {
 }
 
 }  // namespace
+
+Row Of(std::initializer_list<std::string> texts) {
+  Row row;
+  for (const std::string& text : texts)
+    row.push_back(text == "?" ? Cell::Unsent() : Cell::Of(text));
+  return row;
+}
 
 Scenario FixedScenario() {
   return {{Kind::kSource, Begin},

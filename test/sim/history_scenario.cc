@@ -4,16 +4,7 @@
 namespace freshet::sim {
 namespace {
 
-using model::Cell;
-using model::Row;
 using Kind = Step::Kind;
-
-Row Of(std::initializer_list<std::string> texts) {
-  Row row;
-  for (const std::string& text : texts)
-    row.push_back(text == "?" ? Cell::Unsent() : Cell::Of(text));
-  return row;
-}
 
 Status Add(model::World& world, uint64_t position, std::vector<model::Operation> operations) {
   for (auto& operation : operations)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct Step {
 };
 
 using Scenario = std::vector<Step>;
+
+/// A row of these texts; "?" is a value that is not sent.
+model::Row Of(std::initializer_list<std::string> texts);
 
 /// A keyed and a keyless table: snapshot in chunks with one abandoned half applied, changes of
 /// every kind in several segments, a column added, three applies.
