@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+/// The bounds of the server, as limits.h has those of the engine.
+namespace freshet::limits {
+
+/// A request's body, unpacked: the largest specification the published API takes is well below it.
+inline constexpr size_t kRequestBytesMax = size_t{8} * 1024 * 1024;
+/// Objects within objects in a body: deeper ones would cost stack where they are written again.
+inline constexpr int kJsonDepthMax = 64;
+/// How long a body may take to arrive; a slower sender keeps a thread from others.
+inline constexpr std::chrono::seconds kRequestBodyWaitMax{30};
+/// How long a read or a write may find nothing to do.
+inline constexpr std::chrono::seconds kRequestWaitMax{10};
+/// Requests served at once; the others wait for a thread.
+inline constexpr size_t kRequestThreads = 16;
+/// A securable's name. Source: the published limit of Unity Catalog.
+inline constexpr size_t kNameBytesMax = 255;
+/// What a list returns at once when it is not told, and at most.
+inline constexpr int64_t kPageRows = 100;
+inline constexpr int64_t kPageRowsMax = 1000;
+/// Prepared statements kept open.
+inline constexpr size_t kStatementsMax = 256;
+/// How long a statement waits for another process that has the database.
+inline constexpr std::chrono::seconds kDatabaseWaitMax{10};
+
+}  // namespace freshet::limits
