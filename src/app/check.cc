@@ -5,6 +5,7 @@
 #include "app/source.h"
 #include "base/log.h"
 #include "pipeline/event_line.h"
+#include "pipeline/findings.h"
 
 namespace freshet::app {
 namespace {
@@ -25,24 +26,6 @@ void Show(const sources::Finding& finding, bool json) {
     std::printf("    %s\n", std::string(finding.problem.remedy()).c_str());
 }
 
-/// The findings of the source, then one for each table that cannot be ingested and has none yet.
-std::vector<sources::Finding> Findings(sources::Source& source) {
-  auto findings = source.Check();
-  auto listings = source.ListTables();
-  if (!listings.ok()) {
-    if (findings.empty()) findings.push_back({.table = std::nullopt, .problem = listings.status()});
-    return findings;
-  }
-  for (const auto& listing : *listings) {
-    bool told = std::ranges::any_of(findings, [&](const auto& finding) {
-      return finding.fatal && finding.table == listing.name;
-    });
-    if (!listing.problem.ok() && !listing.derived && !told)
-      findings.push_back({.table = listing.name, .problem = listing.problem});
-  }
-  return findings;
-}
-
 }  // namespace
 
 ExitCode RunCheck(const CheckArguments& arguments) {
@@ -61,7 +44,7 @@ ExitCode RunCheck(const CheckArguments& arguments) {
   }
   auto exit_code = ExitCode::kOk;
   int64_t shown = 0;
-  for (const auto& finding : Findings(**source)) {
+  for (const auto& finding : pipeline::FindingsOf(**source)) {
     Show(finding, arguments.json);
     ++shown;
     if (!finding.fatal) continue;
