@@ -45,10 +45,16 @@ function(freshet_test name program label seconds)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${seconds} LABELS ${label})
 endfunction()
 
-# One precompiled header for everything that includes Arrow, made once and reused; base is too small to need one.
+# One precompiled header for everything that includes Arrow, made once and reused, and one that has JSON too, for the
+# modules that speak it in most of their files; base is too small to need one.
 function(freshet_precompile target name)
-  if(NOT name STREQUAL "base")
-    target_link_libraries(${target} PRIVATE ArrowWheel::arrow)
+  if(name STREQUAL "base")
+    return()
+  endif()
+  target_link_libraries(${target} PRIVATE ArrowWheel::arrow)
+  if(name MATCHES "^(api|catalog)$")
+    target_precompile_headers(${target} REUSE_FROM freshet_json_pch)
+  else()
     target_precompile_headers(${target} REUSE_FROM freshet_pch)
   endif()
 endfunction()
