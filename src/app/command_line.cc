@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "app/commands.h"
+#include "app/server.h"
 #include "app/source.h"
 #include "pipeline/workers.h"
 
@@ -64,6 +65,8 @@ constexpr const char* kExamples = R"(Examples:
   freshet check postgresql://user@host/shop
       what keeps the source from being ingested, with the SQL that mends it
   freshet status lake
+  freshet server --data DIR
+      serve the API: connections, catalogs, grants
   freshet drop lake
       remove slot and publication at the source; the tables stay
 Exit codes: 0 all current, 1 internal, 2 usage, 3 source, 4 destination,
@@ -326,12 +329,14 @@ int Main(int count, char** arguments) {
   CheckArguments check;
   StatusArguments status;
   DropArguments drop;
+  ServerArguments server;
   std::string retry_for;
   auto code = ExitCode::kOk;
   int worker_code = -1;
   AddIngest(app, &ingest, &retry_for, &code);
   AddDiscover(app, &discover, &code);
   AddOthers(app, &check, &status, &drop, &code);
+  AddServer(app, &server, &code);
   AddWorkers(app, &worker_code);
   try {
     if (count > 1) CheckFirst(app, arguments[1]);

@@ -48,3 +48,15 @@ def freshet(database, destination):
     runner = Freshet(database.url, destination)
     yield runner
     runner.close()
+
+
+@pytest.fixture
+def api():
+    """A server of the API over a fresh directory."""
+    from freshet_server import ServerProcess  # the SDK takes its time
+
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-api-", dir="/tmp"))
+    running = ServerProcess(directory / "data").start()
+    yield running
+    running.close()
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Catalogs, schemas and volumes. Source: the published Unity Catalog API, 2.1.
+#include "api/securables.h"
+#include "base/random.h"
+#include "pipeline/destination.h"
+
+namespace freshet::api {
+namespace {
+
+using catalog::Kind;
+using catalog::Securable;
+
+Json CatalogToJson(const Context& context, const Securable& securable) {
+  Json json{{"name", securable.name()},
+            {"catalog_type", "MANAGED_CATALOG"},
+            {"isolation_mode", "OPEN"},
+            {"securable_type", "CATALOG"},
+            {"storage_location", securable.fact("storage_location")}};
+  if (auto root = securable.fact("storage_root"); !root.empty()) json["storage_root"] = root;
+  if (!securable.options.empty()) json["options"] = ToJson(securable.options);
+  AddCommon(context, securable, &json);
+  return json;
+}
+
+Json SchemaToJson(const Context& context, const Securable& securable) {
+  Json json{{"name", securable.name()},
+            {"catalog_name", securable.path[0]},
+            {"schema_id", securable.id},
+            {"catalog_type", "MANAGED_CATALOG"},
+            {"storage_location", securable.fact("storage_location")}};
+  if (auto root = securable.fact("storage_root"); !root.empty()) json["storage_root"] = root;
+  AddCommon(context, securable, &json);
+  return json;
+}
+
+Json VolumeToJson(const Context& context, const Securable& securable) {
+  Json json{{"name", securable.name()},
+            {"catalog_name", securable.path[0]},
+            {"schema_name", securable.path[1]},
+            {"volume_id", securable.id},
+            {"volume_type", securable.fact("volume_type")},
+            {"storage_location", securable.fact("storage_location")}};
+  AddCommon(context, securable, &json);
+  return json;
+}
+
+/// Where what is managed lies: as said, else in `standard`.
+Status TakeStorage(const Context& context, const std::optional<std::string>& root,
+                   const std::string& standard, Securable* securable) {
+  securable->facts["storage_location"] = "file://" + standard;
+  if (!root || root->empty()) return Status::Ok();
+  FRESHET_TRY(auto path, StoragePath(context, "storage_root", *root));
+  securable->facts["storage_root"] = *root;
+  securable->facts["storage_location"] = "file://" + path;
+  return Status::Ok();
+}
+
+std::string LocationOf(const Securable& securable) {
+  return securable.fact("storage_location").substr(std::string_view("file://").size());
+}
+
+Result<Json> CreateCatalog(const Context& context, const Request& request) {
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  Fields fields(body);
+  Securable securable{.kind = Kind::kCatalog,
+                      .path = {fields.Required("name")},
+                      .comment = fields.Text("comment").value_or("")};
+  securable.properties = fields.Texts("properties").value_or(catalog::Texts());
+  securable.options = fields.Texts("options").value_or(catalog::Texts());
+  auto root = fields.Text("storage_root");
+  fields.NotBuilt(
+      {"connection_name", "provider_name", "share_name", "managed_encryption_settings"});
+  FRESHET_CHECK_OK(fields.Finish());
+  FRESHET_CHECK_OK(TakeStorage(context, root,
+                               fmt::format("{}/tables/{}", context.data,
+                                           pipeline::EncodeName(catalog::Lower(securable.name()))),
+                               &securable));
+  FRESHET_TRY(auto made, context.catalog->Create(std::move(securable), {}, request.user.name));
+  return CatalogToJson(context, made);
+}
+
+Result<Json> CreateSchema(const Context& context, const Request& request) {
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  Fields fields(body);
+  Securable securable{.kind = Kind::kSchema,
+                      .path = {fields.Required("catalog_name"), fields.Required("name")},
+                      .comment = fields.Text("comment").value_or("")};
+  securable.properties = fields.Texts("properties").value_or(catalog::Texts());
+  auto root = fields.Text("storage_root");
+  FRESHET_CHECK_OK(fields.Finish());
+  FRESHET_TRY(auto parent, context.catalog->Get(Kind::kCatalog, {securable.path[0]}));
+  FRESHET_CHECK_OK(
+      TakeStorage(context, root,
+                  LocationOf(parent) + "/" + pipeline::EncodeName(catalog::Lower(securable.name())),
+                  &securable));
+  FRESHET_TRY(auto made, context.catalog->Create(std::move(securable), {}, request.user.name));
+  return SchemaToJson(context, made);
+}
+
+Result<Json> CreateVolume(const Context& context, const Request& request) {
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  Fields fields(body);
+  Securable securable{.kind = Kind::kVolume,
+                      .path = {fields.Required("catalog_name"), fields.Required("schema_name"),
+                               fields.Required("name")},
+                      .comment = fields.Text("comment").value_or("")};
+  auto type = fields.Text("volume_type").value_or("MANAGED");
+  auto location = fields.Text("storage_location");
+  if (type != "MANAGED" && type != "EXTERNAL")
+    fields.Fail("volume_type", "is not MANAGED or EXTERNAL");
+  if ((type == "EXTERNAL") != location.has_value())
+    fields.Fail("storage_location", "is given for EXTERNAL volumes, and for them only");
+  FRESHET_CHECK_OK(fields.Finish());
+  securable.facts["volume_type"] = type;
+  // A place of its own: a volume may be named as one before it was.
+  auto path = fmt::format("{}/volumes/{}", context.data, RandomUuid());
+  if (location) {
+    FRESHET_TRY(path, StoragePath(context, "storage_location", *location));
+  }
+  securable.facts["storage_location"] = "file://" + path;
+  FRESHET_TRY(auto made, context.catalog->Create(std::move(securable), {}, request.user.name));
+  return VolumeToJson(context, made);
+}
+
+using ToJsonOf = Json (*)(const Context&, const Securable&);
+
+template <Kind kind, ToJsonOf to_json>
+Result<Json> GetOne(const Context& context, const Request& request) {
+  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), PartsOf(kind)));
+  FRESHET_TRY(auto found, context.catalog->Get(kind, path));
+  return to_json(context, found);
+}
+
+template <Kind kind, ToJsonOf to_json>
+Result<Json> AlterOne(const Context& context, const Request& request) {
+  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), PartsOf(kind)));
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  Fields fields(body);
+  auto change = ReadChange(&fields);
+  // The name stands in the path; clients send it once more.
+  fields.Ignore({"name", "full_name"});
+  if (kind == Kind::kCatalog) change.options = fields.Texts("options");
+  fields.NotBuilt(
+      {"isolation_mode", "enable_predictive_optimization", "managed_encryption_settings"});
+  FRESHET_CHECK_OK(fields.Finish());
+  FRESHET_TRY(auto altered, context.catalog->Alter(kind, path, change, request.user.name));
+  return to_json(context, altered);
+}
+
+template <Kind kind>
+Result<Json> DropOne(const Context& context, const Request& request) {
+  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), PartsOf(kind)));
+  FRESHET_TRY(auto force, request.FlagParameter("force", false));
+  FRESHET_CHECK_OK(context.catalog->Drop(kind, path, force));
+  return Json::object();
+}
+
+Result<Json> ListCatalogs(const Context& context, const Request& request) {
+  FRESHET_TRY(auto page, PageOf(request));
+  FRESHET_TRY(auto found, context.catalog->List(Kind::kCatalog, {}, page));
+  return PageToJson(context, found, "catalogs", CatalogToJson);
+}
+
+Result<Json> ListSchemas(const Context& context, const Request& request) {
+  FRESHET_TRY(auto page, PageOf(request));
+  FRESHET_TRY(auto found,
+              context.catalog->List(Kind::kSchema, {request.parameter("catalog_name")}, page));
+  return PageToJson(context, found, "schemas", SchemaToJson);
+}
+
+Result<Json> ListVolumes(const Context& context, const Request& request) {
+  FRESHET_TRY(auto page, PageOf(request));
+  FRESHET_TRY(auto found,
+              context.catalog->List(
+                  Kind::kVolume,
+                  {request.parameter("catalog_name"), request.parameter("schema_name")}, page));
+  return PageToJson(context, found, "volumes", VolumeToJson);
+}
+
+}  // namespace
+
+void AddCatalogs(const Context& context, Router* router) {
+  constexpr std::string_view kCatalogs = "/api/2.1/unity-catalog/catalogs",
+                             kCatalog = "/api/2.1/unity-catalog/catalogs/{name}",
+                             kSchemas = "/api/2.1/unity-catalog/schemas",
+                             kSchema = "/api/2.1/unity-catalog/schemas/{name}",
+                             kVolumes = "/api/2.1/unity-catalog/volumes",
+                             kVolume = "/api/2.1/unity-catalog/volumes/{name}";
+  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation,
+                 Result<Json> (*handler)(const Context&, const Request&),
+                 std::vector<std::string_view> query = {}) {
+    router->Add({.method = method,
+                 .pattern = pattern,
+                 .operation = operation,
+                 .handler = Bind(context, handler),
+                 .query = std::move(query)});
+  };
+  add("POST", kCatalogs, "catalogs.create", CreateCatalog);
+  add("GET", kCatalogs, "catalogs.list", ListCatalogs, {"max_results", "page_token"});
+  add("GET", kCatalog, "catalogs.get", GetOne<Kind::kCatalog, CatalogToJson>);
+  add("PATCH", kCatalog, "catalogs.update", AlterOne<Kind::kCatalog, CatalogToJson>);
+  add("DELETE", kCatalog, "catalogs.delete", DropOne<Kind::kCatalog>, {"force"});
+  add("POST", kSchemas, "schemas.create", CreateSchema);
+  add("GET", kSchemas, "schemas.list", ListSchemas, {"catalog_name", "max_results", "page_token"});
+  add("GET", kSchema, "schemas.get", GetOne<Kind::kSchema, SchemaToJson>);
+  add("PATCH", kSchema, "schemas.update", AlterOne<Kind::kSchema, SchemaToJson>);
+  add("DELETE", kSchema, "schemas.delete", DropOne<Kind::kSchema>, {"force"});
+  add("POST", kVolumes, "volumes.create", CreateVolume);
+  add("GET", kVolumes, "volumes.list", ListVolumes,
+      {"catalog_name", "schema_name", "max_results", "page_token"});
+  add("GET", kVolume, "volumes.read", GetOne<Kind::kVolume, VolumeToJson>);
+  add("PATCH", kVolume, "volumes.update", AlterOne<Kind::kVolume, VolumeToJson>);
+  add("DELETE", kVolume, "volumes.delete", DropOne<Kind::kVolume>);
+}
+
+}  // namespace freshet::api

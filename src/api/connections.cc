@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections, their types, and what keeps a source from being ingested. Source: the published
+// Unity Catalog API, 2.1; `connection-types` and `test` are ours.
+#include <algorithm>
+
+#include "api/securables.h"
+#include "catalog/connection_types.h"
+#include "pipeline/connection_settings.h"
+#include "pipeline/findings.h"
+
+namespace freshet::api {
+namespace {
+
+using catalog::Kind;
+using catalog::Securable;
+
+Json ConnectionToJson(const Context& context, const Securable& connection) {
+  Json json{{"name", connection.name()},
+            {"connection_type", connection.fact("connection_type")},
+            {"credential_type", connection.fact("credential_type")},
+            {"options", ToJson(connection.options)},
+            {"read_only", connection.fact("read_only") == "true"},
+            {"connection_id", connection.id},
+            {"securable_type", "CONNECTION"},
+            {"provisioning_info", {{"state", "ACTIVE"}}}};
+  if (auto host = connection.options.find("host"); host != connection.options.end()) {
+    auto port = connection.options.find("port");
+    json["url"] = host->second + (port == connection.options.end() ? "" : ":" + port->second);
+  }
+  AddCommon(context, connection, &json);
+  return json;
+}
+
+Result<const catalog::ConnectionType*> TypeNamed(const std::string& name) {
+  if (const auto* type = catalog::ConnectionTypeNamed(name); type != nullptr) return type;
+  return Error(ErrorClass::INVALID_ARGUMENT, "there is no connection type '{}'", name)
+      .WithRemedy("GET /api/2.1/unity-catalog/connection-types lists them.");
+}
+
+std::vector<std::string> NamesOf(const catalog::Secrets& secrets) {
+  std::vector<std::string> names;
+  for (const auto& [name, secret] : secrets) names.push_back(name);
+  return names;
+}
+
+Result<Json> CreateConnection(const Context& context, const Request& request) {
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  Fields fields(body);
+  Securable connection{.kind = Kind::kConnection,
+                       .path = {fields.Required("name")},
+                       .comment = fields.Text("comment").value_or("")};
+  auto type_name = fields.Required("connection_type");
+  auto options = fields.Texts("options").value_or(catalog::Texts());
+  connection.properties = fields.Texts("properties").value_or(catalog::Texts());
+  connection.facts["read_only"] = fields.Flag("read_only").value_or(true) ? "true" : "false";
+  fields.NotBuilt({"environment_settings", "parent", "secrets"});
+  FRESHET_CHECK_OK(fields.Finish());
+  FRESHET_TRY(const auto* type, TypeNamed(type_name));
+  FRESHET_TRY(auto split, catalog::Split(*type, options));
+  FRESHET_TRY(auto credential, catalog::CredentialOf(*type, split.plain, NamesOf(split.secrets)));
+  connection.facts["connection_type"] = type_name;
+  connection.facts["credential_type"] = credential;
+  connection.options = std::move(split.plain);
+  FRESHET_TRY(auto made,
+              context.catalog->Create(std::move(connection), split.secrets, request.user.name));
+  return ConnectionToJson(context, made);
+}
+
+Result<Securable> Named(const Context& context, const Request& request) {
+  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), 1));
+  return context.catalog->Get(Kind::kConnection, path);
+}
+
+Result<Json> GetConnection(const Context& context, const Request& request) {
+  FRESHET_TRY(auto connection, Named(context, request));
+  return ConnectionToJson(context, connection);
+}
+
+Result<Json> ListConnections(const Context& context, const Request& request) {
+  FRESHET_TRY(auto page, PageOf(request));
+  FRESHET_TRY(auto found, context.catalog->List(Kind::kConnection, {}, page));
+  return PageToJson(context, found, "connections", ConnectionToJson);
+}
+
+/// Options that are not secret are replaced as a whole; stored secrets stay unless they are sent
+/// again.
+Result<Json> AlterConnection(const Context& context, const Request& request) {
+  FRESHET_TRY(auto connection, Named(context, request));
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  Fields fields(body);
+  auto change = ReadChange(&fields);
+  auto options = fields.Texts("options");
+  fields.Ignore({"name", "name_arg"});
+  fields.NotBuilt({"environment_settings", "secrets"});
+  FRESHET_CHECK_OK(fields.Finish());
+  if (options) {
+    FRESHET_TRY(const auto* type, TypeNamed(connection.fact("connection_type")));
+    FRESHET_TRY(auto split, catalog::Split(*type, *options));
+    FRESHET_TRY(auto stored, context.catalog->SecretsOf(connection));
+    auto names = NamesOf(stored);
+    std::ranges::copy(NamesOf(split.secrets), std::back_inserter(names));
+    FRESHET_CHECK_OK(catalog::CredentialOf(*type, split.plain, names));
+    change.options = std::move(split.plain);
+    change.secrets = std::move(split.secrets);
+  }
+  FRESHET_TRY(auto altered, context.catalog->Alter(Kind::kConnection, connection.path, change,
+                                                   request.user.name));
+  return ConnectionToJson(context, altered);
+}
+
+Result<Json> DropConnection(const Context& context, const Request& request) {
+  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), 1));
+  FRESHET_CHECK_OK(context.catalog->Drop(Kind::kConnection, path, true));
+  return Json::object();
+}
+
+Json FindingToJson(const sources::Finding& finding) {
+  Json json{{"fatal", finding.fatal},
+            {"error_class", NameOf(finding.problem.error_class())},
+            {"message", finding.problem.ToString()}};
+  if (finding.table) json["table"] = finding.table->ToString();
+  if (!finding.problem.remedy().empty()) json["remedy"] = finding.problem.remedy();
+  return json;
+}
+
+/// What keeps the connection's database from being ingested, all of it at once.
+Result<Json> TestConnection(const Context& context, const Request& request) {
+  FRESHET_TRY(auto connection, Named(context, request));
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  Fields fields(body);
+  auto database = fields.Text("source_catalog").value_or("postgres");
+  FRESHET_CHECK_OK(fields.Finish());
+  FRESHET_TRY(auto secrets, context.catalog->SecretsOf(connection));
+  FRESHET_TRY(auto settings,
+              pipeline::SettingsOf(connection, secrets, database, context.data + "/connections"));
+  std::vector<sources::Finding> findings;
+  auto source = context.open_source(settings);
+  if (source.ok()) {
+    findings = pipeline::FindingsOf(**source);
+  } else {
+    findings.push_back({.table = std::nullopt, .problem = source.status()});
+  }
+  auto list = Json::array();
+  for (const auto& finding : findings) list.push_back(FindingToJson(finding));
+  bool passed = std::ranges::none_of(
+      findings, [](const auto& finding) { return finding.fatal && !finding.table; });
+  return Json{{"passed", passed}, {"findings", list}};
+}
+
+Json TypeToJson(const catalog::ConnectionType& type) {
+  auto options = Json::array();
+  for (const auto& option : type.options) {
+    Json each{
+        {"name", option.name}, {"secret", option.secret}, {"description", option.description}};
+    if (!option.standard.empty()) each["default"] = option.standard;
+    options.push_back(std::move(each));
+  }
+  auto modes = Json::array();
+  for (const auto& mode : type.modes)
+    modes.push_back(
+        {{"credential_type", mode.credential_type}, {"required_options", mode.required}});
+  return {{"connection_type", type.name},
+          {"supported", type.built},
+          {"options", options},
+          {"credentials", modes},
+          {"other_options", type.open}};
+}
+
+Result<Json> ListTypes(const Context&, const Request&) {
+  auto types = Json::array();
+  for (const auto& type : catalog::ConnectionTypes()) types.push_back(TypeToJson(type));
+  return Json{{"connection_types", types}};
+}
+
+}  // namespace
+
+void AddConnections(const Context& context, Router* router) {
+  constexpr std::string_view kAll = "/api/2.1/unity-catalog/connections",
+                             kOne = "/api/2.1/unity-catalog/connections/{name}",
+                             kTest = "/api/2.1/unity-catalog/connections/{name}/test",
+                             kTypes = "/api/2.1/unity-catalog/connection-types";
+  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation,
+                 Result<Json> (*handler)(const Context&, const Request&),
+                 std::vector<std::string_view> query = {}) {
+    router->Add({.method = method,
+                 .pattern = pattern,
+                 .operation = operation,
+                 .handler = Bind(context, handler),
+                 .query = std::move(query)});
+  };
+  add("POST", kAll, "connections.create", CreateConnection);
+  add("GET", kAll, "connections.list", ListConnections, {"max_results", "page_token"});
+  add("GET", kOne, "connections.get", GetConnection);
+  add("PATCH", kOne, "connections.update", AlterConnection);
+  add("DELETE", kOne, "connections.delete", DropConnection);
+  add("POST", kTest, "connections.test", TestConnection);
+  add("GET", kTypes, "connections.list_types", ListTypes);
+}
+
+}  // namespace freshet::api

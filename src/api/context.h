@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "api/router.h"
+#include "base/clock.h"
+#include "catalog/catalog.h"
+#include "catalog/grants.h"
+#include "catalog/identity.h"
+#include "pipeline/source_settings.h"
+
+namespace freshet::api {
+
+/// What the handlers work with. A value of pointers; what they point at outlives the server.
+struct Context {
+  catalog::Catalog* catalog = nullptr;
+  catalog::Identity* identity = nullptr;
+  catalog::Grants* grants = nullptr;
+  const Clock* clock = nullptr;
+  pipeline::OpenSource open_source;
+  std::string data;  // the server's directory
+  std::string metastore_id, workspace_id;
+};
+
+/// Add one resource's routes.
+void AddCatalogs(const Context& context, Router* router);
+void AddConnections(const Context& context, Router* router);
+void AddGrants(const Context& context, Router* router);
+void AddIdentity(const Context& context, Router* router);
+void AddTables(const Context& context, Router* router);
+
+/// Bind a handler to the context that it works with.
+inline Handler Bind(const Context& context,
+                    Result<Json> (*handler)(const Context&, const Request&)) {
+  return [context, handler](const Request& request) { return handler(context, request); };
+}
+
+}  // namespace freshet::api

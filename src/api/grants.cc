@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Grants and effective permissions. Source: the published Unity Catalog API, 2.1.
+#include "api/context.h"
+
+namespace freshet::api {
+namespace {
+
+using catalog::Kind;
+
+/// What grants are kept under, and how it is called.
+struct Target {
+  std::string id, name, type;
+};
+
+/// Return the securable and all that it is in, innermost first; the last is the metastore.
+Result<std::vector<Target>> TargetsOf(const Context& context, const Request& request) {
+  auto type = catalog::Lower(request.part("type"));
+  std::vector<Target> targets;
+  std::optional<Kind> kind;
+  for (auto each :
+       {Kind::kCatalog, Kind::kSchema, Kind::kTable, Kind::kVolume, Kind::kConnection}) {
+    if (catalog::Lower(catalog::NameOf(each)) == type) kind = each;
+  }
+  if (kind) {
+    FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), PartsOf(*kind)));
+    for (auto at = *kind; !path.empty(); path.pop_back()) {
+      FRESHET_TRY(auto found, context.catalog->Get(at, path));
+      targets.push_back(
+          {found.id, catalog::FullName(found.path), catalog::Lower(catalog::NameOf(at))});
+      at = path.size() == 3 ? Kind::kSchema : Kind::kCatalog;
+    }
+  } else if (type != "metastore") {
+    return Error(ErrorClass::INVALID_ARGUMENT, "there is nothing to grant on a '{}'",
+                 request.part("type"));
+  }
+  targets.push_back({"metastore", context.metastore_id, "metastore"});
+  return targets;
+}
+
+Json AssignmentsToJson(const std::vector<catalog::Assignment>& assignments) {
+  auto list = Json::array();
+  for (const auto& each : assignments)
+    list.push_back({{"principal", each.principal}, {"privileges", each.privileges}});
+  return {{"privilege_assignments", list}};
+}
+
+Result<Json> GetGrants(const Context& context, const Request& request) {
+  FRESHET_TRY(auto targets, TargetsOf(context, request));
+  FRESHET_TRY(auto found, context.grants->Get(targets[0].id, request.parameter("principal")));
+  return AssignmentsToJson(found);
+}
+
+Result<Json> GetEffective(const Context& context, const Request& request) {
+  FRESHET_TRY(auto targets, TargetsOf(context, request));
+  std::map<std::string, Json> privileges;  // by principal
+  for (size_t i = 0; i < targets.size(); ++i) {
+    FRESHET_TRY(auto found, context.grants->Get(targets[i].id, request.parameter("principal")));
+    for (const auto& assignment : found) {
+      auto& list = privileges.try_emplace(assignment.principal, Json::array()).first->second;
+      for (const auto& privilege : assignment.privileges) {
+        Json each{{"privilege", privilege}};
+        if (i > 0) {
+          each["inherited_from_type"] = targets[i].type;
+          each["inherited_from_name"] = targets[i].name;
+        }
+        list.push_back(std::move(each));
+      }
+    }
+  }
+  auto list = Json::array();
+  for (const auto& [principal, each] : privileges)
+    list.push_back({{"principal", principal}, {"privileges", each}});
+  return Json{{"privilege_assignments", list}};
+}
+
+Result<Json> ChangeGrants(const Context& context, const Request& request) {
+  FRESHET_TRY(auto targets, TargetsOf(context, request));
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  Fields fields(body);
+  const auto* list = fields.Any("changes");
+  FRESHET_CHECK_OK(fields.Finish());
+  std::vector<catalog::GrantChange> changes;
+  if (list != nullptr) {
+    for (const auto& each : *list) {
+      Fields change(each, "changes");
+      changes.push_back({.principal = change.Required("principal"),
+                         .add = change.List("add").value_or(std::vector<std::string>()),
+                         .remove = change.List("remove").value_or(std::vector<std::string>())});
+      FRESHET_CHECK_OK(change.Finish());
+    }
+  }
+  FRESHET_CHECK_OK(context.grants->Apply(targets[0].id, changes));
+  FRESHET_TRY(auto found, context.grants->Get(targets[0].id, ""));
+  return AssignmentsToJson(found);
+}
+
+}  // namespace
+
+void AddGrants(const Context& context, Router* router) {
+  constexpr std::string_view kGrants = "/api/2.1/unity-catalog/permissions/{type}/{name}";
+  router->Add({.method = "GET",
+               .pattern = kGrants,
+               .operation = "grants.get",
+               .handler = Bind(context, GetGrants),
+               .query = {"principal"}});
+  router->Add({.method = "PATCH",
+               .pattern = kGrants,
+               .operation = "grants.update",
+               .handler = Bind(context, ChangeGrants)});
+  router->Add({.method = "GET",
+               .pattern = "/api/2.1/unity-catalog/effective-permissions/{type}/{name}",
+               .operation = "grants.get_effective",
+               .handler = Bind(context, GetEffective),
+               .query = {"principal"}});
+}
+
+}  // namespace freshet::api

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/json.h"
+
+#include <algorithm>
+
+#include "base/server_limits.h"
+
+namespace freshet::api {
+namespace {
+
+/// How deep its objects and lists are; what is no JSON may give any number.
+int DepthOf(std::string_view text) {
+  int depth = 0, deepest = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{' || c == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+}  // namespace
+
+Result<Json> ParseBody(std::string_view text) {
+  if (text.empty()) return Json::object();
+  if (DepthOf(text) > limits::kJsonDepthMax) {
+    return Error(ErrorClass::INVALID_ARGUMENT, "the body is nested more than {} levels deep",
+                 limits::kJsonDepthMax);
+  }
+  auto json = Json::parse(text, nullptr, false);
+  if (json.is_discarded()) return Error(ErrorClass::INVALID_ARGUMENT, "the body is not JSON");
+  if (!json.is_object())
+    return Error(ErrorClass::INVALID_ARGUMENT, "the body is not a JSON object");
+  return json;
+}
+
+std::string ToText(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json ToJson(const catalog::Texts& texts) {
+  auto json = Json::object();
+  for (const auto& [name, value] : texts) json[name] = value;
+  return json;
+}
+
+Fields::Fields(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
+  if (!object.is_object())
+    first_ = Error(ErrorClass::INVALID_ARGUMENT, "{} is not an object", where_);
+}
+
+std::string Fields::Place(std::string_view name) const {
+  return where_.empty() ? std::string(name) : fmt::format("{}.{}", where_, name);
+}
+
+const Json* Fields::Find(std::string_view name) {
+  asked_.emplace(name);
+  if (!object_.is_object()) return nullptr;
+  auto found = object_.find(std::string(name));
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+void Fields::Fail(std::string_view name, std::string_view why) {
+  if (first_.ok()) first_ = Error(ErrorClass::INVALID_ARGUMENT, "{} {}", Place(name), why);
+}
+
+std::optional<std::string> Fields::Text(std::string_view name) {
+  const auto* value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_string()) return value->get<std::string>();
+  Fail(name, "is not a text");
+  return std::nullopt;
+}
+
+std::optional<bool> Fields::Flag(std::string_view name) {
+  const auto* value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_boolean()) return value->get<bool>();
+  Fail(name, "is not true or false");
+  return std::nullopt;
+}
+
+std::optional<int64_t> Fields::Number(std::string_view name) {
+  const auto* value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  bool fits = value->is_number_integer() &&
+              (!value->is_number_unsigned() || value->get<uint64_t>() <= uint64_t{INT64_MAX});
+  if (fits) return value->get<int64_t>();
+  Fail(name, "is not a whole number");
+  return std::nullopt;
+}
+
+std::optional<catalog::Texts> Fields::Texts(std::string_view name) {
+  const auto* value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  catalog::Texts texts;
+  if (!value->is_object()) {
+    Fail(name, "is not a map of texts");
+    return std::nullopt;
+  }
+  for (const auto& [key, each] : value->items()) {
+    if (!each.is_string()) {
+      Fail(fmt::format("{}.{}", name, key), "is not a text");
+      return std::nullopt;
+    }
+    texts[key] = each.get<std::string>();
+  }
+  return texts;
+}
+
+std::optional<std::vector<std::string>> Fields::List(std::string_view name) {
+  const auto* value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  bool texts = value->is_array() &&
+               std::ranges::all_of(*value, [](const Json& each) { return each.is_string(); });
+  if (texts) return value->get<std::vector<std::string>>();
+  Fail(name, "is not a list of texts");
+  return std::nullopt;
+}
+
+const Json* Fields::Any(std::string_view name) {
+  const auto* value = Find(name);
+  if (value == nullptr || value->is_object() || value->is_array()) return value;
+  Fail(name, "is neither an object nor a list");
+  return nullptr;
+}
+
+std::string Fields::Required(std::string_view name) {
+  auto text = Text(name);
+  if (!text || text->empty()) Fail(name, "is missing");
+  return text.value_or("");
+}
+
+void Fields::NotBuilt(std::initializer_list<std::string_view> names) {
+  for (auto name : names) {
+    if (Find(name) == nullptr || !first_.ok()) continue;
+    first_ = Error(ErrorClass::UNSUPPORTED_FIELD, "{} is not supported yet", Place(name));
+  }
+}
+
+void Fields::Ignore(std::initializer_list<std::string_view> names) {
+  for (auto name : names) Find(name);
+}
+
+Status Fields::Finish() {
+  if (!first_.ok() || !object_.is_object()) return first_;
+  for (const auto& [name, value] : object_.items()) {
+    if (!asked_.contains(name))
+      return Error(ErrorClass::INVALID_ARGUMENT, "{} is not a field of this request", Place(name));
+  }
+  return Status::Ok();
+}
+
+}  // namespace freshet::api

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "catalog/catalog.h"
+
+namespace freshet::api {
+
+/// JSON as clients send and get it: fields keep their order.
+using Json = nlohmann::ordered_json;
+
+/// Read a body; an empty one is an empty object. Errors: INVALID_ARGUMENT (not JSON, not an object,
+/// nested too deeply).
+Result<Json> ParseBody(std::string_view text);
+/// Return the text; bytes that are not UTF-8 become U+FFFD.
+std::string ToText(const Json& json);
+Json ToJson(const catalog::Texts& texts);
+
+/// Reads the fields of one object, each by name and kind; the first that is wrong is what Finish
+/// returns, and so is a field that nobody asked for: nothing is silently ignored. One thread.
+class Fields {
+ public:
+  /// `where`: the object's place in the body, for messages; empty: the body. Both live longer.
+  explicit Fields(const Json& object, std::string where = {});
+
+  /// Absent and null read as nothing.
+  std::optional<std::string> Text(std::string_view name);
+  std::optional<bool> Flag(std::string_view name);
+  std::optional<int64_t> Number(std::string_view name);
+  std::optional<catalog::Texts> Texts(std::string_view name);
+  std::optional<std::vector<std::string>> List(std::string_view name);
+  /// An object or a list, whatever is in it; null when absent.
+  const Json* Any(std::string_view name);
+  /// A text that has to be there and not be empty.
+  std::string Required(std::string_view name);
+  /// Known fields that are not built: refused by name when they are given.
+  void NotBuilt(std::initializer_list<std::string_view> names);
+  /// Known fields that say nothing here.
+  void Ignore(std::initializer_list<std::string_view> names);
+  /// Note an error of the caller's own.
+  void Fail(std::string_view name, std::string_view why);
+  /// Errors: INVALID_ARGUMENT, UNSUPPORTED_FIELD.
+  Status Finish();
+
+ private:
+  const Json* Find(std::string_view name);
+  std::string Place(std::string_view name) const;
+
+  const Json& object_;
+  const std::string where_;
+  std::set<std::string, std::less<>> asked_;
+  Status first_;
+};
+
+}  // namespace freshet::api

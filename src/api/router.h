@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/request.h"
+
+namespace freshet::api {
+
+/// What answers a request. Thread-safe.
+using Handler = std::function<Result<Json>(const Request&)>;
+
+/// One operation of the API; the OpenAPI document is made from it too.
+struct Route {
+  std::string_view method;
+  /// `/a/{name}/b`: a part in braces stands for one part of the path.
+  std::string_view pattern;
+  std::string_view operation;  // the SDK's name of it
+  Handler handler;
+  /// Without a token; for what says nothing of anybody's.
+  bool open = false;
+  std::vector<std::string_view> query{};  // the parameters that it reads
+};
+
+/// Finds the route of a request. Immutable once it serves.
+class Router {
+ public:
+  void Add(Route route);
+  const std::vector<Route>& routes() const { return routes_; }
+  /// Return the route and fill in the request's parts; null: there is none.
+  const Route* Find(Request* request) const;
+
+ private:
+  std::vector<Route> routes_;
+};
+
+/// Return the OpenAPI 3.0 document of these routes.
+Json OpenApiOf(const std::vector<Route>& routes);
+
+}  // namespace freshet::api

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/service.h"
+
+#include "base/log.h"
+
+namespace freshet::api {
+namespace {
+
+constexpr std::string_view kBearer = "Bearer ";
+
+/// Whether what the route needs is not a token.
+bool IsOpen(const Route* route) { return route != nullptr && route->open; }
+
+/// A client may send anything in its target: only this much of it, and no line's end, is logged.
+std::string Legible(std::string_view target) {
+  std::string text;
+  for (char c : target.substr(0, std::min<size_t>(target.find('?'), 200))) {
+    bool plain = c > ' ' && c < 0x7f && c != '"' && c != '\\';
+    text += plain ? c : '?';
+  }
+  return text;
+}
+
+}  // namespace
+
+Service::Service(const Context& context) : context_(context) {
+  router_.Add({.method = "GET",
+               .pattern = "/health",
+               .operation = "health",
+               .handler =
+                   [](const Request&) {
+                     return Json{{"status", "ok"}};
+                   },
+               .open = true});
+  router_.Add({.method = "GET",
+               .pattern = "/ready",
+               .operation = "ready",
+               .handler = [this](const Request&) -> Result<Json> {
+                 if (ready_) return Json{{"status", "ready"}};
+                 return Error(ErrorClass::STORE_UNAVAILABLE, "the server is starting or ending");
+               },
+               .open = true});
+  router_.Add({.method = "GET",
+               .pattern = "/api/openapi.json",
+               .operation = "openapi",
+               .handler = [this](const Request&) { return OpenApiOf(router_.routes()); }});
+  AddIdentity(context_, &router_);
+  AddConnections(context_, &router_);
+  AddCatalogs(context_, &router_);
+  AddTables(context_, &router_);
+  AddGrants(context_, &router_);
+}
+
+Result<bool> Service::Authenticate(Request& request) const {
+  if (!request.authorization.starts_with(kBearer)) return false;
+  FRESHET_TRY(auto user, context_.identity->WhoHas(request.authorization.substr(kBearer.size())));
+  if (!user) return false;
+  request.user = *user;
+  return true;
+}
+
+Response Service::Serve(Request& request) const {
+  auto readable = ReadTarget(&request);
+  const auto* route = readable.ok() ? router_.Find(&request) : nullptr;
+  if (!IsOpen(route)) {
+    // Before anything is said of what there is.
+    auto known = Authenticate(request);
+    if (!known.ok()) return ErrorResponse(known.status());
+    if (!*known) {
+      auto refused =
+          ErrorResponse(401, "UNAUTHENTICATED", "a token is needed: Authorization: Bearer <token>");
+      refused.headers.emplace_back("WWW-Authenticate", "Bearer");
+      return refused;
+    }
+  }
+  if (!readable.ok()) return ErrorResponse(readable);
+  if (route == nullptr) {
+    return ErrorResponse(
+        404, "ENDPOINT_NOT_FOUND",
+        fmt::format("No API found for '{} {}'", request.method, Legible(request.target)));
+  }
+  auto answer = route->handler(request);
+  if (!answer.ok()) return ErrorResponse(answer.status());
+  return {.status = 200, .body = ToText(*answer)};
+}
+
+Response Service::Answer(Request&& request) const {
+  auto began = context_.clock->Now();
+  auto response = Serve(request);
+  // Clients read the workspace from it, whatever they asked for.
+  response.headers.emplace_back("X-Databricks-Org-Id", context_.workspace_id);
+  auto took = std::chrono::duration<double, std::milli>(context_.clock->Now() - began).count();
+  spdlog::log(response.status >= 500 ? spdlog::level::err : spdlog::level::info,
+              "request method={} path={} status={} ms={:.1f} user={} client={}", request.method,
+              Legible(request.target), response.status, took,
+              request.user.name.empty() ? "-" : request.user.name, request.client);
+  return response;
+}
+
+}  // namespace freshet::api

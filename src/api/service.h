@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+
+#include "api/context.h"
+
+namespace freshet::api {
+
+/// Answers every request: reads its target, finds out who asks and which route it is, and turns
+/// what fails into the published error. Knows nothing of sockets. Thread-safe.
+class Service {
+ public:
+  explicit Service(const Context& context);
+
+  Response Answer(Request&& request) const;
+  /// Whether `/ready` says so: from the start of work until it is asked to end.
+  void SetReady(bool ready) { ready_ = ready; }
+
+ private:
+  Response Serve(Request& request) const;
+  Result<bool> Authenticate(Request& request) const;
+
+  const Context context_;
+  Router router_;
+  std::atomic<bool> ready_{false};
+};
+
+}  // namespace freshet::api

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <filesystem>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "store/file_store.h"
+
+namespace freshet::api {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class ServiceTest : public testing::Test {
+ protected:
+  ServiceTest() {
+    spdlog::set_level(spdlog::level::off);
+    std::filesystem::create_directories(folder_);
+    std::array<store::Migrations, 1> migrations{catalog::kMigrations};
+    database_ = std::move(store::Database::Open(folder_ + "/freshet.db", migrations)).value();
+    catalog_ = std::make_unique<catalog::Catalog>(
+        database_.get(), *catalog::SecretBox::FromKey(Secret(RandomHex(32))), &clock_);
+    identity_ = std::make_unique<catalog::Identity>(database_.get(), &clock_);
+    grants_ = std::make_unique<catalog::Grants>(database_.get());
+    token_ =
+        identity_->AddToken(*identity_->Ensure("admin", "Administrator"), "", std::nullopt)->text;
+    service_ = std::make_unique<Service>(Context{.catalog = catalog_.get(),
+                                                 .identity = identity_.get(),
+                                                 .grants = grants_.get(),
+                                                 .clock = &clock_,
+                                                 .open_source = {},
+                                                 .data = folder_,
+                                                 .metastore_id = "m",
+                                                 .workspace_id = "17"});
+    Post("/api/2.1/unity-catalog/catalogs", {{"name", "main"}});
+    Post("/api/2.1/unity-catalog/schemas", {{"catalog_name", "main"}, {"name", "Sales"}});
+  }
+  ~ServiceTest() override { std::filesystem::remove_all(folder_); }
+
+  Response Send(const std::string& method, const std::string& target, const std::string& body,
+                const std::string& authorization) {
+    Request request;
+    request.method = method;
+    request.target = target;
+    request.body = body;
+    request.authorization = authorization;
+    return service_->Answer(std::move(request));
+  }
+  Json Ask(const std::string& method, const std::string& target, const Json& body, int status) {
+    auto response = Send(method, target, ToText(body), "Bearer " + token_.Reveal());
+    EXPECT_EQ(response.status, status) << method << " " << target << ": " << response.body;
+    return Json::parse(response.body);
+  }
+  Json Get(const std::string& target, int status = 200) {
+    return Ask("GET", target, Json::object(), status);
+  }
+  Json Post(const std::string& target, const Json& body, int status = 200) {
+    return Ask("POST", target, body, status);
+  }
+
+  const std::string folder_ = testing::TempDir() + "service_" + RandomHex(6);
+  SystemClock clock_;
+  std::unique_ptr<store::Database> database_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<catalog::Identity> identity_;
+  std::unique_ptr<catalog::Grants> grants_;
+  Secret token_;
+  std::unique_ptr<Service> service_;
+};
+
+TEST_F(ServiceTest, NothingIsSaidWithoutAToken) {
+  auto document = Get("/api/openapi.json");
+  int routes = 0;
+  for (const auto& [pattern, operations] : document["paths"].items()) {
+    for (const auto& [method, operation] : operations.items()) {
+      if (operation.contains("security")) continue;
+      auto target = pattern;
+      for (auto at = target.find('{'); at != std::string::npos; at = target.find('{'))
+        target.replace(at, target.find('}') - at + 1, "main");
+      std::string verb = method;
+      for (auto& c : verb) c = static_cast<char>(c - 'a' + 'A');
+      for (const auto* wrong :
+           {"", "Bearer", "Bearer ", "Bearer dapi00", "Basic YTpi", "bearer x"}) {
+        auto refused = Send(verb, target, "{}", wrong);
+        EXPECT_EQ(refused.status, 401) << verb << " " << target << " " << wrong;
+        EXPECT_EQ(Json::parse(refused.body)["error_code"], "UNAUTHENTICATED");
+      }
+      ++routes;
+    }
+  }
+  EXPECT_GT(routes, 30);
+  EXPECT_EQ(Send("GET", "/no/such/route", "", "").status, 401);
+  EXPECT_EQ(Send("GET", "/../etc/passwd", "", "").status, 401);
+  EXPECT_EQ(Send("GET", "/health", "", "").status, 200);
+  EXPECT_EQ(Send("GET", "/ready", "", "").status, 503);
+  service_->SetReady(true);
+  EXPECT_EQ(Send("GET", "/ready", "", "").status, 200);
+}
+
+TEST_F(ServiceTest, WhatIsNotThereIsToldInThePublishedWay) {
+  EXPECT_EQ(Get("/api/2.0/nothing", 404)["error_code"], "ENDPOINT_NOT_FOUND");
+  auto missing = Get("/api/2.1/unity-catalog/schemas/main.none", 404);
+  EXPECT_EQ(missing["message"], "Schema 'main.none' does not exist.");
+  EXPECT_EQ(Get("/api/2.1/unity-catalog/schemas/main", 400)["error_code"],
+            "INVALID_PARAMETER_VALUE");
+  Get("/api/2.1/unity-catalog/schemas/%2e%2e", 400);
+  Get("/api/2.1/unity-catalog/schemas?catalog_name=none", 404);
+  Get("/api/2.1/unity-catalog/schemas?catalog_name=main&max_results=x", 400);
+}
+
+TEST_F(ServiceTest, UnknownFieldsAreRefusedByName) {
+  auto refused =
+      Post("/api/2.1/unity-catalog/catalogs", {{"name", "other"}, {"storage_rot", "x"}}, 400);
+  EXPECT_THAT(refused["message"], HasSubstr("storage_rot is not a field"));
+  refused = Post("/api/2.1/unity-catalog/catalogs", {{"name", "other"}, {"share_name", "x"}}, 400);
+  EXPECT_THAT(refused["message"], HasSubstr("share_name is not supported yet"));
+  Post("/api/2.1/unity-catalog/catalogs", {{"comment", "no name"}}, 400);
+}
+
+TEST_F(ServiceTest, StorageLiesWhereItIsSaidButNotInTheServersOwn) {
+  auto made = Post("/api/2.1/unity-catalog/catalogs",
+                   {{"name", "far"}, {"storage_root", "file:///srv/far/"}});
+  EXPECT_EQ(made["storage_location"], "file:///srv/far");
+  auto schema = Post("/api/2.1/unity-catalog/schemas", {{"catalog_name", "far"}, {"name", "Near"}});
+  EXPECT_EQ(schema["storage_location"], "file:///srv/far/near");
+  for (const auto& root :
+       {std::string("s3://bucket/x"), std::string("/plain"), std::string("file://relative"),
+        std::string("file:///a/../b"), std::string("file:///"), "file://" + folder_,
+        "file://" + folder_ + "/tables/x", std::string("file:///a/%2e%2e/b")})
+    Post("/api/2.1/unity-catalog/catalogs", {{"name", "wrong"}, {"storage_root", root}}, 400);
+  Post("/api/2.1/unity-catalog/volumes",
+       {{"catalog_name", "main"},
+        {"schema_name", "sales"},
+        {"name", "v"},
+        {"volume_type", "EXTERNAL"}},
+       400);
+  auto volume = Post("/api/2.1/unity-catalog/volumes", {{"catalog_name", "MAIN"},
+                                                        {"schema_name", "SALES"},
+                                                        {"name", "V"},
+                                                        {"volume_type", "MANAGED"}});
+  EXPECT_EQ(volume["full_name"], "main.sales.V");
+  EXPECT_THAT(volume["storage_location"], HasSubstr(folder_ + "/volumes/"));
+}
+
+TEST_F(ServiceTest, SecretsGoInAndNeverComeOut) {
+  Json connection{{"name", "shop"},
+                  {"connection_type", "POSTGRESQL"},
+                  {"options", {{"host", "h"}, {"user", "alice"}, {"password", "hunter2"}}}};
+  auto text = ToText(Post("/api/2.1/unity-catalog/connections", connection));
+  text += ToText(Get("/api/2.1/unity-catalog/connections/SHOP"));
+  text += ToText(Get("/api/2.1/unity-catalog/connections"));
+  text += ToText(Ask("PATCH", "/api/2.1/unity-catalog/connections/shop",
+                     {{"options", {{"host", "h2"}}}}, 200));
+  text += ToText(Post("/api/2.1/unity-catalog/connections", connection, 409));
+  EXPECT_THAT(text, Not(HasSubstr("hunter2")));
+  EXPECT_THAT(text, Not(HasSubstr("alice")));
+  EXPECT_THAT(text, Not(HasSubstr("password")));
+  auto secrets = catalog_->SecretsOf(*catalog_->Get(catalog::Kind::kConnection, {"shop"}));
+  EXPECT_EQ(secrets->at("password").Reveal(), "hunter2");
+  connection["name"] = "other";
+  connection["options"].erase("password");
+  auto refused = Post("/api/2.1/unity-catalog/connections", connection, 400);
+  EXPECT_THAT(refused["message"], HasSubstr("need the option 'password'"));
+  EXPECT_THAT(ToText(refused), Not(HasSubstr("alice")));
+}
+
+TEST_F(ServiceTest, TablesAreWhatTheirLogsSay) {
+  catalog::Securable table{.kind = catalog::Kind::kTable, .path = {"main", "sales", "Orders"}};
+  auto place = folder_ + "/orders";
+  table.facts = {{"table_type", "STREAMING_TABLE"},
+                 {"storage_location", "file://" + place},
+                 {"pipeline_id", "p"}};
+  ASSERT_TRUE(catalog_->Create(table, {}, "admin").ok());
+  EXPECT_TRUE(Get("/api/2.1/unity-catalog/tables/main.sales.ORDERS")["columns"].empty());
+  auto store = store::OpenLocalStore(place);
+  ASSERT_TRUE(store.ok());
+  constexpr std::string_view kLog = R"({"protocol":{"minReaderVersion":1,"minWriterVersion":2}}
+{"metaData":{"id":"1","format":{"provider":"parquet","options":{}},"schemaString":"{\"type\":\"struct\",\"fields\":[{\"name\":\"id\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}},{\"name\":\"amount\",\"type\":\"decimal(12,2)\",\"nullable\":true,\"metadata\":{}},{\"name\":\"tags\",\"type\":{\"type\":\"array\",\"elementType\":\"string\",\"containsNull\":true},\"nullable\":true,\"metadata\":{}}]}","partitionColumns":[],"configuration":{"freshet.x":"y"},"createdTime":1}}
+)";
+  ASSERT_TRUE((*store)->Put("_delta_log/00000000000000000000.json", kLog, store::If::kAbsent).ok());
+  auto found = Get("/api/2.1/unity-catalog/tables/main.sales.orders");
+  EXPECT_EQ(found["full_name"], "main.sales.Orders");
+  EXPECT_EQ(found["pipeline_id"], "p");
+  EXPECT_EQ(found["properties"]["freshet.x"], "y");
+  ASSERT_EQ(found["columns"].size(), 3U);
+  EXPECT_EQ(found["columns"][0]["type_name"], "LONG");
+  EXPECT_EQ(found["columns"][0]["type_text"], "bigint");
+  EXPECT_EQ(found["columns"][1]["type_scale"], 2);
+  EXPECT_EQ(found["columns"][2]["type_text"], "array<string>");
+  EXPECT_EQ(
+      Get("/api/2.1/unity-catalog/tables?catalog_name=main&schema_name=sales")["tables"].size(),
+      1U);
+  EXPECT_EQ(Get("/api/2.1/unity-catalog/tables/main.sales.orders/exists")["table_exists"], true);
+  EXPECT_EQ(Get("/api/2.1/unity-catalog/tables/main.sales.none/exists")["table_exists"], false);
+}
+
+TEST_F(ServiceTest, GrantsReachWhatIsWithin) {
+  Json change{{"changes", {{{"principal", "bob"}, {"add", {"USE_CATALOG", "SELECT"}}}}}};
+  Ask("PATCH", "/api/2.1/unity-catalog/permissions/CATALOG/main", change, 200);
+  auto own = Get("/api/2.1/unity-catalog/permissions/schema/main.sales");
+  EXPECT_TRUE(own["privilege_assignments"].empty());
+  auto effective =
+      Get("/api/2.1/unity-catalog/effective-permissions/schema/main.sales?principal=bob");
+  auto privileges = effective["privilege_assignments"][0]["privileges"];
+  ASSERT_EQ(privileges.size(), 2U);
+  EXPECT_EQ(privileges[0]["inherited_from_name"], "main");
+  change["changes"][0]["remove"] = {"SELECT"};
+  Ask("PATCH", "/api/2.1/unity-catalog/permissions/catalog/main", change, 400);
+  Get("/api/2.1/unity-catalog/permissions/planet/main", 400);
+  Get("/api/2.1/unity-catalog/permissions/catalog/none", 404);
+}
+
+TEST_F(ServiceTest, ClientsFindTheirWorkspace) {
+  auto response = Send("GET", "/api/2.0/preview/scim/v2/Me", "", "Bearer " + token_.Reveal());
+  EXPECT_EQ(Json::parse(response.body)["userName"], "admin");
+  bool told = false;
+  for (const auto& [name, value] : response.headers)
+    told |= name == "X-Databricks-Org-Id" && value == "17";
+  EXPECT_TRUE(told);
+  auto made = Post("/api/2.0/token/create", {{"comment", "ci"}, {"lifetime_seconds", 60}});
+  auto second = "Bearer " + made["token_value"].get<std::string>();
+  EXPECT_EQ(Send("GET", "/api/2.0/preview/scim/v2/Me", "", second).status, 200);
+  EXPECT_THAT(ToText(Get("/api/2.0/token/list")), Not(HasSubstr("dapi")));
+  Post("/api/2.0/token/delete", {{"token_id", made["token_info"]["token_id"]}});
+  EXPECT_EQ(Send("GET", "/api/2.0/preview/scim/v2/Me", "", second).status, 401);
+  Post("/api/2.0/token/create", {{"lifetime_seconds", 0}}, 400);
+}
+
+}  // namespace
+}  // namespace freshet::api

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables, read: what they are comes from their own Delta logs. Source: the published Unity Catalog
+// API, 2.1.
+#include <array>
+
+#include "api/securables.h"
+#include "delta/table.h"
+#include "store/file_store.h"
+
+namespace freshet::api {
+namespace {
+
+using catalog::Kind;
+using catalog::Securable;
+
+struct TypeName {
+  std::string_view delta, catalog, text;
+};
+/// Source: Delta's primitive types, and the catalog's names for them.
+constexpr std::array<TypeName, 13> kTypeNames{{{"boolean", "BOOLEAN", "boolean"},
+                                               {"byte", "BYTE", "tinyint"},
+                                               {"short", "SHORT", "smallint"},
+                                               {"integer", "INT", "int"},
+                                               {"long", "LONG", "bigint"},
+                                               {"float", "FLOAT", "float"},
+                                               {"double", "DOUBLE", "double"},
+                                               {"date", "DATE", "date"},
+                                               {"timestamp", "TIMESTAMP", "timestamp"},
+                                               {"timestamp_ntz", "TIMESTAMP_NTZ", "timestamp_ntz"},
+                                               {"string", "STRING", "string"},
+                                               {"binary", "BINARY", "binary"},
+                                               {"variant", "VARIANT", "variant"}}};
+
+/// Return the type as SQL writes it. REQUIRES: a type of a Delta schema, no deeper than a body may
+/// be.
+std::string TypeText(const Json& type) {
+  if (type.is_string()) {
+    for (const auto& each : kTypeNames) {
+      if (type == each.delta) return std::string(each.text);
+    }
+    return type.get<std::string>();
+  }
+  auto kind = type.value("type", "");
+  if (kind == "array") return "array<" + TypeText(type["elementType"]) + ">";
+  if (kind == "map")
+    return "map<" + TypeText(type["keyType"]) + "," + TypeText(type["valueType"]) + ">";
+  std::string text;
+  for (const auto& field : type.value("fields", Json::array())) {
+    text += (text.empty() ? "" : ",") + field.value("name", "") + ":" + TypeText(field["type"]);
+  }
+  return "struct<" + text + ">";
+}
+
+std::string TypeNameOf(const Json& type) {
+  if (!type.is_string()) {
+    auto kind = type.value("type", "");
+    return kind == "array" ? "ARRAY" : kind == "map" ? "MAP" : "STRUCT";
+  }
+  for (const auto& each : kTypeNames) {
+    if (type == each.delta) return std::string(each.catalog);
+  }
+  return "DECIMAL";
+}
+
+Json ColumnToJson(const Json& field, int position) {
+  const auto& type = field["type"];
+  auto text = TypeText(type);
+  Json column{{"name", field.value("name", "")},
+              {"type_name", TypeNameOf(type)},
+              {"type_text", text},
+              {"type_json", ToText(field)},
+              {"position", position},
+              {"nullable", field.value("nullable", true)}};
+  int precision = 0, scale = 0;
+  if (std::sscanf(text.c_str(), "decimal(%d,%d)", &precision, &scale) == 2) {
+    column["type_precision"] = precision;
+    column["type_scale"] = scale;
+  }
+  return column;
+}
+
+Json TableToJson(const Context& context, const Securable& table) {
+  Json json{{"name", table.name()},          {"catalog_name", table.path[0]},
+            {"schema_name", table.path[1]},  {"table_type", table.fact("table_type")},
+            {"data_source_format", "DELTA"}, {"storage_location", table.fact("storage_location")},
+            {"table_id", table.id}};
+  if (auto pipeline = table.fact("pipeline_id"); !pipeline.empty()) json["pipeline_id"] = pipeline;
+  AddCommon(context, table, &json);
+  return json;
+}
+
+/// Add the columns and properties that the table's log says; a table that has none yet has none.
+Status AddContents(const Securable& table, Json* json) {
+  auto location = table.fact("storage_location").substr(std::string_view("file://").size());
+  FRESHET_TRY(auto store, store::OpenLocalStore(location));
+  auto snapshot = delta::Table(store).Latest(nullptr);
+  (*json)["columns"] = Json::array();
+  if (snapshot.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();
+  FRESHET_CHECK_OK(snapshot);
+  auto schema = Json::parse((*snapshot)->metadata.schema_json, nullptr, false);
+  if (schema.is_object()) {
+    int position = 0;
+    for (const auto& field : schema["fields"])
+      (*json)["columns"].push_back(ColumnToJson(field, position++));
+  }
+  auto properties = Json::object();
+  for (const auto& [name, value] : (*snapshot)->metadata.configuration) properties[name] = value;
+  (*json)["properties"] = properties;
+  return Status::Ok();
+}
+
+Result<Securable> Named(const Context& context, const Request& request) {
+  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), 3));
+  return context.catalog->Get(Kind::kTable, path);
+}
+
+Result<Json> GetTable(const Context& context, const Request& request) {
+  FRESHET_TRY(auto table, Named(context, request));
+  auto json = TableToJson(context, table);
+  FRESHET_CHECK_OK(AddContents(table, &json));
+  return json;
+}
+
+Result<Json> TableExists(const Context& context, const Request& request) {
+  auto table = Named(context, request);
+  if (!table.ok() && !table.status().Is(ErrorClass::NOT_FOUND)) return table.status();
+  return Json{{"table_exists", table.ok()}};
+}
+
+Result<Json> ListTables(const Context& context, const Request& request) {
+  FRESHET_TRY(auto page, PageOf(request));
+  FRESHET_TRY(auto without, request.FlagParameter("omit_columns", false));
+  FRESHET_TRY(auto found,
+              context.catalog->List(
+                  Kind::kTable,
+                  {request.parameter("catalog_name"), request.parameter("schema_name")}, page));
+  auto json = PageToJson(context, found, "tables", TableToJson);
+  for (size_t i = 0; i < found.items.size() && !without; ++i)
+    FRESHET_CHECK_OK(AddContents(found.items[i], &json["tables"][i]));
+  return json;
+}
+
+}  // namespace
+
+void AddTables(const Context& context, Router* router) {
+  router->Add(
+      {.method = "GET",
+       .pattern = "/api/2.1/unity-catalog/tables",
+       .operation = "tables.list",
+       .handler = Bind(context, ListTables),
+       .query = {"catalog_name", "schema_name", "max_results", "page_token", "omit_columns"}});
+  router->Add({.method = "GET",
+               .pattern = "/api/2.1/unity-catalog/tables/{name}",
+               .operation = "tables.get",
+               .handler = Bind(context, GetTable)});
+  router->Add({.method = "GET",
+               .pattern = "/api/2.1/unity-catalog/tables/{name}/exists",
+               .operation = "tables.exists",
+               .handler = Bind(context, TableExists)});
+}
+
+}  // namespace freshet::api

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/server.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include "api/http_server.h"
+#include "api/service.h"
+#include "app/server_data.h"
+#include "app/server_log.h"
+#include "app/source.h"
+#include "base/log.h"
+#include "base/random.h"
+
+namespace freshet::app {
+namespace {
+
+using pipeline::ExitCode;
+
+constexpr char kServerExamples[] = R"(Examples:
+  freshet server --data /var/lib/freshet
+      the first line says where it listens; the administrator's token lies in DATA/admin.token
+  freshet server --data DIR --port 0
+      any port that is free
+  freshet server backup --data DIR --to FILE
+  freshet server rotate-key --data DIR
+Every option is also a line of --config FILE (port = 8080) and a variable (FRESHET_PORT=8080); the
+command line comes first, then the variable, then the file.)";
+
+/// SIGTERM and SIGINT, blocked in every thread from here on and taken by Wait.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigemptyset(&taken_);
+    sigaddset(&taken_, SIGINT);
+    sigaddset(&taken_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &taken_, nullptr);
+    // A client that goes away while it is written to is the client's matter.
+    signal(SIGPIPE, SIG_IGN);
+  }
+  int Wait() const {
+    int number = 0;
+    sigwait(&taken_, &number);
+    return number;
+  }
+
+ private:
+  sigset_t taken_{};
+};
+
+/// From the environment, and out of it: nothing that is started later inherits it.
+Secret TakeKey() {
+  const char* key = std::getenv("FRESHET_MASTER_KEY");
+  Secret secret(key == nullptr ? "" : key);
+  unsetenv("FRESHET_MASTER_KEY");
+  return secret;
+}
+
+catalog::KeySource KeyOf(const ServerArguments& arguments, const ServerData& data) {
+  bool given = !arguments.key_file.empty();
+  return {.key = TakeKey(),
+          .path = given ? arguments.key_file : data.key_path(),
+          .make_missing = !given};
+}
+
+/// Sixteen digits that begin with none of zero: clients read it as a number.
+std::string NewWorkspaceId() {
+  auto digits = std::to_string(std::stoull(RandomHex(7), nullptr, 16));
+  return "1" + std::string(15 - std::min<size_t>(15, digits.size()), '0') + digits.substr(0, 15);
+}
+
+Status Serve(const ServerArguments& arguments) {
+  StopSignals signals;
+  FRESHET_TRY(auto data, ServerData::Open(arguments.data));
+  FRESHET_TRY(auto box, catalog::OpenBox(KeyOf(arguments, *data), *data->database()));
+  SystemClock clock;
+  catalog::Catalog catalog(data->database(), std::move(box), &clock);
+  catalog::Identity identity(data->database(), &clock);
+  catalog::Grants grants(data->database());
+  FRESHET_CHECK_OK(data->PrepareFirstStart(catalog, identity));
+  api::Context context{.catalog = &catalog,
+                       .identity = &identity,
+                       .grants = &grants,
+                       .clock = &clock,
+                       .open_source = OpenSource,
+                       .data = data->root(),
+                       .metastore_id = {},
+                       .workspace_id = {}};
+  FRESHET_TRY(context.metastore_id, catalog.Setting("metastore_id", RandomUuid()));
+  FRESHET_TRY(context.workspace_id, catalog.Setting("workspace_id", NewWorkspaceId()));
+  api::Service service(context);
+  FRESHET_TRY(auto server, api::HttpServer::Open({.host = arguments.host,
+                                                  .port = arguments.port,
+                                                  .tls_certificate = arguments.tls_certificate,
+                                                  .tls_key = arguments.tls_key},
+                                                 [&service](api::Request&& request) {
+                                                   return service.Answer(std::move(request));
+                                                 }));
+  server->Start();
+  service.SetReady(true);
+  bool v6 = arguments.host.find(':') != std::string::npos;
+  std::printf("listening on %s://%s%s%s:%d\n", arguments.tls_certificate.empty() ? "http" : "https",
+              v6 ? "[" : "", arguments.host.c_str(), v6 ? "]" : "", server->port());
+  std::fflush(stdout);
+  spdlog::info("started data={} version={}", data->root(), FRESHET_VERSION);
+  auto number = signals.Wait();
+  spdlog::info("ending signal={}", number);
+  service.SetReady(false);
+  server->Stop();
+  spdlog::info("ended");
+  return Status::Ok();
+}
+
+Status Rotate(const ServerArguments& arguments) {
+  FRESHET_TRY(auto data, ServerData::Open(arguments.data));
+  return catalog::RotateKey(KeyOf(arguments, *data), *data->database());
+}
+
+Status BackUp(const ServerArguments& arguments) {
+  FRESHET_TRY(auto database, ServerData::OpenDatabase(arguments.data));
+  return database->Backup(arguments.backup_to);
+}
+
+std::string Trimmed(const std::string& text) {
+  auto from = text.find_first_not_of(" \t\r"), to = text.find_last_not_of(" \t\r");
+  return from == std::string::npos ? "" : text.substr(from, to - from + 1);
+}
+
+/// Give the options that neither the command line nor the environment gave.
+Status ReadConfig(CLI::App* command, const std::string& path) {
+  if (path.empty()) return Status::Ok();
+  std::ifstream file(path);
+  if (!file) return Error(ErrorClass::INVALID_ARGUMENT, "cannot read the configuration {}", path);
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    line = Trimmed(line);
+    if (line.empty() || line[0] == '#') continue;
+    auto equals = line.find('=');
+    auto name = Trimmed(line.substr(0, equals));
+    auto wrong = [&](std::string_view why) {
+      return Error(ErrorClass::INVALID_ARGUMENT, "{} line {}: {} {}", path, number, name, why);
+    };
+    auto* option = command->get_option_no_throw("--" + name);
+    if (equals == std::string::npos || option == nullptr || name == "config" || name == "help")
+      return wrong("is not an option of the server");
+    if (option->count() > 0) continue;
+    try {
+      option->add_result(Trimmed(line.substr(equals + 1)));
+      option->run_callback();
+    } catch (const CLI::Error& error) {
+      return wrong(fmt::format("is not valid: {}", error.what()));
+    }
+  }
+  return Status::Ok();
+}
+
+ExitCode CodeOf(const Status& status) { return status.ok() ? ExitCode::kOk : Fail(status); }
+
+void AddData(CLI::App* command, ServerArguments* arguments) {
+  command->add_option("--data", arguments->data, "the server's directory: database, keys, tables")
+      ->required()
+      ->type_name("DIR")
+      ->envname("FRESHET_DATA");
+}
+
+void AddKeyFile(CLI::App* command, ServerArguments* arguments) {
+  command
+      ->add_option(
+          "--master-key-file", arguments->key_file,
+          "the key that secrets are sealed with, 64 hex digits, instead of one of its own in "
+          "DIR/master.key; FRESHET_MASTER_KEY gives the key itself")
+      ->type_name("FILE")
+      ->envname("FRESHET_MASTER_KEY_FILE");
+}
+
+void AddListening(CLI::App* command, ServerArguments* arguments) {
+  command->add_option("--host", arguments->host, "the address to listen on")
+      ->type_name("ADDRESS")
+      ->envname("FRESHET_HOST")
+      ->capture_default_str();
+  command->add_option("--port", arguments->port, "0 takes one that is free")
+      ->check(CLI::Range(0, 65535))
+      ->envname("FRESHET_PORT")
+      ->capture_default_str();
+  auto* certificate =
+      command->add_option("--tls-cert", arguments->tls_certificate, "PEM: listen with TLS")
+          ->type_name("FILE")
+          ->envname("FRESHET_TLS_CERT");
+  auto* key = command->add_option("--tls-key", arguments->tls_key, "PEM: the certificate's key")
+                  ->type_name("FILE")
+                  ->envname("FRESHET_TLS_KEY");
+  certificate->needs(key);
+  key->needs(certificate);
+  command->add_option("--log-level", arguments->log_level, "what of the log is written")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->envname("FRESHET_LOG_LEVEL")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+ExitCode RunServer(const ServerArguments& arguments) {
+  SetUpServerLog(arguments.log_level);
+  return CodeOf(Serve(arguments));
+}
+
+ExitCode RunBackup(const ServerArguments& arguments) { return CodeOf(BackUp(arguments)); }
+
+ExitCode RunRotateKey(const ServerArguments& arguments) { return CodeOf(Rotate(arguments)); }
+
+void AddServer(CLI::App& app, ServerArguments* arguments, ExitCode* code) {
+  auto* server = app.add_subcommand(
+      "server", "serve the API: connections, catalogs and grants, for the clients people have");
+  server->footer(kServerExamples);
+  server->require_subcommand(0, 1);
+  // Of the server itself; its commands have their own.
+  auto* data = server->add_option("--data", arguments->data,
+                                  "the server's directory: database, keys, tables");
+  data->type_name("DIR")->envname("FRESHET_DATA");
+  AddListening(server, arguments);
+  AddKeyFile(server, arguments);
+  server->add_option("--config", arguments->config, "one option a line: port = 8080")
+      ->type_name("FILE")
+      ->envname("FRESHET_CONFIG");
+  auto* backup =
+      server->add_subcommand("backup", "write a copy of the database, also while it runs");
+  AddData(backup, arguments);
+  backup->add_option("--to", arguments->backup_to, "a file that is not there yet")
+      ->required()
+      ->type_name("FILE");
+  backup->callback([=] { *code = RunBackup(*arguments); });
+  auto* rotate = server->add_subcommand(
+      "rotate-key", "seal every secret with a new master key; no server may run meanwhile");
+  AddData(rotate, arguments);
+  AddKeyFile(rotate, arguments);
+  rotate->callback([=] { *code = RunRotateKey(*arguments); });
+  server->callback([=] {
+    if (!server->get_subcommands().empty()) return;
+    if (auto read = ReadConfig(server, arguments->config); !read.ok()) {
+      *code = Fail(read);
+      return;
+    }
+    if (arguments->data.empty()) throw CLI::RequiredError("--data");
+    *code = RunServer(*arguments);
+  });
+}
+
+}  // namespace freshet::app
