@@ -9,7 +9,7 @@
 namespace freshet::pipeline {
 namespace {
 
-constexpr std::chrono::seconds kLockWait{3};
+constexpr std::chrono::seconds kLockWait{10};
 
 Status RemoveFolder(const std::string& path) {
   std::error_code error;

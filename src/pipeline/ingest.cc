@@ -28,7 +28,7 @@ namespace freshet::pipeline {
 namespace {
 
 /// A former run's workers, killed with it, are gone well within this.
-constexpr std::chrono::seconds kLockWait{3};
+constexpr std::chrono::seconds kLockWait{10};
 /// Runs whose logs are kept.
 constexpr size_t kLogsKept = 20;
 constexpr size_t kWorkersMax = 3;

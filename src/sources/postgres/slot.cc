@@ -4,6 +4,12 @@
 #include "base/clock.h"
 
 namespace freshet::sources::postgres {
+namespace {
+
+/// A session that was ended is gone well within this, on a server that is busy too.
+constexpr std::chrono::seconds kEndWaitMax{10};
+
+}  // namespace
 
 Status SlotError(Status status, const Connection& connection) {
   const std::string& state = connection.sql_state();
@@ -94,7 +100,7 @@ Result<Lsn> MakeSlot(Connection* connection, Connection* observer, const Config&
 Status FreeSlot(Connection* connection, const std::string& name, bool ours) {
   SystemClock clock;
   auto patience = clock.Now() + limits::kSlotReleaseWaitMax;
-  auto end = patience + limits::kSlotReleaseWaitMax;
+  auto end = patience + kEndWaitMax;
   bool ended = false;
   while (true) {
     FRESHET_TRY(std::optional<SlotState> slot, ReadSlot(connection, name));
