@@ -29,7 +29,7 @@ function(freshet_module name)
     add_executable(${target}_test ${tests})
     target_link_libraries(${target}_test PRIVATE freshet_${target} ${M_TEST_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
     freshet_precompile(${target}_test ${name})
-    freshet_test(${target} ${target}_test unit 240)
+    freshet_test(${target} ${target}_test unit 600)
   endif()
 endfunction()
 

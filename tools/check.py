@@ -23,19 +23,21 @@ PYTHON = str(ROOT / ".deps/python/bin/python")
 JOBS = os.environ.get("JOBS", str(os.cpu_count()))
 
 BUILDS = [  # preset, targets, minutes
-    ("release", ["freshet", "sim_test"], 10),
-    ("dev", [], 18),
-    ("tsan", [], 10),
-    ("fuzz", [], 6),
+    ("release", ["freshet", "sim_test"], 20),
+    ("dev", [], 45),
+    ("tsan", [], 20),
+    ("fuzz", [], 15),
 ]
-TESTS_MINUTES = 30
-REAL_MINUTES = 4  # a file of test/real, unless it has its own budget here
+TESTS_MINUTES = 60
+# A suite's budget ends one that hangs. It is four times and more what the suite takes on two cores: a machine that is
+# slow, or busy with other things, is no defect of ours.
+REAL_MINUTES = 8  # a file of test/real, unless it has its own budget here
 REAL_MINUTES_OF = {
-    "test_random": 8,
-    "test_crash": 6,
-    "test_bad_input": 6,
-    "test_schema_changes": 8,
-    "test_without_a_log": 6,
+    "test_random": 15,
+    "test_crash": 10,
+    "test_bad_input": 10,
+    "test_schema_changes": 15,
+    "test_without_a_log": 10,
 }
 REAL_ALONE = {"test_continuous"}  # measures how fresh the tables are
 # What runs on the newest server too; `make real` runs all of them on every version.

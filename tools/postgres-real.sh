@@ -87,7 +87,7 @@ start() {
   for attempt in 1 2 3 4 5; do
     [ -e "$dir/port" ] || free_port >"$dir/port"
     # Every file descriptor but the three is closed: a caller's lock or pipe must not live as long as the server.
-    if as_owner "$bin/pg_ctl" -D "$dir/data" -l "$dir/data/server.log" -w -t 60 -o "-p $(cat "$dir/port")" start >"$dir/start.log" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; then
+    if as_owner "$bin/pg_ctl" -D "$dir/data" -l "$dir/data/server.log" -w -t 240 -o "-p $(cat "$dir/port")" start >"$dir/start.log" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; then
       uri
       return
     fi
@@ -99,7 +99,7 @@ start() {
   exit 1
 }
 
-stop() { ! running || as_owner "$bin/pg_ctl" -D "$dir/data" -m "$1" -w -t 60 stop >/dev/null; }
+stop() { ! running || as_owner "$bin/pg_ctl" -D "$dir/data" -m "$1" -w -t 240 stop >/dev/null; }
 
 open_way() {
   # Temporary directories are closed to other users: open the way down to this one.
