@@ -97,9 +97,9 @@ class BesideTest : public ::testing::Test {
       rows += run.table == TableId(table) ? run.rows : 0;
     return rows;
   }
-  /// Look again and again, for half a minute at most.
+  /// Look again and again, for two minutes at most.
   static bool Comes(const std::function<bool()>& what) {
-    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
     while (std::chrono::steady_clock::now() < end) {
       if (what()) return true;
     }

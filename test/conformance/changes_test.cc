@@ -189,7 +189,7 @@ TEST_F(Conformance, NothingToReturnEndsAtTheDeadline) {
   auto event = stream_->Next(asked + std::chrono::milliseconds(300));
   ASSERT_TRUE(event.ok()) << event.status().ToString();
   EXPECT_FALSE(std::holds_alternative<record::TableEvent>(*event));
-  EXPECT_LT(std::chrono::steady_clock::now() - asked, std::chrono::seconds(20));
+  EXPECT_LT(std::chrono::steady_clock::now() - asked, std::chrono::seconds(60));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace freshet::conformance {
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kPatience{120};
 
 std::string Text(const arrow::Array& array, int64_t row) {
   if (array.IsNull(row)) return std::string(kNull);

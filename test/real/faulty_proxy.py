@@ -2,7 +2,8 @@
 """A TCP proxy before a server that does what networks do: cuts, stalls, delays and splits what passes.
 
 Each fault is asked for by its method and hits the connections that are open at that moment (`cut`, `cut_within`) or all
-that passes for a while (`stall`, `slow`). Between faults it forwards unchanged.
+that passes for a while (`stall`, `slow`). Between faults it forwards unchanged. With `hold_after` a test stops the world in
+the middle of a large read, for as long as it takes to do something there.
 """
 import contextlib
 import random
@@ -21,8 +22,11 @@ class Pair:
     def __init__(self, client, upstream):
         self.client, self.upstream = client, upstream
         self.cut_next = False
+        self.passed = 0  # bytes from the server
+        self.held = self.closed = False
 
     def close(self, reset=False):
+        self.closed = True
         for end in (self.client, self.upstream):
             with contextlib.suppress(OSError):
                 if reset:
@@ -42,6 +46,7 @@ class FaultyProxy:
         self.lock = threading.Lock()
         self.pairs = set()
         self.stalled_until = self.slow_until = 0.0
+        self.held_after = None
         self.closed = False
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -65,6 +70,18 @@ class FaultyProxy:
     def slow(self, seconds):
         """What passes comes late and in small pieces."""
         self.slow_until = time.monotonic() + seconds
+
+    def hold_after(self, size):
+        """Of each connection so many bytes pass from the server; the rest waits for `release`."""
+        self.held_after = size
+
+    def holding(self):
+        """How many connections wait."""
+        with self.lock:
+            return sum(pair.held for pair in self.pairs)
+
+    def release(self):
+        self.held_after = None
 
     def close(self):
         self.closed = True
@@ -109,6 +126,8 @@ class FaultyProxy:
                     target.sendall(piece[: len(piece) // 2])
                     pair.close(reset=True)
                     break
+                if target is pair.client:
+                    self._wait_while_held(pair, len(piece))
                 self._pass(piece, target)
         except (OSError, ValueError):
             pass
@@ -116,6 +135,13 @@ class FaultyProxy:
             with self.lock:
                 self.pairs.discard(pair)
             pair.close()
+
+    def _wait_while_held(self, pair, size):
+        pair.passed += size
+        while not pair.closed and self.held_after is not None and pair.passed > self.held_after:
+            pair.held = True
+            time.sleep(0.01)
+        pair.held = False
 
     def _wait_while_stalled(self):
         while not self.closed and (left := self.stalled_until - time.monotonic()) > 0:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run bin/freshet: its events, its exit code, its processes."""
+import contextlib
 import json
 import os
 import pathlib
@@ -16,15 +17,20 @@ ERROR_CLASSES = set(re.findall(r"ERROR_CLASS\((\w+),", (ROOT / "src/base/error_c
 }
 
 
-def wait_until(condition, timeout, what="the condition", interval=0.02):
+# Seconds for whatever is sure to come, on a slow machine that is busy with other things too: only what never comes
+# takes so long. How quick something is, is no matter of waiting for it.
+PATIENCE = 240
+
+
+def wait_until(condition, what="the condition", interval=0.02):
     """Poll until `condition()` is truthy; return what it returned."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + PATIENCE
     while True:
         found = condition()
         if found:
             return found
         if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come within {timeout} s")
+            raise AssertionError(f"{what} did not come within {PATIENCE} s")
         time.sleep(interval)
 
 
@@ -70,6 +76,7 @@ class Run:
             start_new_session=True,
         )
         self.pid = self.process.pid
+        self._gone = False  # with all of its group: the number may be another's by now
 
     @property
     def code(self):
@@ -127,7 +134,14 @@ class Run:
                 return process
         return None
 
-    def wait(self, timeout=120):
+    def ends_within(self, seconds):
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def wait(self, timeout=PATIENCE):
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -136,9 +150,9 @@ class Run:
             raise AssertionError(f"no end within {timeout} s: {told}") from None
         return self
 
-    def stop(self, timeout=30):
+    def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.wait(timeout)
+        return self.wait()
 
     def kill(self):
         """SIGKILL the command only; its workers must end by themselves."""
@@ -146,15 +160,22 @@ class Run:
         self.process.wait()
 
     def kill_all(self):
-        """Leave nothing behind, whatever state things are in."""
-        try:
+        """Leave nothing behind, whatever state things are in: a killed process may have a write to finish."""
+        if self._gone:
+            return
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
+        self.wait_for_workers()
 
     def leftovers(self):
-        return group_members(self.pid)
+        members = [] if self._gone else group_members(self.pid)
+        self._gone = self.code is not None and not members
+        return members
+
+    def wait_for_workers(self):
+        """Workers outlive their command by a moment, and by no more."""
+        wait_until(lambda: not self.leftovers(), "the end of all workers")
 
     def describe(self):
         return (
@@ -177,16 +198,17 @@ class Freshet:
         self.runs.append(run)
         return run
 
-    def ingest(self, *options, expect=0, timeout=120, **keywords):
-        run = self.start(*options, **keywords).wait(timeout)
+    def ingest(self, *options, expect=0, **keywords):
+        run = self.start(*options, **keywords).wait()
         assert expect is None or run.code == expect, f"expected exit code {expect}: {run.describe()}"
-        wait_until(lambda: not run.leftovers(), 5, "the end of all workers")
+        run.wait_for_workers()
         return run
 
-    def command(self, *arguments, expect=0, timeout=60, environment=None):
+    def command(self, *arguments, expect=0, environment=None):
         run = Run(arguments, environment)
         self.runs.append(run)
-        run.wait(timeout)
+        run.wait()
+        run.wait_for_workers()
         assert expect is None or run.code == expect, f"expected exit code {expect}: {run.describe()}"
         return run
 

@@ -10,7 +10,7 @@ import urllib.request
 
 from databricks.sdk import WorkspaceClient
 
-from freshet_command import BINARY
+from freshet_command import BINARY, PATIENCE
 
 QUIET_PROXY = urllib.request.ProxyHandler({})
 
@@ -46,7 +46,7 @@ class ServerProcess:
     def stop(self):
         """SIGTERM; return the exit code."""
         self.process.terminate()
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE)
         self.process.stdout.close()
         return code
 
@@ -77,7 +77,7 @@ class ServerProcess:
         if token is not False:
             request.add_header("Authorization", f"Bearer {token or self.token}")
         try:
-            with urllib.request.build_opener(QUIET_PROXY).open(request, timeout=40) as answer:
+            with urllib.request.build_opener(QUIET_PROXY).open(request, timeout=PATIENCE) as answer:
                 return answer.status, json.loads(answer.read() or b"null"), dict(answer.headers)
         except urllib.error.HTTPError as error:
             text = error.read()

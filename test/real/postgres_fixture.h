@@ -16,7 +16,8 @@
 
 namespace freshet::sources::postgres {
 
-inline constexpr std::chrono::seconds kPatience{20};
+/// For what is sure to come, on a slow machine too.
+inline constexpr std::chrono::seconds kPatience{120};
 inline Deadline In(std::chrono::milliseconds time) {
   return std::chrono::steady_clock::now() + time;
 }
@@ -51,7 +52,7 @@ class PostgresTest : public testing::Test {
     (void)admin_->Execute(
         "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '" +
         database_ + "'");
-    for (int i = 0; i < 100; ++i) {
+    for (auto end = In(kPatience); std::chrono::steady_clock::now() < end;) {
       auto left = admin_->Query(
           "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = "
           "$1 AND NOT active",
@@ -78,6 +79,17 @@ class PostgresTest : public testing::Test {
     auto rows = session_->Query(sql);
     EXPECT_TRUE(rows.ok()) << sql << "\n" << rows.status().ToString();
     return rows.ok() && !rows->empty() ? std::string(rows->text(0, 0)) : "";
+  }
+
+  /// Wait until the server answers yes: it notices the end of a session some time after it.
+  void Await(const std::string& sql) {
+    for (auto end = In(kPatience); std::chrono::steady_clock::now() < end;) {
+      if (Ask(sql) == "t") return;
+    }
+    ADD_FAILURE() << "it never came: " << sql;
+  }
+  void AwaitFreeSlot() {
+    Await("SELECT NOT active FROM pg_replication_slots WHERE slot_name = '" + config_.slot + "'");
   }
 
   void OpenSource() {

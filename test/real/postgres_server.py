@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A throwaway PostgreSQL of its own (tools/postgres-real.sh) and databases on it."""
+import contextlib
 import itertools
 import pathlib
 import shutil
@@ -23,7 +24,7 @@ class Server:
         self._numbers = itertools.count(1)
         self.host, self.user, self.port = "127.0.0.1", "postgres", None
 
-    def _script(self, command, *settings, timeout=90):
+    def _script(self, command, *settings, timeout=300):
         options = [word for setting in settings for word in ("-c", setting)]
         done = subprocess.run(
             [str(SCRIPT), command, str(self.directory), *options],
@@ -68,7 +69,7 @@ class Server:
             user=self.user,
             dbname=name,
             autocommit=True,
-            connect_timeout=10,
+            connect_timeout=60,
             **keywords,
         )
 
@@ -119,22 +120,28 @@ class Database:
             "SELECT slot_name, active, temporary FROM pg_replication_slots WHERE database = %s", (self.name,)
         )
 
+    def free_slot(self):
+        """The one slot, once the server has noticed that its last session ended."""
+        wait_until(lambda: [active for _, active, _ in self.slots()] == [False], "the release of the slot")
+        return self.slots()[0][0]
+
     def drop(self):
         if self._connection is not None:
             self._connection.close()
         with self.server.connect("postgres") as admin:
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self.name,)
-            )
-            for (slot,) in admin.execute(
-                "SELECT slot_name FROM pg_replication_slots WHERE database = %s", (self.name,)
-            ).fetchall():
-                wait_until(
-                    lambda: not admin.execute(
-                        "SELECT active FROM pg_replication_slots WHERE slot_name = %s", (slot,)
-                    ).fetchone()[0],
-                    10,
-                    f"the release of slot {slot}",
-                )
-                admin.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+            wait_until(lambda: self._let_go(admin), "the end of all sessions and slots")
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.name)))
+
+    def _let_go(self, admin):
+        """Whether nobody is left: a session ends, and a temporary slot goes with it, a moment after it was told to."""
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self.name,)
+        )
+        with contextlib.suppress(psycopg.errors.ObjectInUse, psycopg.errors.UndefinedObject):
+            admin.execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                "WHERE database = %s AND NOT active AND NOT temporary",
+                (self.name,),
+            )
+        left = "SELECT FROM pg_replication_slots WHERE database = %s"
+        return not admin.execute(left, (self.name,)).fetchall()

@@ -157,6 +157,9 @@ TEST_F(SourceTest, AHeldSnapshotIsOpenedAgainByItsHandle) {
   // With its holder it goes, for whoever opens it and for whoever has it open.
   std::string handle = (*held)->Handle();
   held->reset();
+  Await(
+      "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+      "pg_backend_pid() AND query LIKE '%pg_export_snapshot%'");
   auto late = source_->ResumeSnapshot(handle);
   EXPECT_TRUE(late.status().Is(ErrorClass::SNAPSHOT_STALE)) << late.status().ToString();
   auto reader = (*resumed)->Open(Shape("t"), {.number = 0, .text = "table=1 blocks=0.."});
@@ -219,7 +222,9 @@ TEST_F(SourceTest, LargeTableIsSplitWithoutLossOrOverlap) {
 }
 
 TEST_F(SourceTest, ValuesOutOfLineCountForAChunksSize) {
-  Run("CREATE TABLE wide (id int PRIMARY KEY, v text); ALTER TABLE wide ALTER COLUMN v SET STORAGE "
+  // Nobody analyses it but us.
+  Run("CREATE TABLE wide (id int PRIMARY KEY, v text) WITH (autovacuum_enabled = off); ALTER TABLE "
+      "wide ALTER COLUMN v SET STORAGE "
       "EXTERNAL; INSERT INTO wide SELECT i, repeat('x', 200000) FROM generate_series(1, 1000) i");
   OpenSource();
   auto snapshot = source_->BeginSnapshot();
@@ -308,6 +313,8 @@ TEST_F(SourceTest, AnOpenTransactionBlocksASnapshotAndIsNamed) {
   EXPECT_THAT(snapshot.status().message(), HasSubstr(std::to_string(other->process_id())));
   EXPECT_THAT(std::string(snapshot.status().remedy()), HasSubstr("pg_terminate_backend"));
   EXPECT_TRUE(other->Execute("COMMIT").ok());
+  config_.slot_wait_max = kPatience;
+  OpenSource();
   EXPECT_TRUE(source_->BeginSnapshot().ok());
 }
 

@@ -20,7 +20,7 @@ import psycopg
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from contents import assert_equal, data_versions  # noqa: E402
 from faulty_proxy import FaultyProxy  # noqa: E402
-from freshet_command import Freshet, wait_until  # noqa: E402
+from freshet_command import PATIENCE, Freshet, wait_until  # noqa: E402
 from postgres_server import Server  # noqa: E402
 
 TABLES = """
@@ -336,7 +336,7 @@ class Writer(threading.Thread):
 
     def stop(self):
         self.stopping.set()
-        self.join(60)
+        self.join(PATIENCE)
         assert not self.is_alive(), "the writer does not end"
         if self.failure:
             raise self.failure
@@ -350,13 +350,13 @@ class Chaos:
         self.server, self.proxy = server, proxy
         self.told = {"workers": 0, "commands": 0, "servers": 0, "network": 0}
 
-    def disturb(self, run, quiet_max):
-        """Return once the run ended; whether its exit code is still its own."""
+    def disturb(self, run, quiet_max, end):
+        """Until a moment, then leave it in peace; return once it ended: whether its exit code is still its own."""
         while True:
-            with contextlib.suppress(AssertionError):
-                wait_until(lambda: run.code is not None, self.random.uniform(0.05, quiet_max), interval=0.01)
-            if run.code is not None:
+            if run.ends_within(self.random.uniform(0.05, quiet_max)):
                 return True
+            if time.monotonic() > end:
+                continue
             act = self.random.choices(
                 ["worker", "command", "server", "terminate", "network", "nothing"], [6, 1, 1, 1, 5, 2]
             )[0]
@@ -366,11 +366,11 @@ class Chaos:
             elif act == "command":
                 run.kill()
                 self.told["commands"] += 1
-                wait_until(lambda: not run.leftovers(), 10, "the end of a killed command's workers")
+                run.wait_for_workers()
                 return False
             elif act == "terminate":
                 run.process.terminate()
-                run.wait(60)
+                run.wait()
                 return False
             elif act == "network":
                 self.told["network"] += 1
@@ -393,7 +393,7 @@ class Chaos:
 
 def terminate(run):
     """Not before the command has begun: until then a signal ends it as it ends any program."""
-    wait_until(lambda: run.stdout or run.code is not None, 60, "the command's first word")
+    wait_until(lambda: run.stdout or run.code is not None, "the command's first word")
     run.process.terminate()
 
 
@@ -406,7 +406,7 @@ def set_up(database, seed, rows, more):
 
 
 def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
-    """One round; raises AssertionError with what differs."""
+    """One round, whose runs retry for longer than it lasts; raises AssertionError with what differs."""
     began = time.monotonic()
     choose = random.Random(f"round {seed}")
     database = server.create_database(f"random_{seed}")
@@ -424,7 +424,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
         writer.start()
         end = time.monotonic() + 25 * length
         while time.monotonic() < end:
-            options = ["--retry-for", "60s"] + (["--continuous"] if choose.random() < 0.3 else [])
+            options = ["--retry-for", "1h"] + (["--continuous"] if choose.random() < 0.3 else [])
             run = freshet.start(*options)
             runs += 1
             timer = threading.Timer(
@@ -433,7 +433,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
                 [run],
             )
             timer.start()
-            own = chaos.disturb(run, quiet_max=choose.choice([0.3, 1.0, 3.0]))
+            own = chaos.disturb(run, choose.choice([0.3, 1.0, 3.0]), end + 12 * length)
             timer.cancel()
             # A server that is away when a run begins ends it at once; only within a run it is waited for.
             away = (
@@ -444,7 +444,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
             assert not own or run.code in (0, 130) or away, run.describe()
             assert "POSITION_LOST" not in run.error_classes(), run.describe()
         writer.stop()
-        last = freshet.ingest("--retry-for", "60s", timeout=200)
+        last = freshet.ingest("--retry-for", "60s")
         tables = [
             f"public.{name}"
             for (name,) in database.rows(
@@ -471,7 +471,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
         freshet.close()
         proxy.close()
         server.ensure_running()
-        writer.join(30)
+        writer.join(PATIENCE)
         database.drop()
         if directory:
             shutil.rmtree(directory, ignore_errors=True)

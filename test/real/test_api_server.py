@@ -6,12 +6,11 @@ import socket
 import sqlite3
 import stat
 import subprocess
-import time
 
 import pytest
 from databricks.sdk import errors
 
-from freshet_command import BINARY, process_fields
+from freshet_command import BINARY, PATIENCE, process_fields
 from freshet_server import ServerProcess
 from test_api_catalog import make_connection
 
@@ -22,10 +21,10 @@ def mode_of(path):
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
-def raw(api, text, wait=15):
+def raw(api, text):
     """Send bytes as they are; return all that comes back."""
     host, port = api.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=wait) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(text)
         answer = b""
         while True:
@@ -62,7 +61,7 @@ def test_a_second_server_is_refused(api):
         [str(BINARY), "server", "--data", str(api.data), "--port", "0"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
     )
     assert second.returncode != 0 and second.stdout == ""
     assert second.stderr.count("error:") == 1 and "DESTINATION_BUSY" in second.stderr, second.stderr
@@ -72,7 +71,7 @@ def test_a_second_server_is_refused(api):
         [str(BINARY), "server", "--data", f"{api.data}-2", "--port", port],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
     )
     assert other.returncode == 2 and "cannot listen on" in other.stderr, other.stderr
     assert api.request("GET", "/health", token=False)[0] == 200
@@ -146,11 +145,8 @@ def test_large_and_slow_bodies(api):
         api, (head + "Content-Length: 1\r\n\r\n{").encode() + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
     )
     assert two.count(b"HTTP/1.1 ") == 1, two
-    began = time.monotonic()
-    assert (
-        raw(api, (head + "Content-Length: 10\r\n\r\n{").encode(), wait=30) != b""
-        and time.monotonic() - began < 25
-    )
+    # One that never sends the rest is answered, and let go, by the server.
+    assert raw(api, (head + "Content-Length: 10\r\n\r\n{").encode()) != b""
     assert raw(api, b"NONSENSE\r\n\r\n")[:12] in (b"", b"HTTP/1.1 400")
     assert api.request("GET", "/health", token=False)[0] == 200
     assert process_fields(api.process.pid), "the server is gone"
@@ -198,7 +194,7 @@ def test_the_master_key_rotates_and_is_needed(api, server):
         [str(BINARY), "server", *words, "--data", str(api.data)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         **more,
     )
     before = (api.data / "master.key").read_text()
@@ -234,10 +230,10 @@ def test_a_backup_is_taken_while_it_runs(api, tmp_path):
     api.client().catalogs.create("kept")
     copy = tmp_path / "copy.db"
     words = [str(BINARY), "server", "backup", "--data", str(api.data), "--to", str(copy)]
-    assert subprocess.run(words, timeout=30).returncode == 0
+    assert subprocess.run(words, timeout=PATIENCE).returncode == 0
     with sqlite3.connect(copy) as database:
         assert database.execute("SELECT count(*) FROM securables WHERE path = 'kept'").fetchone() == (1,)
-    again = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    again = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
     assert again.returncode != 0 and "ALREADY_EXISTS" in again.stderr
 
 
@@ -248,19 +244,19 @@ def test_options_come_from_three_places(tmp_path):
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline().startswith("listening on http://127.0.0.1:")
     process.terminate()
-    assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
+    assert process.communicate(timeout=PATIENCE)[1] == "" and process.returncode == 0
     assert (tmp_path / "from-file" / "admin.token").exists()
     environment = {**os.environ, "FRESHET_DATA": str(tmp_path / "from-variable")}
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
     process.stdout.readline()
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert (tmp_path / "from-variable" / "admin.token").exists()
     for line, why in [("prot = 1", "line 1: prot"), ("port = x", "line 1: port"), ("port", "line 1: port")]:
         config.write_text(line + "\n")
-        wrong = subprocess.run(words[:2] + words[4:], capture_output=True, text=True, timeout=30)
+        wrong = subprocess.run(words[:2] + words[4:], capture_output=True, text=True, timeout=PATIENCE)
         assert wrong.returncode == 2 and why in wrong.stderr, wrong.stderr
-    wrong = subprocess.run([str(BINARY), "server"], capture_output=True, text=True, timeout=30)
+    wrong = subprocess.run([str(BINARY), "server"], capture_output=True, text=True, timeout=PATIENCE)
     assert wrong.returncode == 2 and "--data" in wrong.stderr
 
 
@@ -280,7 +276,7 @@ def test_tls(tmp_path):
 
         assert api.url.startswith("https://")
         context = ssl.create_default_context(cafile=str(certificate))
-        with urllib.request.urlopen(api.url + "/health", context=context, timeout=10) as answer:
+        with urllib.request.urlopen(api.url + "/health", context=context, timeout=PATIENCE) as answer:
             assert answer.status == 200
     finally:
         api.close()
@@ -299,6 +295,6 @@ def test_tls(tmp_path):
         ],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
     )
     assert wrong.returncode == 2 and "TLS certificate" in wrong.stderr

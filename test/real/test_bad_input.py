@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from contents import assert_equal, data_versions
-from freshet_command import Run
+from freshet_command import Run, wait_until
 from postgres_server import Server
 
 SIMPLE = (
@@ -21,7 +21,7 @@ SIMPLE = (
 def refused(freshet, database, expected, code, *options, **keywords):
     """Run, and check error class, exit code, that one error is told, and that the source is as before."""
     before = database.slots() if database else None
-    run = freshet.ingest(*options, expect=code, timeout=60, **keywords)
+    run = freshet.ingest(*options, expect=code, **keywords)
     assert expected in run.error_classes(), f"no {expected}: {run.describe()}"
     if database:
         assert database.slots() == before, f"a slot was left behind: {run.describe()}"
@@ -259,7 +259,7 @@ def test_usage(freshet, database, arguments):
     ],
 )
 def test_usage_of_commands(arguments):
-    run = Run(arguments).wait(20)
+    run = Run(arguments).wait()
     assert run.code == 2, run.describe()
 
 
@@ -355,7 +355,7 @@ def test_destination_full_then_freed(freshet, database, small_disk):
     database.execute(
         "INSERT INTO t SELECT i, string_agg(md5((i * 1000 + j)::text), '') FROM generate_series(1, 3000) i, generate_series(1, 300) j GROUP BY i"
     )
-    run = freshet.ingest("--retry-for", "2s", to=to, expect=4, timeout=60)
+    run = freshet.ingest("--retry-for", "2s", to=to, expect=4)
     assert "STORE_FULL" in run.error_classes(), run.describe()
     subprocess.run(["mount", "-o", "remount,size=300m", str(small_disk)], check=True)
     freshet.ingest(to=to)
@@ -365,9 +365,7 @@ def test_destination_full_then_freed(freshet, database, small_disk):
 def test_two_at_once(freshet, database):
     database.execute(SIMPLE)
     first = freshet.start("--continuous")
-    from freshet_command import wait_until
-
-    wait_until(lambda: (freshet.destination / "public" / "t" / "_delta_log").exists(), 30, "the first table")
+    wait_until(lambda: (freshet.destination / "public" / "t" / "_delta_log").exists(), "the first table")
     run = freshet.ingest(expect=4)
     assert "DESTINATION_BUSY" in run.error_classes()
     assert first.stop().code == 130

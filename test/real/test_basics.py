@@ -39,13 +39,17 @@ def test_an_idle_run_moves_the_position(database, freshet):
     """WAL written while the watched tables are idle must not stay pinned by our slot."""
     database.execute(ORDERS)
     freshet.ingest("--tables", "public.customers")
-    behind = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) FROM pg_replication_slots WHERE database = %s"
+    behind = (
+        "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) FROM pg_replication_slots "
+        "WHERE database = %s AND NOT temporary"
+    )
     database.execute(
         "INSERT INTO orders SELECT i, 1, 0, repeat('w', 500), now() FROM generate_series(20001, 30000) i"
     )
     assert database.value(behind, (database.name,)) > 1 << 20
     freshet.ingest("--tables", "public.customers")
-    assert database.value(behind, (database.name,)) < 1 << 20
+    # The server hears of the position at the run's end, and a moment passes until it has taken it.
+    wait_until(lambda: database.value(behind, (database.name,)) < 1 << 20, "the release of the log")
 
 
 def test_an_empty_table_and_an_emptied_one(database, freshet):
@@ -89,9 +93,10 @@ def test_no_connection_of_ours_stays(database, freshet):
     database.execute(ORDERS)
     freshet.ingest()
     others = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
-    wait_until(lambda: database.value(others, (database.name,)) == 0, 5, "the end of our sessions")
+    wait_until(lambda: database.value(others, (database.name,)) == 0, "the end of our sessions")
+    wait_until(lambda: not any(active for _, active, _ in database.slots()), "the release of our slot")
     slots = database.slots()
-    assert len(slots) == 1 and not slots[0][1] and not slots[0][2], slots
+    assert len(slots) == 1 and not slots[0][2], slots
 
 
 def test_source_drops_what_it_made(database, freshet):

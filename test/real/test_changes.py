@@ -284,7 +284,7 @@ def test_a_transaction_of_100_mb(database, freshet):
       INSERT INTO large SELECT i, repeat(md5(i::text), 16) FROM generate_series(1001, 180000) i;
       UPDATE large SET v = repeat('u', 1000) WHERE id <= 12000; DELETE FROM large WHERE id % 10 = 3; INSERT INTO small VALUES (1); COMMIT"""
     )
-    freshet.ingest(timeout=240)
+    freshet.ingest()
     assert_equal(database.connection, freshet.destination, "public.large", "public.small")
     grown = [
         version

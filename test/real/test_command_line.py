@@ -10,7 +10,7 @@ SOURCE = "postgresql://x@127.0.0.1:1/y"
 
 
 def told(*arguments):
-    return Run(arguments).wait(30)
+    return Run(arguments).wait()
 
 
 def test_version():

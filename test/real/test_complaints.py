@@ -112,16 +112,16 @@ def test_the_log_grows_while_watched_tables_are_idle(database, freshet, server, 
         neighbour.execute("CREATE TABLE other (id int, v text)")
     run = freshet.start("--continuous", "--tables", "public.t")
     try:
-        wait_until(lambda: run.events("snapshot_completed") or run.code is not None, 60, "the snapshot")
+        wait_until(lambda: run.events("snapshot_completed") or run.code is not None, "the snapshot")
         for _ in range(3):
             neighbour.execute("INSERT INTO other SELECT i, repeat('w', 500) FROM generate_series(1, 10000) i")
         written = database.value("SELECT pg_current_wal_lsn()")
         wait_until(
             lambda: database.value(
-                "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE database = %s",
+                "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots "
+                "WHERE database = %s AND NOT temporary",
                 (written, database.name),
             ),
-            60,
             "a position past what the neighbour wrote",
         )
         assert run.stop().code == 130, run.describe()
@@ -137,10 +137,10 @@ def test_a_crash_in_the_snapshot_reads_finished_tables_again(database, freshet):
     freshet.ingest("--tables", "public.a_done")
     before = data_versions(freshet.destination)["public/a_done"]
     run = freshet.start()
-    wait_until(lambda: run.events("snapshot_started") or run.code is not None, 60, "the snapshot")
+    wait_until(lambda: run.events("snapshot_started") or run.code is not None, "the snapshot")
     run.kill_all()
     database.execute("UPDATE a_done SET v = 'w' WHERE id = 1")
-    freshet.ingest(timeout=240)
+    freshet.ingest()
     assert_equal(database.connection, freshet.destination, "public.a_done", "public.large")
     after = data_versions(freshet.destination)["public/a_done"]
     assert after[: len(before)] == before and len(after) == len(before) + 1, "it was read again"
@@ -169,14 +169,14 @@ def test_a_paused_run_loses_data_when_it_resumes(database, freshet):
     database.execute(SMALL.format("t"))
     for number, pause in enumerate(("stop", "kill", "stop", "kill")):
         run = freshet.start("--continuous")
-        wait_until(lambda: len(run.workers()) == 2 or run.code is not None, 60, "the workers")
+        wait_until(lambda: len(run.workers()) >= 2 or run.code is not None, "the workers")
         first = 1000 * (number + 1)
         database.execute(f"INSERT INTO t SELECT i, 'during' FROM generate_series({first}, {first + 300}) i")
         if pause == "stop":
             assert run.stop().code == 130, run.describe()
         else:
             run.kill()
-            wait_until(lambda: not run.leftovers(), 10, "the end of the workers")
+            run.wait_for_workers()
         database.execute(
             f"UPDATE t SET v = 'paused {number}' WHERE id % 3 = 0; DELETE FROM t WHERE id % 7 = {number}"
         )
@@ -209,14 +209,13 @@ def test_a_change_to_an_unwatched_table_stops_the_run(database, freshet):
         "CREATE TYPE odd AS (a int); CREATE TABLE odd_one (id odd); DROP TABLE odd_one; DROP TYPE odd",
     ]
     run = freshet.start("--continuous", "--tables", "public.t")
-    wait_until(lambda: run.events("snapshot_completed") or run.code is not None, 60, "the snapshot")
+    wait_until(lambda: run.events("table_current") or run.code is not None, "the table")
     for number, act in enumerate(acts):
         database.execute(act)
         database.execute(f"UPDATE t SET v = 'after {number}' WHERE id = {number + 1}")
     wait_until(
         lambda: run.code is not None
         or not compare(database.connection, freshet.destination, "public", "t", readers=("duckdb",)),
-        60,
         "the table to be current",
         interval=0.5,
     )
@@ -249,7 +248,7 @@ class PeakMemory(threading.Thread):
     def end(self):
         self.ended.set()
         self.join()
-        return max(self.peak.values())
+        return max(self.peak.values(), default=0)
 
 
 @pytest.mark.parametrize("rows", [60, pytest.param(512, marks=pytest.mark.long)], ids=["120 MB", "1 GB"])

@@ -10,6 +10,7 @@ import pytest
 
 from contents import assert_equal, data_versions
 from deltalake import DeltaTable, QueryBuilder
+from faulty_proxy import FaultyProxy
 from freshet_command import Freshet, wait_until
 from postgres_server import Server
 
@@ -132,17 +133,20 @@ def test_writers_that_commit_late(plain, runner):
     assert_equal(plain.connection, runner.destination, "public.items")
 
 
-def test_killed_in_a_read(plain, runner):
+def test_killed_in_a_read(plain, plain_server, runner):
     plain.execute(ITEMS)
     runner.ingest(*BY)
     plain.execute(
         "UPDATE items SET note = repeat(note, 20), updated_at = now();"
         "INSERT INTO items SELECT i, repeat('x', 300) FROM generate_series(10001, 200000) i"
     )
-    run = runner.start(*BY)
-    wait_until(lambda: run.events("gateway_started") or run.code is not None, 60, "the gateway")
+    proxy = FaultyProxy(plain_server)
+    proxy.hold_after(5_000_000)  # of about 60
+    run = runner.start(*BY, url=proxy.url(plain.name))
+    wait_until(proxy.holding, "the middle of the read")
     run.kill()
-    wait_until(lambda: not run.leftovers(), 10, "the end of the workers")
+    run.wait_for_workers()
+    proxy.close()
     plain.execute("UPDATE items SET note = 'after', updated_at = now() WHERE id % 3 = 0")
     runner.ingest(*BY)
     assert_equal(plain.connection, runner.destination, "public.items")

@@ -48,7 +48,7 @@ HUGE = 10**38 - 1
 
 def run(*words):
     done = subprocess.run(
-        [str(PROGRAM), *map(str, words)], capture_output=True, text=True, timeout=120, check=False
+        [str(PROGRAM), *map(str, words)], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
 

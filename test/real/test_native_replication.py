@@ -44,7 +44,6 @@ def test_native_logical_replication(database, freshet, subscriber):
     wait_until(
         lambda: not subscriber.rows("SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r'")
         and caught_up(database),
-        120,
         "native replication to catch up",
     )
     tables = [f"public.{name}" for name in NAMES]

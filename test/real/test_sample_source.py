@@ -70,10 +70,10 @@ def test_from_the_first_line_on(journal, freshet):
 def test_a_run_that_stays_sees_what_is_appended(journal, freshet):
     run = freshet.start("--continuous")
     first = freshet.destination / "shop" / "orders" / "_delta_log" / f"{0:020}.json"
-    wait_until(lambda: first.exists() or run.code is not None, 30, "the table")
+    wait_until(lambda: first.exists() or run.code is not None, "the table")
     for number in range(1, 6):
         journal.insert({"id": number, "note": str(number)})
-    wait_until(lambda: run.code is not None or len(orders(freshet)) == 5, 30, "the rows", interval=0.2)
+    wait_until(lambda: run.code is not None or len(orders(freshet)) == 5, "the rows", interval=0.2)
     assert run.stop().code == 130, run.describe()
 
 

@@ -166,16 +166,16 @@ def test_readers_see_the_old_table_until_the_new_one_is_complete(database, fresh
     database.execute(TABLES)
     freshet.ingest()
     run = freshet.start("--continuous")
-    wait_until(lambda: run.events("table_current"), 60, "the first look")
+    wait_until(lambda: run.events("table_current"), "the first look")
     database.execute(
         "ALTER TABLE t ALTER COLUMN n TYPE text USING 'n' || n; UPDATE t SET v = 'w' WHERE id = 1"
     )
-    wait_until(lambda: run.events("table_refreshed"), 60, "the swap")
+    wait_until(lambda: run.events("table_refreshed"), "the swap")
     database.execute("ALTER TABLE fine DROP COLUMN v")  # and no row after it
-    wait_until(lambda: run.events("shape_changed"), 60, "a look at the catalog")
+    wait_until(lambda: run.events("shape_changed"), "a look at the catalog")
     database.execute("INSERT INTO fine VALUES (1000)")
     wait_until(
-        lambda: read(freshet.destination, "SELECT 1 FROM destination WHERE id = 1000", "fine"), 60, "the row"
+        lambda: read(freshet.destination, "SELECT 1 FROM destination WHERE id = 1000", "fine"), "the row"
     )
     run.stop()
     versions = [
@@ -307,7 +307,7 @@ def test_losses_are_mended_by_themselves_where_that_is_wanted(database, freshet,
         database.execute(
             statement.format(
                 publication='"' + database.value("SELECT pubname FROM pg_publication") + '"',
-                slot=database.slots()[0][0],
+                slot=database.free_slot(),
             )
         )
         database.execute("UPDATE t SET v = v || 'lost'; DELETE FROM t WHERE id = (SELECT min(id) FROM t)")

@@ -22,7 +22,7 @@ def only_t_fails(database, freshet, *classes):
 def test_slot_dropped(database, freshet):
     database.execute(TWO)
     freshet.ingest()
-    slot = database.slots()[0][0]
+    slot = database.free_slot()
     database.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
     database.execute("DELETE FROM t WHERE id = 1")
     before = data_versions(freshet.destination)
@@ -35,7 +35,7 @@ def test_slot_dropped(database, freshet):
 def test_slot_moved_forward(database, freshet):
     database.execute(TWO)
     freshet.ingest()
-    slot = database.slots()[0][0]
+    slot = database.free_slot()
     database.execute("UPDATE t SET v = 'lost' WHERE id < 50")
     database.execute("SELECT pg_replication_slot_advance(%s, pg_current_wal_lsn())", (slot,))
     before = data_versions(freshet.destination)

@@ -35,7 +35,7 @@ def test_a_run_ends_while_a_large_transaction_is_open(table, freshet):
     table.execute("INSERT INTO small VALUES (1)")
     freshet.ingest()
     assert_equal(table.connection, freshet.destination, "public.t", "public.small")
-    assert streamed(table) > 0
+    wait_until(lambda: streamed(table) > 0, "the server's count of what it streamed")
     before = data_versions(freshet.destination)
     freshet.ingest()
     assert data_versions(freshet.destination) == before
@@ -53,13 +53,13 @@ def test_a_crash_within_a_streamed_transaction(table, freshet):
     for part in range(1, 4):
         known = streamed(table)
         open_one.execute(INSERT.format(part * 10_000, part * 10_000 + 9_000))
-        wait_until(lambda: streamed(table) > known, 60, "the server to stream")
+        wait_until(lambda: streamed(table) > known, "the server to stream")
         # What is acknowledged is past the rows that were streamed.
         table.execute("INSERT INTO small VALUES (%s)", (part,))
-        wait_until(lambda: len(run.events("table_committed")) >= part, 60, "a small transaction's commit")
+        wait_until(lambda: len(run.events("table_committed")) >= part, "a small transaction's commit")
         gateway = run.worker("gateway")
         assert run.kill_worker(gateway)
-        wait_until(lambda: run.worker("gateway") not in (None, gateway), 60, "the next gateway")
+        wait_until(lambda: run.worker("gateway") not in (None, gateway), "the next gateway")
     open_one.execute("DELETE FROM t WHERE id % 5 = 0")
     open_one.commit()
     table.execute("UPDATE t SET n = n + 1 WHERE id % 100 = 1")

@@ -12,7 +12,7 @@ finish() {
   rm -rf "$dir"
 }
 trap finish EXIT
-FRESHET_TEST_POSTGRES=$("$top/tools/postgres-real.sh" start "$dir" -c wal_sender_timeout=2s -c max_prepared_transactions=5)
+FRESHET_TEST_POSTGRES=$("$top/tools/postgres-real.sh" start "$dir" -c wal_sender_timeout=20s -c max_prepared_transactions=5)
 FRESHET_TEST_POSTGRES_DIR=$dir
 export FRESHET_TEST_POSTGRES FRESHET_TEST_POSTGRES_DIR
 "$@"
