@@ -64,8 +64,8 @@ def ingest_command(uri: str, destination: pathlib.Path, *options: str) -> list[s
     return [program, "ingest", uri, "--to", str(destination), "--tables", "public.orders", "--json", *options]
 
 
-def ingest(uri: str, destination: pathlib.Path) -> Usage:
-    usage = run(ingest_command(uri, destination))
+def ingest(uri: str, destination: pathlib.Path, *options: str) -> Usage:
+    usage = run(ingest_command(uri, destination, *options))
     if usage.status != 0:
         sys.exit(f"bench: freshet ended with {usage.status}\n{usage.output}")
     return usage
