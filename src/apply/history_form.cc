@@ -41,7 +41,7 @@ std::shared_ptr<arrow::DataType> MomentType(const HistoryMark& mark,
     const auto& column = ColumnOf(columns, id);
     fields.push_back(arrow::field(column.name, column.type));
   }
-  return arrow::struct_(std::move(fields));
+  return arrow::struct_(fields);
 }
 
 Status AddColumn(std::string_view name, record::ColumnId id, std::shared_ptr<arrow::DataType> type,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/history_plan.h"
 
+#include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/util/byte_size.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <arrow/scalar.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

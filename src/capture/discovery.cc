@@ -16,6 +16,8 @@ Result<Discovery::Found> Discovery::Look(Depth depth) {
   FRESHET_TRY(auto listings, context_.source->ListTables());
   Found found;
   std::set<TableId> there;
+  there_.clear();
+  for (const auto& listing : listings) there_.insert(listing.name);
   for (const auto& listing : listings) {
     there.insert(listing.id);
     if (tables_->follows(listing.id))
@@ -45,21 +47,45 @@ Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thor
     why = Status::Ok();
     compare = false;
   }
-  if (listing.name != known.name) {
-    why = Error(ErrorClass::TABLE_RENAMED, "the table is now called {}", listing.name.ToString())
-              .With("table", known.name.ToString());
+  const bool renamed = listing.name != known.name;
+  if (renamed && !IsTableProblem(why)) {
+    Status name = CheckName(listing);
+    // Under its new name it is a table that is selected and goes nowhere.
+    if (name.Is(ErrorClass::TABLE_RENAMED) && Takes(listing)) LeaveOut(listing, name);
+    if (!name.ok()) why = std::move(name);
   }
   if (IsTableProblem(why)) {
     found->problems.emplace_back(listing.id, why);
     return Status::Ok();
   }
   FRESHET_CHECK_OK(why);
+  if (renamed && context_.on_schema_change(known.name) == OnSchemaChange::kEvolve)
+    found->renamed.emplace_back(listing.id, listing.name);
   if (!known.logged) return LookAtJoined(listing, found);
   if (compare) FRESHET_CHECK_OK(Compare(listing, found));
   if (!listing.partitions) return Status::Ok();
   auto untold = tables_->TakePartitions(listing.id, *listing.partitions);
   if (untold) found->untold.emplace_back(listing.id, *std::move(untold));
   return Status::Ok();
+}
+
+Status Discovery::CheckName(const sources::TableListing& listing) const {
+  const record::TableName& known = tables_->shape(listing.id)->name;
+  const auto policy = context_.on_schema_change(known);
+  if (policy == OnSchemaChange::kPause)
+    return Paused(known, "it is called " + listing.name.ToString() + " by now");
+  // The place of a table belongs to who has its name.
+  if (there_.contains(known)) {
+    return Error(ErrorClass::TABLE_RENAMED, "the table is now called {}, and another has its name",
+                 listing.name.ToString())
+        .With("table", known.ToString())
+        .WithRemedy("Give it its name back, or ingest it into another directory.");
+  }
+  if (policy == OnSchemaChange::kIgnore || Takes(listing)) return Status::Ok();
+  return Error(ErrorClass::TABLE_RENAMED, "the table is now called {}, which is not selected",
+               listing.name.ToString())
+      .With("table", known.ToString())
+      .WithRemedy("Give it its name back, or select it by its new one.");
 }
 
 Status Discovery::LookAtJoined(const sources::TableListing& listing, Found* found) {
@@ -157,8 +183,8 @@ Result<std::optional<Status>> Discovery::MendedBy(const sources::TableListing& l
                        : Mending::MendsLater(error_class);
   if (Mending::IsLoss(error_class)) by_itself = MayRefresh(context_, state);
   by_itself = by_itself && listing.problem.ok() && listing.unlogged.ok();
-  if (by_itself && listing.name == state.name && MayMend(listing.id))
-    return std::optional(std::move(why));
+  const bool has_place = listing.name == state.name || !there_.contains(state.name);
+  if (by_itself && has_place && MayMend(listing.id)) return std::optional(std::move(why));
   FRESHET_TRY(bool wished, IsWished(context_, listing.id, state));
   return wished ? std::optional(std::move(why)) : std::nullopt;
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,6 +37,8 @@ class Discovery {
     std::vector<TableId> missing;
     /// Followed tables that cannot be followed as they are.
     std::vector<std::pair<TableId, Status>> problems;
+    /// Followed tables that have another name by now, and which.
+    std::vector<std::pair<TableId, record::TableName>> renamed;
     /// Followed tables whose columns are others than the stream has told by now.
     std::vector<record::TableShape> ahead;
     /// Followed tables that have to be read again, and why. It is noted that they consist of other
@@ -60,6 +63,8 @@ class Discovery {
  private:
   Status LookAtNew(const sources::TableListing& listing, Found* found);
   bool Takes(const sources::TableListing& listing) const;
+  /// Why a followed table whose name is another cannot go on under it; OK: it can, or need not.
+  Status CheckName(const sources::TableListing& listing) const;
   Status LookAtJoined(const sources::TableListing& listing, Found* found);
   Status LookAtFollowed(const sources::TableListing& listing, bool thorough, Found* found);
   /// Compare a table's columns and key with those it is followed by.
@@ -77,6 +82,7 @@ class Discovery {
   const Context context_;
   Tables* const tables_;
   const Selects selects_, names_;
+  std::set<record::TableName> there_;            // the names of all tables at the last look
   std::map<TableId, ErrorClass> left_out_;       // told already
   std::map<TableId, std::string> fingerprints_;  // of what was compared last
   std::map<TableId, MendingPause> mended_;       // followed again by itself

@@ -348,6 +348,7 @@ class Capture {
 
   /// What discovery found out of tables that are followed.
   Status TakeShown(Discovery::Found* found) {
+    for (const auto& [table, name] : found->renamed) tables_.Rename(table, name);
     for (const auto& [table, why] : found->problems) FRESHET_CHECK_OK(OnProblem(table, why));
     for (auto& shown : found->ahead) FRESHET_CHECK_OK(mending_->Expect(std::move(shown)));
     return Status::Ok();

@@ -283,12 +283,30 @@ TEST_F(GatewayTest, AChangedKeyIsNoticedWhenTheGatewayStarts) {
   EXPECT_TRUE(state.generations.at(kFlow).ended);
 }
 
-TEST_F(GatewayTest, ARenamedTableBreaks) {
+TEST_F(GatewayTest, ARenamedTableIsFollowedUnderItsNewName) {
+  Wish("1", 1);
   RunWell();
   source_.Rename("1", {.schema = "public", .table = "other"});
+  source_.Commit({Insert{"1", {int64_t{4}, "late"}}});
+  RunWell();
+  EXPECT_EQ(events_.Last("table_renamed", "before"), "public.t1");
+  const auto state = State().tables.at(TableId("1"));
+  EXPECT_FALSE(state.broken);
+  EXPECT_EQ(state.name.ToString(), "public.other");
+  EXPECT_EQ(state.shape->name, state.name);
+  EXPECT_EQ(state.generations.at(kFlow).begun.generation, staging::Generation(1));
+  EXPECT_EQ(events_.Count("table_renamed"), 1);
+  RunWell();
+  EXPECT_EQ(events_.Count("table_renamed"), 1);
+}
+
+TEST_F(GatewayTest, ARenamedTableWhoseNameIsTakenBreaks) {
+  RunWell();
+  source_.Rename("1", {.schema = "public", .table = "other"});
+  source_.Create(fakes::MakeShape("2", "public", "t1", {{"id", arrow::int64()}}));
   RunWell();
   EXPECT_EQ(State().tables.at(TableId("1")).broken->error_class, "TABLE_RENAMED");
-  EXPECT_EQ(events_.Last("table_broken", "table"), "public.t1");
+  EXPECT_EQ(State().tables.at(TableId("2")).former, TableId("1"));
 }
 
 TEST_F(GatewayTest, ARecreatedTableTakesThePlaceOfTheOldOne) {

@@ -83,6 +83,16 @@ void Tables::Join(Fresh joined) {
   if (joined.partitions) TakePartitions(shape->id, *joined.partitions);
 }
 
+void Tables::Rename(const TableId& table, const record::TableName& name) {
+  Followed& followed = shapes_.at(table);
+  context_.Tell("table_renamed",
+                {{"table", name.ToString()}, {"before", followed.staged->name.ToString()}});
+  context_.writer->Note(staging::TableListed{.table = table, .name = name, .former = {}});
+  record::TableShape shape = *followed.staged;
+  shape.name = name;
+  followed.staged = std::make_shared<const record::TableShape>(std::move(shape));
+}
+
 void Tables::PutOff(const TableId& table) { put_off_[table] = Take(table); }
 
 std::shared_ptr<const record::TableShape> Tables::Take(const TableId& table) {

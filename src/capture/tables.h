@@ -49,6 +49,8 @@ class Tables {
   };
   /// Note a table that the stream follows from now on.
   void Follow(Fresh fresh);
+  /// Note that a followed table has another name.
+  void Rename(const TableId& table, const record::TableName& name);
   /// Follow a table no longer, until Follow is told of its shape anew.
   void PutOff(const TableId& table);
   bool is_put_off(const TableId& table) const { return put_off_.contains(table); }

@@ -53,7 +53,12 @@ Result<FlowBook> FlowBook::Open(std::shared_ptr<store::FileStore> root) {
 Result<FlowBook::Entry> FlowBook::Claim(const record::FlowId& flow, const record::TableName& source,
                                         const std::string& folder,
                                         const std::vector<record::FlowId>& formers) {
-  if (auto known = entries_.find(flow); known != entries_.end()) return known->second;
+  if (auto known = entries_.find(flow); known != entries_.end()) {
+    if (known->second.source == source) return known->second;
+    auto renamed = known->second;
+    renamed.source = source;
+    return Keep(std::move(renamed));
+  }
   for (const auto& former : formers) {
     auto left = entries_.find(former);
     if (left != entries_.end()) return Keep({flow, source, left->second.folder, former});

@@ -32,10 +32,10 @@ class FlowBook {
   const std::map<record::FlowId, Entry>& entries() const { return entries_; }
   /// Whether another flow took over this one's folder.
   bool IsSucceeded(const record::FlowId& flow) const;
-  /// Give the folder to the flow, unless it has one: then that stays. The newest of its `formers`
-  /// (newest first) that has a folder hands it over. Errors: TABLE_RECREATED (another flow of the
-  /// same source table has it), INVALID_ARGUMENT (another table has it), TABLE_FOREIGN (it holds
-  /// files that are not a table), STORE_*.
+  /// Give the folder to the flow, unless it has one: then that stays, also when its source table
+  /// has another name by now. The newest of its `formers` (newest first) that has a folder hands it
+  /// over. Errors: TABLE_RECREATED (another flow of the same source table has it), INVALID_ARGUMENT
+  /// (another table has it), TABLE_FOREIGN (it holds files that are not a table), STORE_*.
   Result<Entry> Claim(const record::FlowId& flow, const record::TableName& source,
                       const std::string& folder, const std::vector<record::FlowId>& formers = {});
 

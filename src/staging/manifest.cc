@@ -24,6 +24,7 @@ struct EntryFold {
   void operator()(const TableListed& entry) {
     TableState& state = Touch(entry.table);
     state.name = entry.name;
+    if (state.shape) state.shape->name = entry.name;
     if (entry.former) state.former = entry.former;
   }
   void operator()(const ShapeNoted& entry) {

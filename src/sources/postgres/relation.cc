@@ -191,16 +191,10 @@ Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& s
   std::erase_if(relation.columns, [&](const RelationColumn& column) {
     return !config.columns.Selects(shape->name, column.name);
   });
-  // A partition has a name of its own, and of its columns only the names tell which they are.
+  // A table stays the same one under another name. A partition's columns are known by their names
+  // only.
   FRESHET_TRY(uint32_t oid, OidOf(shape->id));
   bool partition = relation.oid != oid;
-  if (!partition &&
-      (relation.schema != shape->name.schema || relation.table != shape->name.table)) {
-    fit.problem = Error(ErrorClass::TABLE_RENAMED, "the table is now called {}.{}", relation.schema,
-                        relation.table)
-                      .With("table", shape->name.ToString());
-    return fit;
-  }
   std::optional<SourceTable> now;
   auto read = ReadTable(connection, oid, mapping);
   if (read.ok()) {

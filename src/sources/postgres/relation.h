@@ -13,7 +13,7 @@ namespace freshet::sources::postgres {
 
 /// How the rows that follow a Relation message fit the shape we follow the table in.
 struct RelationFit {
-  /// Why they don't: SHAPE_CHANGE_UNSUPPORTED, KEY_CHANGED, TABLE_RENAMED. The rest is then empty.
+  /// Why they don't: SHAPE_CHANGE_UNSUPPORTED, KEY_CHANGED. The rest is then empty.
   Status problem;
   /// The shape from here on; another than before when columns were added, dropped or renamed.
   std::shared_ptr<const record::TableShape> shape;
