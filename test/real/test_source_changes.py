@@ -137,9 +137,9 @@ def same_place(database, freshet, schema="public"):
 def test_table_renamed_while_it_is_followed(database, freshet):
     database.execute(TWO)
     run = freshet.start("--continuous")
-    wait_until(lambda: len(run.events("table_current")) >= 2, 60, "both tables")
+    wait_until(lambda: len(run.events("table_current")) >= 2, "both tables")
     database.execute("ALTER TABLE t RENAME TO moved; UPDATE moved SET v = 'w' WHERE id < 50")
-    wait_until(lambda: run.events("table_renamed"), 60, "the new name")
+    wait_until(lambda: run.events("table_renamed"), "the new name")
     database.execute("UPDATE moved SET v = 'x' WHERE id < 20; UPDATE fine SET v = 'x'")
     run.stop()
     freshet.ingest()
