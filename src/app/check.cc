@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "pipeline/event_line.h"
 #include "pipeline/findings.h"
+#include "pipeline/run_options.h"
 
 namespace freshet::app {
 namespace {
@@ -35,7 +36,7 @@ ExitCode RunCheck(const CheckArguments& arguments) {
   if (!arguments.cursor_columns.empty()) {
     pipeline::CursorRule rule;
     rule.cursor_columns = arguments.cursor_columns;
-    CaptureByQueries({rule}, &parsed->settings);
+    pipeline::CaptureByQueries({rule}, &parsed->settings);
   }
   auto source = OpenSource(parsed->settings);
   if (!source.ok()) {

@@ -285,6 +285,8 @@ void AddWorkers(CLI::App& app, int* worker_code) {
   worker->add_subcommand("holder", "")->callback([=] {
     *worker_code = pipeline::RunHolderWorker(OpenSource);
   });
+  worker->add_subcommand("run", "")->callback(
+      [=] { *worker_code = pipeline::RunRunWorker(OpenSource); });
   worker->add_subcommand("update", "")->callback([=] {
     *worker_code = pipeline::RunUpdateWorker();
   });

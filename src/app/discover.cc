@@ -8,6 +8,7 @@
 #include "delta/table.h"
 #include "pipeline/display.h"
 #include "pipeline/event_line.h"
+#include "pipeline/run_options.h"
 #include "pipeline/spec.h"
 
 namespace freshet::app {
@@ -109,7 +110,7 @@ Result<std::vector<Discovered>> Discover(const DiscoverArguments& arguments) {
   if (!arguments.cursor_columns.empty()) {
     pipeline::CursorRule rule;
     rule.cursor_columns = arguments.cursor_columns;
-    CaptureByQueries({rule}, &parsed.settings);
+    pipeline::CaptureByQueries({rule}, &parsed.settings);
   }
   FRESHET_TRY(auto source, OpenSource(parsed.settings));
   FRESHET_TRY(auto listings, source->ListTables());

@@ -8,7 +8,7 @@
 #include "app/commands.h"
 #include "app/source.h"
 #include "base/log.h"
-#include "pipeline/ingest.h"
+#include "pipeline/run_options.h"
 #include "pipeline/spec_reader.h"
 
 namespace freshet::app {
@@ -82,26 +82,7 @@ Result<pipeline::IngestOptions> OptionsOf(const IngestArguments& arguments) {
   FRESHET_TRY(auto source, ParseSource(arguments.source));
   options.source = std::move(source.settings);
   options.database = std::move(source.database);
-  options.source.type_mapping = options.spec.type_mapping;
-  options.source.slot = options.spec.slot;
-  options.source.slot_given = !options.spec.slot.empty();
-  options.source.publication = options.spec.publication;
-  options.source.publication_given = !options.spec.publication.empty();
-  if (auto columns = pipeline::ColumnRulesJson(options.spec.table_rules); !columns.empty()) {
-    if (options.source.connector != "postgres") {
-      return Error(ErrorClass::UNSUPPORTED_FIELD, "columns of this source cannot be selected yet")
-          .WithRemedy("Leave include_columns and exclude_columns out.");
-    }
-    options.source.parameters.emplace_back("freshet_columns", columns);
-  }
-  if (options.spec.query_based) {
-    if (options.source.connector != "postgres" || options.source.slot_given ||
-        options.source.publication_given) {
-      return Error(ErrorClass::INVALID_ARGUMENT,
-                   "capture by queries is of PostgreSQL, and has no slot and no publication");
-    }
-    CaptureByQueries(options.spec.cursor_rules, &options.source);
-  }
+  FRESHET_CHECK_OK(pipeline::CompleteSource(&options));
   FRESHET_TRY(options.refresh, pipeline::ParsePatterns(arguments.refresh));
   options.continuous = arguments.continuous;
   options.retry_for = arguments.retry_for;

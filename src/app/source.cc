@@ -53,10 +53,6 @@ void AskPassword(SourceSettings* settings) {
   settings->password = ReadPassword("Password for " + (*connector)->describe(*settings));
 }
 
-void CaptureByQueries(const std::vector<pipeline::CursorRule>& rules, SourceSettings* settings) {
-  settings->parameters.emplace_back("freshet_cursor_rules", pipeline::ToJson(rules));
-}
-
 Result<std::unique_ptr<sources::Source>> OpenSource(const SourceSettings& settings) {
   return sources::OpenSource(settings);
 }

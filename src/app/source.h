@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "base/status.h"
-#include "pipeline/cursor_rules.h"
 #include "pipeline/source_settings.h"
 
 namespace freshet::app {
@@ -23,10 +22,6 @@ struct ParsedSource {
 Result<ParsedSource> ParseSource(std::string_view text);
 /// Ask for the password of settings that came from a destination's record, likewise.
 void AskPassword(pipeline::SourceSettings* settings);
-
-/// Let the source capture its tables by queries.
-void CaptureByQueries(const std::vector<pipeline::CursorRule>& rules,
-                      pipeline::SourceSettings* settings);
 
 /// Open the source of these settings by its connector.
 Result<std::unique_ptr<sources::Source>> OpenSource(const pipeline::SourceSettings& settings);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/run_options.h"
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/worker_channel.h"
+
+namespace freshet::pipeline {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kStart[] = "start", kRefresh[] = "refresh", kRetry[] = "retry_ms";
+
+}  // namespace
+
+void CaptureByQueries(const std::vector<CursorRule>& rules, SourceSettings* settings) {
+  settings->parameters.emplace_back("freshet_cursor_rules", ToJson(rules));
+}
+
+Status CompleteSource(IngestOptions* options) {
+  auto& source = options->source;
+  const auto& spec = options->spec;
+  bool postgres = source.connector == "postgres";
+  source.type_mapping = spec.type_mapping;
+  source.slot = spec.slot;
+  source.slot_given = !spec.slot.empty();
+  source.publication = spec.publication;
+  source.publication_given = !spec.publication.empty();
+  if (auto columns = ColumnRulesJson(spec.table_rules); !columns.empty()) {
+    if (!postgres) {
+      return Error(ErrorClass::UNSUPPORTED_FIELD, "columns of this source cannot be selected yet")
+          .WithRemedy("Leave include_columns and exclude_columns out.");
+    }
+    source.parameters.emplace_back("freshet_columns", columns);
+  }
+  if (!spec.query_based) return Status::Ok();
+  if (!postgres || source.slot_given || source.publication_given) {
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "capture by queries is of PostgreSQL, and has no slot and no publication");
+  }
+  CaptureByQueries(spec.cursor_rules, &source);
+  return Status::Ok();
+}
+
+std::string ToLine(const IngestOptions& options) {
+  auto refresh = Json::array();
+  for (const auto& pattern : options.refresh) refresh.push_back(pattern.text());
+  auto start = ToLine(WorkerStart{.destination = options.directory,
+                                  .source = options.source,
+                                  .continuous = options.continuous,
+                                  .spec = options.spec});
+  Json line{{kStart, start}, {kRefresh, refresh}, {kRetry, options.retry_for.count()}};
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Result<IngestOptions> OptionsFromLine(std::string_view line) {
+  auto json = Json::parse(line, nullptr, false);
+  if (!json.is_object() || !json.contains(kStart) || !json.contains(kRefresh) ||
+      !json.contains(kRetry))
+    return Error(ErrorClass::INVALID_ARGUMENT, "the first line is not a run's");
+  FRESHET_TRY(auto start, WorkerStartFromLine(json[kStart].get<std::string>()));
+  IngestOptions options;
+  options.directory = start.destination;
+  options.source = std::move(start.source);
+  options.continuous = start.continuous;
+  options.spec = std::move(start.spec);
+  options.database = options.source.parameter("dbname");
+  options.retry_for = std::chrono::milliseconds(json[kRetry].get<int64_t>());
+  FRESHET_TRY(options.refresh, ParsePatterns(json[kRefresh].get<std::vector<std::string>>()));
+  return options;
+}
+
+}  // namespace freshet::pipeline
