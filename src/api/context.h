@@ -8,7 +8,8 @@
 #include "catalog/catalog.h"
 #include "catalog/grants.h"
 #include "catalog/identity.h"
-#include "pipeline/source_settings.h"
+#include "pipeline/pipeline_book.h"
+#include "pipeline/update_runner.h"
 
 namespace freshet::api {
 
@@ -18,6 +19,9 @@ struct Context {
   catalog::Identity* identity = nullptr;
   catalog::Grants* grants = nullptr;
   const Clock* clock = nullptr;
+  pipeline::PipelineBook* book = nullptr;
+  pipeline::UpdateRunner* runner = nullptr;
+  const pipeline::UpdateParts* update_parts = nullptr;
   pipeline::OpenSource open_source;
   std::string data;  // the server's directory
   std::string metastore_id, workspace_id;
@@ -28,7 +32,9 @@ void AddCatalogs(const Context& context, Router* router);
 void AddConnections(const Context& context, Router* router);
 void AddGrants(const Context& context, Router* router);
 void AddIdentity(const Context& context, Router* router);
+void AddPipelines(const Context& context, Router* router);
 void AddTables(const Context& context, Router* router);
+void AddUpdates(const Context& context, Router* router);
 
 /// Bind a handler to the context that it works with.
 inline Handler Bind(const Context& context,

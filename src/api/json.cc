@@ -142,7 +142,9 @@ std::string Fields::Required(std::string_view name) {
 
 void Fields::NotBuilt(std::initializer_list<std::string_view> names) {
   for (auto name : names) {
-    if (Find(name) == nullptr || !first_.ok()) continue;
+    const auto* value = Find(name);
+    bool said = value != nullptr && !(value->is_structured() && value->empty());
+    if (!said || !first_.ok()) continue;
     first_ = Error(ErrorClass::UNSUPPORTED_FIELD, "{} is not supported yet", Place(name));
   }
 }

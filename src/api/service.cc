@@ -49,6 +49,8 @@ Service::Service(const Context& context) : context_(context) {
   AddCatalogs(context_, &router_);
   AddTables(context_, &router_);
   AddGrants(context_, &router_);
+  AddPipelines(context_, &router_);
+  AddUpdates(context_, &router_);
 }
 
 Result<bool> Service::Authenticate(Request& request) const {

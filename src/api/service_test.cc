@@ -22,18 +22,20 @@ class ServiceTest : public testing::Test {
   ServiceTest() {
     spdlog::set_level(spdlog::level::off);
     std::filesystem::create_directories(folder_);
-    std::array<store::Migrations, 1> migrations{catalog::kMigrations};
+    std::array<store::Migrations, 2> migrations{catalog::kMigrations, pipeline::kMigrations};
     database_ = std::move(store::Database::Open(folder_ + "/freshet.db", migrations)).value();
     catalog_ = std::make_unique<catalog::Catalog>(
         database_.get(), *catalog::SecretBox::FromKey(Secret(RandomHex(32))), &clock_);
     identity_ = std::make_unique<catalog::Identity>(database_.get(), &clock_);
     grants_ = std::make_unique<catalog::Grants>(database_.get());
+    book_ = std::make_unique<pipeline::PipelineBook>(database_.get(), &clock_);
     token_ =
         identity_->AddToken(*identity_->Ensure("admin", "Administrator"), "", std::nullopt)->text;
     service_ = std::make_unique<Service>(Context{.catalog = catalog_.get(),
                                                  .identity = identity_.get(),
                                                  .grants = grants_.get(),
                                                  .clock = &clock_,
+                                                 .book = book_.get(),
                                                  .open_source = {},
                                                  .data = folder_,
                                                  .metastore_id = "m",
@@ -70,6 +72,7 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<catalog::Identity> identity_;
   std::unique_ptr<catalog::Grants> grants_;
+  std::unique_ptr<pipeline::PipelineBook> book_;
   Secret token_;
   std::unique_ptr<Service> service_;
 };

@@ -83,10 +83,21 @@ Status Serve(const ServerArguments& arguments) {
   catalog::Identity identity(data->database(), &clock);
   catalog::Grants grants(data->database());
   FRESHET_CHECK_OK(data->PrepareFirstStart(catalog, identity));
+  pipeline::PipelineBook book(data->database(), &clock);
+  pipeline::UpdateParts parts{.book = &book,
+                              .catalog = &catalog,
+                              .clock = &clock,
+                              .open_source = OpenSource,
+                              .data = data->root(),
+                              .program = {"/proc/self/exe", "worker"}};
+  pipeline::UpdateRunner runner(parts);
   api::Context context{.catalog = &catalog,
                        .identity = &identity,
                        .grants = &grants,
                        .clock = &clock,
+                       .book = &book,
+                       .runner = &runner,
+                       .update_parts = &parts,
                        .open_source = OpenSource,
                        .data = data->root(),
                        .metastore_id = {},
@@ -101,6 +112,7 @@ Status Serve(const ServerArguments& arguments) {
                                                  [&service](api::Request&& request) {
                                                    return service.Answer(std::move(request));
                                                  }));
+  FRESHET_CHECK_OK(runner.Resume());
   server->Start();
   service.SetReady(true);
   bool v6 = arguments.host.find(':') != std::string::npos;
@@ -112,6 +124,7 @@ Status Serve(const ServerArguments& arguments) {
   spdlog::info("ending signal={}", number);
   service.SetReady(false);
   server->Stop();
+  runner.Shutdown();
   spdlog::info("ended");
   return Status::Ok();
 }

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "pipeline/pipeline_book.h"
+
 namespace freshet::app {
 namespace {
 
@@ -33,7 +35,7 @@ Result<store::OpenFile> Lock(const std::string& root) {
 }
 
 Result<std::unique_ptr<store::Database>> OpenIn(const std::string& root) {
-  std::array<store::Migrations, 1> migrations{catalog::kMigrations};
+  std::array<store::Migrations, 2> migrations{catalog::kMigrations, pipeline::kMigrations};
   return store::Database::Open(root + "/freshet.db", migrations);
 }
 

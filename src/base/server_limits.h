@@ -23,6 +23,8 @@ inline constexpr size_t kNameBytesMax = 255;
 /// What a list returns at once when it is not told, and at most.
 inline constexpr int64_t kPageRows = 100;
 inline constexpr int64_t kPageRowsMax = 1000;
+/// Updates that run beside each other; the others wait. Each is a process with workers of its own.
+inline constexpr size_t kUpdatesMax = 16;
 /// Prepared statements kept open.
 inline constexpr size_t kStatementsMax = 256;
 /// How long a statement waits for another process that has the database.

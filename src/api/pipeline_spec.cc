@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/pipeline_spec.h"
+
+namespace freshet::api {
+namespace {
+
+/// Sent, and no part of `spec`.
+constexpr const char* kNotOfSpec[] = {
+    "allow_duplicate_names", "dry_run", "expected_last_modified", "parameters",
+    "pipeline_id",           "run_as"};
+
+/// Of a pipeline that no class of machine is chosen for: kept and told, and nothing follows from
+/// them. Documented in docs/guide/server.md.
+void TakeRecorded(Fields* fields) {
+  fields->Ignore({"budget_policy_id", "channel", "clusters", "configuration", "deployment",
+                  "development", "edition", "id", "parent_path", "photon", "pipeline_type",
+                  "root_path", "serverless", "serverless_compute_id", "storage", "tags",
+                  "usage_policy_id"});
+}
+
+void RefuseUnbuilt(Fields* fields) {
+  fields->NotBuilt({"environment", "event_log", "filters", "gateway_definition", "libraries",
+                    "notifications", "restart_window", "trigger"});
+}
+
+/// The server runs everything as itself; it is told who it may say that it is.
+void TakeRunAs(const Json* run_as, const std::string& caller, Fields* fields,
+               pipeline::PipelineRecord* record) {
+  record->run_as = caller;
+  if (run_as == nullptr) return;
+  Fields inner(*run_as, "run_as");
+  auto user = inner.Text("user_name");
+  inner.NotBuilt({"service_principal_name", "group_name"});
+  if (auto status = inner.Finish(); !status.ok()) {
+    fields->Fail("run_as", status.message());
+  } else if (user && *user != caller) {
+    fields->Fail("run_as", "is somebody else than who asks");
+  }
+}
+
+Json SpecOf(const Json& body, const std::string& id, bool placed) {
+  auto spec = body;
+  for (const auto* name : kNotOfSpec) spec.erase(name);
+  spec["id"] = id;
+  // Source: what the published server fills in.
+  if (!placed) spec["storage"] = "dbfs:/pipelines/" + id;
+  return spec;
+}
+
+}  // namespace
+
+Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
+                                      const std::string& caller) {
+  AuthoredPipeline authored;
+  auto& record = authored.record;
+  Fields fields(body);
+  record.id = id;
+  record.creator = caller;
+  record.name = fields.Required("name");
+  record.continuous = fields.Flag("continuous").value_or(false);
+  authored.dry_run = fields.Flag("dry_run").value_or(false);
+  authored.allow_duplicate_names = fields.Flag("allow_duplicate_names").value_or(false);
+  authored.expected_last_modified = fields.Number("expected_last_modified").value_or(0);
+  auto catalog = fields.Text("catalog"), schema = fields.Text("schema"),
+       target = fields.Text("target");
+  if (schema && target) fields.Fail("target", "is the former name of schema, which is given too");
+  auto sent_id = fields.Text("pipeline_id");
+  if (sent_id && *sent_id != id) fields.Fail("pipeline_id", "is another pipeline's");
+  TakeRunAs(fields.Any("run_as"), caller, &fields, &record);
+  record.parameters = ToText(ToJson(fields.Texts("parameters").value_or(catalog::Texts())));
+  TakeRecorded(&fields);
+  RefuseUnbuilt(&fields);
+  const auto* definition = fields.Any("ingestion_definition");
+  if (definition == nullptr)
+    fields.Fail("ingestion_definition", "is missing: this version has no other pipelines");
+  FRESHET_CHECK_OK(fields.Finish());
+  FRESHET_TRY(authored.definition, pipeline::ReadDefinition(ToText(*definition)));
+  bool placed = catalog.has_value() || body.contains("storage");
+  record.spec = ToText(SpecOf(body, id, placed));
+  return authored;
+}
+
+}  // namespace freshet::api

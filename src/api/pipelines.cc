@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pipelines, authored. Source: the published Pipelines API, 2.0.
+#include "api/context.h"
+#include "api/event_filter.h"
+#include "api/pipeline_spec.h"
+#include "api/updates.h"
+#include "base/random.h"
+#include "pipeline/delete_pipeline.h"
+
+namespace freshet::api {
+namespace {
+
+using pipeline::PipelineRecord;
+using pipeline::UpdateState;
+
+/// Source: the published limits of a list of pipelines.
+constexpr int64_t kListRows = 25, kListRowsMax = 100;
+/// Updates that come with a pipeline.
+constexpr int64_t kLatestUpdates = 5;
+
+/// Source: the published PipelineState. A triggered pipeline whose update failed is idle.
+std::string_view StateOf(const PipelineRecord& record,
+                         const std::vector<pipeline::UpdateRecord>& updates) {
+  if (updates.empty()) return "IDLE";
+  switch (updates[0].state) {
+    case UpdateState::kRunning:
+      return "RUNNING";
+    case UpdateState::kStopping:
+      return "STOPPING";
+    case UpdateState::kFailed:
+      return record.continuous ? "FAILED" : "IDLE";
+    case UpdateState::kCompleted:
+    case UpdateState::kCanceled:
+      return "IDLE";
+    default:
+      return "STARTING";
+  }
+}
+
+std::string_view HealthOf(const std::vector<pipeline::UpdateRecord>& updates) {
+  return !updates.empty() && updates[0].state == UpdateState::kFailed ? "UNHEALTHY" : "HEALTHY";
+}
+
+Json LatestToJson(const std::vector<pipeline::UpdateRecord>& updates) {
+  auto list = Json::array();
+  for (const auto& update : updates) {
+    list.push_back({{"update_id", update.id},
+                    {"state", pipeline::NameOf(update.state)},
+                    {"creation_time", TimeText(update.created_at)}});
+  }
+  return list;
+}
+
+Result<Json> PipelineToJson(const Context& context, const PipelineRecord& record, bool whole) {
+  FRESHET_TRY(auto updates, context.book->Updates(record.id, kLatestUpdates, 0));
+  Json json{{"pipeline_id", record.id},
+            {"state", StateOf(record, updates)},
+            {"name", record.name},
+            {"health", HealthOf(updates)},
+            {"latest_updates", LatestToJson(updates)},
+            {"creator_user_name", record.creator},
+            {"run_as_user_name", record.run_as}};
+  if (!whole) return json;
+  json["spec"] = Json::parse(record.spec);
+  json["last_modified"] = record.modified_at;
+  json["run_as"] = {{"user_name", record.run_as}};
+  if (record.parameters != "{}") json["parameters"] = Json::parse(record.parameters);
+  return json;
+}
+
+/// What the definition names has to be there when it is authored, not only when it runs.
+Status CheckNames(const Context& context, const pipeline::Definition& definition) {
+  FRESHET_TRY(auto name, catalog::ParseFullName(definition.connection_name, 1));
+  FRESHET_TRY(auto connection, context.catalog->Get(catalog::Kind::kConnection, name));
+  if (connection.fact("connection_type") != "POSTGRESQL") {
+    return Error(ErrorClass::UNSUPPORTED_FIELD,
+                 "pipelines over connections of type {} are not supported yet",
+                 connection.fact("connection_type"));
+  }
+  for (const auto& destination : definition.destinations)
+    FRESHET_CHECK_OK(context.catalog->Get(catalog::Kind::kCatalog, {destination.catalog}));
+  return Status::Ok();
+}
+
+Status TellUser(const Context& context, const PipelineRecord& record, std::string_view action,
+                const Request& request) {
+  pipeline::EventLog log(context.book, record, "");
+  return context.book->AddEvent(log.UserAction(action, request.user.name));
+}
+
+Result<Json> CreatePipeline(const Context& context, const Request& request) {
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  FRESHET_TRY(auto authored, ReadPipeline(body, RandomUuid(), request.user.name));
+  FRESHET_CHECK_OK(CheckNames(context, authored.definition));
+  if (authored.dry_run) {
+    auto settings = Json::parse(authored.record.spec);
+    settings.erase("id");
+    return Json{{"effective_settings", settings}};
+  }
+  FRESHET_TRY(auto record, context.book->Add(authored.record, authored.allow_duplicate_names));
+  FRESHET_CHECK_OK(TellUser(context, record, "CREATE", request));
+  if (record.continuous)
+    FRESHET_CHECK_OK(BeginUpdate(context, record, "API_CALL", "{}", request.user.name));
+  return Json{{"pipeline_id", record.id}};
+}
+
+Result<Json> GetPipeline(const Context& context, const Request& request) {
+  FRESHET_TRY(auto record, context.book->Get(request.part("id")));
+  return PipelineToJson(context, record, true);
+}
+
+Result<Json> EditPipeline(const Context& context, const Request& request) {
+  FRESHET_TRY(auto former, context.book->Get(request.part("id")));
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  FRESHET_TRY(auto authored, ReadPipeline(body, former.id, request.user.name));
+  FRESHET_CHECK_OK(CheckNames(context, authored.definition));
+  FRESHET_TRY(auto definition, pipeline::DefinitionOf(former));
+  if (catalog::Lower(definition.connection_name) !=
+      catalog::Lower(authored.definition.connection_name)) {
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "ingestion_definition.connection_name cannot be changed: it is {}",
+                 definition.connection_name)
+        .WithRemedy("Make another pipeline.");
+  }
+  FRESHET_CHECK_OK(context.book->Edit(authored.record, authored.allow_duplicate_names,
+                                      authored.expected_last_modified));
+  FRESHET_CHECK_OK(TellUser(context, authored.record, "EDIT", request));
+  FRESHET_TRY(auto active, context.book->Active(former.id));
+  if (authored.record.continuous && !active)
+    FRESHET_CHECK_OK(BeginUpdate(context, authored.record, "API_CALL", "{}", request.user.name));
+  return Json::object();
+}
+
+Result<Json> DropPipeline(const Context& context, const Request& request) {
+  FRESHET_TRY(auto record, context.book->Get(request.part("id")));
+  FRESHET_TRY(auto cascade, request.FlagParameter("cascade", true));
+  FRESHET_TRY(auto force, request.FlagParameter("force", false));
+  FRESHET_CHECK_OK(
+      pipeline::DeletePipeline(*context.update_parts, *context.runner, record, cascade, force));
+  return Json::object();
+}
+
+Status ReadOrder(const std::string& text, pipeline::PipelineBook::ListRequest* list) {
+  if (text.empty()) return Status::Ok();
+  auto blank = text.find(' ');
+  auto field = text.substr(0, blank);
+  auto way = blank == std::string::npos ? "asc" : catalog::Lower(text.substr(blank + 1));
+  if ((field != "name" && field != "id") || (way != "asc" && way != "desc"))
+    return Error(ErrorClass::INVALID_ARGUMENT, "order_by is not name or id, asc or desc: '{}'",
+                 text);
+  list->by_name = field == "name";
+  list->descending = way == "desc";
+  return Status::Ok();
+}
+
+Result<Json> ListPipelines(const Context& context, const Request& request) {
+  pipeline::PipelineBook::ListRequest list;
+  FRESHET_TRY(list.like, ParseNameFilter(request.parameter("filter")));
+  FRESHET_CHECK_OK(ReadOrder(request.parameter("order_by"), &list));
+  FRESHET_TRY(auto rows, request.NumberParameter("max_results", 0));
+  FRESHET_TRY(list.skip, request.NumberParameter("page_token", 0));
+  if (rows > kListRowsMax) {
+    return Error(ErrorClass::INVALID_ARGUMENT, "max_results is more than {}: {}", kListRowsMax,
+                 rows);
+  }
+  if (rows == 0) rows = kListRows;
+  list.rows = rows + 1;
+  FRESHET_TRY(auto records, context.book->List(list));
+  bool more = static_cast<int64_t>(records.size()) > rows;
+  if (more) records.pop_back();
+  auto statuses = Json::array();
+  for (const auto& record : records) {
+    FRESHET_TRY(auto each, PipelineToJson(context, record, false));
+    statuses.push_back(std::move(each));
+  }
+  Json json{{"statuses", statuses}};
+  if (more) json["next_page_token"] = std::to_string(list.skip + rows);
+  return json;
+}
+
+}  // namespace
+
+void AddPipelines(const Context& context, Router* router) {
+  constexpr std::string_view kAll = "/api/2.0/pipelines", kOne = "/api/2.0/pipelines/{id}";
+  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation,
+                 Result<Json> (*handler)(const Context&, const Request&),
+                 std::vector<std::string_view> query = {}) {
+    router->Add({.method = method,
+                 .pattern = pattern,
+                 .operation = operation,
+                 .handler = Bind(context, handler),
+                 .query = std::move(query)});
+  };
+  add("POST", kAll, "pipelines.create", CreatePipeline);
+  add("GET", kAll, "pipelines.list_pipelines", ListPipelines,
+      {"filter", "max_results", "order_by", "page_token"});
+  add("GET", kOne, "pipelines.get", GetPipeline);
+  add("PUT", kOne, "pipelines.update", EditPipeline);
+  add("DELETE", kOne, "pipelines.delete", DropPipeline, {"cascade", "force"});
+}
+
+}  // namespace freshet::api

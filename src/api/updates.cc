@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Updates and events of pipelines. Source: the published Pipelines API, 2.0.
+#include "api/updates.h"
+
+#include "api/event_filter.h"
+#include "pipeline/display.h"
+#include "pipeline/event_log.h"
+#include "pipeline/update_runner.h"
+
+namespace freshet::api {
+namespace {
+
+using pipeline::PipelineRecord;
+using pipeline::UpdateRecord;
+
+constexpr int64_t kUpdateRows = 25, kEventRows = 250, kRowsMax = 1000;
+
+Json UpdateToJson(const UpdateRecord& update, const PipelineRecord& record, bool whole) {
+  Json json{{"pipeline_id", update.pipeline},
+            {"update_id", update.id},
+            {"state", pipeline::NameOf(update.state)},
+            {"cause", update.cause},
+            {"creation_time", update.created_at},
+            {"mode", record.continuous ? "CONTINUOUS" : "DEFAULT"}};
+  auto request = Json::parse(update.request, nullptr, false);
+  for (const auto* name : {"full_refresh", "validate_only", "full_refresh_selection"}) {
+    if (request.is_object() && request.contains(name)) json[name] = request[name];
+  }
+  if (whole) json["config"] = Json::parse(record.spec);
+  return json;
+}
+
+Result<int64_t> RowsOf(const Request& request, int64_t standard) {
+  FRESHET_TRY(auto rows, request.NumberParameter("max_results", 0));
+  return rows == 0 ? standard : std::min(rows, kRowsMax);
+}
+
+Result<Json> StartUpdate(const Context& context, const Request& request) {
+  FRESHET_TRY(auto record, context.book->Get(request.part("id")));
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  FRESHET_CHECK_OK(pipeline::ReadUpdateRequest(ToText(body)));
+  Fields fields(body);
+  auto cause = fields.Text("cause").value_or("API_CALL");
+  if (cause != "API_CALL" && cause != "JOB_TASK" && cause != "USER_ACTION")
+    return Error(ErrorClass::INVALID_ARGUMENT, "cause is not one that a client may say: '{}'",
+                 cause);
+  FRESHET_TRY(auto update, BeginUpdate(context, record, cause, ToText(body), request.user.name));
+  return Json{{"update_id", update.id}};
+}
+
+Result<Json> GetUpdate(const Context& context, const Request& request) {
+  FRESHET_TRY(auto record, context.book->Get(request.part("id")));
+  FRESHET_TRY(auto update, context.book->GetUpdate(record.id, request.part("update_id")));
+  return Json{{"update", UpdateToJson(update, record, true)}};
+}
+
+Result<Json> ListUpdates(const Context& context, const Request& request) {
+  FRESHET_TRY(auto record, context.book->Get(request.part("id")));
+  FRESHET_TRY(auto rows, RowsOf(request, kUpdateRows));
+  FRESHET_TRY(auto before, request.NumberParameter("page_token", 0));
+  if (auto until = request.parameter("until_update_id"); !until.empty() && before == 0) {
+    FRESHET_TRY(auto last, context.book->GetUpdate(record.id, until));
+    before = last.number + 1;
+  }
+  FRESHET_TRY(auto updates, context.book->Updates(record.id, rows + 1, before));
+  bool more = static_cast<int64_t>(updates.size()) > rows;
+  if (more) updates.pop_back();
+  auto list = Json::array();
+  for (const auto& update : updates) list.push_back(UpdateToJson(update, record, false));
+  Json json{{"updates", list}};
+  if (more) json["next_page_token"] = std::to_string(updates.back().number);
+  return json;
+}
+
+Result<Json> StopPipeline(const Context& context, const Request& request) {
+  FRESHET_TRY(auto record, context.book->Get(request.part("id")));
+  pipeline::EventLog log(context.book, record, "");
+  FRESHET_CHECK_OK(context.book->AddEvent(log.UserAction("STOP", request.user.name)));
+  FRESHET_CHECK_OK(context.runner->Stop(record.id));
+  return Json::object();
+}
+
+Json EventToJson(const pipeline::EventRecord& event) {
+  Json json{{"id", event.id},
+            {"sequence", {{"control_plane_seq_no", event.number}}},
+            {"origin", Json::parse(event.origin)},
+            {"timestamp", event.at},
+            {"message", event.message},
+            {"level", event.level},
+            {"maturity_level", "STABLE"},
+            {"event_type", event.type}};
+  if (!event.error.empty()) json["error"] = Json::parse(event.error);
+  if (!event.details.empty()) json["details"] = Json::parse(event.details);
+  return json;
+}
+
+Result<Json> ListEvents(const Context& context, const Request& request) {
+  FRESHET_TRY(auto record, context.book->Get(request.part("id")));
+  pipeline::EventRequest events;
+  FRESHET_TRY(events.conditions, ParseEventFilter(request.parameter("filter")));
+  auto order = catalog::Lower(request.parameter("order_by"));
+  events.oldest_first = order == "timestamp asc";
+  if (!order.empty() && !events.oldest_first && order != "timestamp desc")
+    return Error(ErrorClass::INVALID_ARGUMENT, "order_by is not timestamp, asc or desc: '{}'",
+                 order);
+  FRESHET_TRY(auto rows, RowsOf(request, kEventRows));
+  FRESHET_TRY(events.after, request.NumberParameter("page_token", 0));
+  events.rows = rows + 1;
+  FRESHET_TRY(auto found, context.book->Events(record.id, events));
+  bool more = static_cast<int64_t>(found.size()) > rows;
+  if (more) found.pop_back();
+  auto list = Json::array();
+  for (const auto& event : found) list.push_back(EventToJson(event));
+  Json json{{"events", list}};
+  if (more) json["next_page_token"] = std::to_string(found.back().number);
+  return json;
+}
+
+}  // namespace
+
+std::string TimeText(int64_t milliseconds) {
+  auto text = pipeline::Timestamp(milliseconds * 1000);
+  constexpr size_t kMicrosDigits = 3;
+  return text.erase(text.size() - 1 - kMicrosDigits, kMicrosDigits);
+}
+
+Result<UpdateRecord> BeginUpdate(const Context& context, const PipelineRecord& pipeline,
+                                 std::string_view cause, const std::string& body,
+                                 const std::string& user) {
+  FRESHET_TRY(auto update, context.book->Begin(pipeline.id, std::string(cause), body));
+  pipeline::EventLog log(context.book, pipeline, update.id);
+  FRESHET_CHECK_OK(context.book->AddEvent(log.UserAction("START", user)));
+  FRESHET_CHECK_OK(context.book->AddEvent(log.CreateUpdate(cause, body)));
+  context.runner->Submit(update);
+  return update;
+}
+
+void AddUpdates(const Context& context, Router* router) {
+  constexpr std::string_view kUpdates = "/api/2.0/pipelines/{id}/updates";
+  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation,
+                 Result<Json> (*handler)(const Context&, const Request&),
+                 std::vector<std::string_view> query = {}) {
+    router->Add({.method = method,
+                 .pattern = pattern,
+                 .operation = operation,
+                 .handler = Bind(context, handler),
+                 .query = std::move(query)});
+  };
+  add("POST", kUpdates, "pipelines.start_update", StartUpdate);
+  add("GET", kUpdates, "pipelines.list_updates", ListUpdates,
+      {"max_results", "page_token", "until_update_id"});
+  add("GET", "/api/2.0/pipelines/{id}/updates/{update_id}", "pipelines.get_update", GetUpdate);
+  add("POST", "/api/2.0/pipelines/{id}/stop", "pipelines.stop", StopPipeline);
+  add("GET", "/api/2.0/pipelines/{id}/events", "pipelines.list_pipeline_events", ListEvents,
+      {"filter", "max_results", "order_by", "page_token"});
+}
+
+}  // namespace freshet::api

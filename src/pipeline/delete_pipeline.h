@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "pipeline/update_runner.h"
+
+namespace freshet::pipeline {
+
+/// Stop the pipeline and remove it with all that it made: slot and publication at the source, its
+/// folder and, with `cascade`, its tables and their data. `force`: go on where something of that
+/// cannot be removed.
+/// Errors: DESTINATION_BUSY (its update does not end), the source's, STORE_*.
+Status DeletePipeline(const UpdateParts& parts, UpdateRunner& runner,
+                      const PipelineRecord& pipeline, bool cascade, bool force);
+
+}  // namespace freshet::pipeline

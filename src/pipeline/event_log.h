@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/definition.h"
+#include "pipeline/pipeline_book.h"
+#include "record/observer.h"
+
+namespace freshet::pipeline {
+
+/// Writes a pipeline's event log in the published shape: what its updates enter, and what the
+/// engine says of tables meanwhile. One thread. Source: the published PipelineEvent.
+class EventLog {
+ public:
+  EventLog(PipelineBook* book, const PipelineRecord& pipeline, std::string update)
+      : book_(book), pipeline_(pipeline), update_(std::move(update)) {}
+
+  /// `Update 1a2b3c is RUNNING.`, with the error that led there if one did.
+  EventRecord Progress(UpdateState state, const Status& why) const;
+  /// What somebody did: CREATE, START, EDIT, STOP.
+  EventRecord UserAction(std::string_view action, std::string_view user) const;
+  /// How an update was begun.
+  EventRecord CreateUpdate(std::string_view cause, const std::string& request) const;
+
+  /// Take an event of the engine; most say nothing that is published.
+  Status Take(const record::Event& event);
+  /// The end of every table that no other end was told of.
+  Status Finish(bool completed);
+
+ private:
+  EventRecord Make(std::string_view level, std::string_view type, std::string message) const;
+  Status TellFlow(const std::string& table, std::string_view status, const std::string& metrics,
+                  const Status& why);
+  Status TellSnapshot(const record::Event& event, std::string_view status, double percent);
+
+  PipelineBook* const book_;
+  const PipelineRecord& pipeline_;
+  const std::string update_;
+  std::map<std::string, std::string> statuses_;  // by table: the last that was told
+};
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "store/database.h"
+
+namespace freshet::pipeline {
+
+/// The tables that this module keeps in the server's database.
+extern const store::Migrations kMigrations;
+
+/// A pipeline as it was authored. `spec` and `parameters` are JSON texts, kept as they came.
+struct PipelineRecord {
+  std::string id{}, name{}, spec{}, parameters{}, run_as{}, creator{};
+  bool continuous = false;
+  int64_t created_at = 0, modified_at = 0;  // milliseconds since 1970, UTC
+};
+
+/// The published states of an update, in the order that a good one takes them.
+enum class UpdateState : uint8_t {
+  kQueued,
+  kCreated,
+  kWaitingForResources,
+  kInitializing,
+  kResetting,
+  kSettingUpTables,
+  kRunning,
+  kStopping,
+  kCompleted,
+  kFailed,
+  kCanceled
+};
+/// `WAITING_FOR_RESOURCES`: the published spelling.
+std::string_view NameOf(UpdateState state);
+std::optional<UpdateState> UpdateStateOf(std::string_view name);
+/// Whether nothing comes after it.
+bool IsFinal(UpdateState state);
+
+/// One run of a pipeline. `request` is the JSON text that it was asked for with.
+struct UpdateRecord {
+  std::string id{}, pipeline{}, cause{}, request{};
+  UpdateState state = UpdateState::kCreated;
+  int64_t number = 0;  // grows over all updates
+  int64_t created_at = 0;
+};
+
+/// One line of a pipeline's event log; `details`, `error` and `origin` are JSON texts, or empty.
+struct EventRecord {
+  int64_t number = 0;  // grows over all events; 0: none yet
+  std::string id{}, pipeline{}, update{}, level{}, type{}, message{}, details{}, error{}, origin{};
+  std::string at{};  // ISO 8601, UTC; empty: now
+};
+
+/// A condition on events, from the published filter grammar: a field and what it may be.
+struct EventCondition {
+  std::string field;      // level, event_type, update_id, id, timestamp
+  std::string operation;  // =, in, <, <=, >, >=
+  std::vector<std::string> values;
+};
+struct EventRequest {
+  std::vector<EventCondition> conditions{};
+  bool oldest_first = false;
+  int64_t rows = 0;
+  int64_t after = 0;  // a former page's last number; 0: from the beginning
+};
+
+/// What the server remembers of pipelines: their specifications, updates and events. Thread-safe.
+class PipelineBook {
+ public:
+  PipelineBook(store::Database* database, const Clock* clock)
+      : database_(database), clock_(clock) {}
+
+  /// Errors: ALREADY_EXISTS (the name, unless `duplicates`).
+  Result<PipelineRecord> Add(PipelineRecord record, bool duplicates);
+  /// Errors: NOT_FOUND.
+  Result<PipelineRecord> Get(const std::string& id);
+  /// In the order of name or id. `like`: the pattern that the name has, by SQL's `%` and `_`;
+  /// empty: any.
+  struct ListRequest {
+    std::string like{};
+    bool by_name = true, descending = false;
+    int64_t rows = 0, skip = 0;
+  };
+  Result<std::vector<PipelineRecord>> List(const ListRequest& request);
+  /// Replace what was authored. Errors: NOT_FOUND; ALREADY_EXISTS (the name); DESTINATION_BUSY
+  /// (it was modified after `expected`, unless that is 0).
+  Status Edit(const PipelineRecord& record, bool duplicates, int64_t expected);
+  /// With its updates and events.
+  Status Remove(const std::string& id);
+
+  /// Whether updates of the pipeline are refused from now on: it is being deleted. Not remembered.
+  void SetClosing(const std::string& id, bool closing);
+
+  /// Begin an update. Errors: DESTINATION_BUSY (one is active, or the pipeline is being deleted),
+  /// NOT_FOUND.
+  Result<UpdateRecord> Begin(const std::string& pipeline, const std::string& cause,
+                             const std::string& request);
+  /// Errors: NOT_FOUND.
+  Result<UpdateRecord> GetUpdate(const std::string& pipeline, const std::string& id);
+  /// The newest first; below the number `before` unless it is 0.
+  Result<std::vector<UpdateRecord>> Updates(const std::string& pipeline, int64_t rows,
+                                            int64_t before);
+  /// Return the update that is under way, if one is.
+  Result<std::optional<UpdateRecord>> Active(const std::string& pipeline);
+  /// Return those that a former server left under way, the oldest first.
+  Result<std::vector<UpdateRecord>> Unfinished();
+  /// Note the state and its event together; false: it is final already, or stopping, and stays so.
+  Result<bool> Enter(const UpdateRecord& update, UpdateState state, EventRecord event);
+
+  Status AddEvent(EventRecord event);
+  Result<std::vector<EventRecord>> Events(const std::string& pipeline, const EventRequest& request);
+
+ private:
+  Status Insert(store::Session& session, EventRecord event) const;
+  int64_t NowMs() const { return clock_->WallNow() / 1000; }
+
+  store::Database* const database_;
+  const Clock* const clock_;
+  std::mutex mutex_;
+  std::set<std::string> closing_;  // protected by mutex_
+};
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "catalog/catalog.h"
+#include "pipeline/definition.h"
+#include "pipeline/ingest.h"
+#include "pipeline/pipeline_book.h"
+
+namespace freshet::pipeline {
+
+/// Return the folder of a pipeline's own: staging, index, logs, and a link to each schema that its
+/// tables land in, named by the schema's key.
+std::string FolderOfPipeline(const std::string& data, const std::string& pipeline);
+
+/// What an update was asked for.
+struct UpdateRequest {
+  bool full_refresh = false, validate_only = false;
+  std::vector<std::string> full_refresh_selection;  // destination tables, bare or qualified
+};
+/// Errors: INVALID_ARGUMENT, UNSUPPORTED_FIELD.
+Result<UpdateRequest> ReadUpdateRequest(std::string_view json);
+
+/// Return the definition within a pipeline's specification. Errors: INVALID_ARGUMENT …
+Result<Definition> DefinitionOf(const PipelineRecord& pipeline);
+
+/// Make a run of an update: the connection with its secrets, the folder with its links; schemas
+/// that are missing are made. What opens the source, and the workers' program, are the caller's.
+/// Errors: NOT_FOUND (connection, catalog), INVALID_ARGUMENT (a selection that matches no table),
+/// UNSUPPORTED_FIELD, STORE_*.
+Result<IngestOptions> PlanUpdate(catalog::Catalog& catalog, const std::string& data,
+                                 const PipelineRecord& pipeline, const Definition& definition,
+                                 const UpdateRequest& request);
+
+/// Return the table that a folder below the pipeline's stands for: catalog, schema, table.
+/// Nothing: no link leads there.
+std::optional<catalog::Path> TableAt(const Definition& definition, std::string_view folder);
+
+}  // namespace freshet::pipeline

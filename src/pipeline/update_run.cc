@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/update_run.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/log.h"
+#include "pipeline/destination.h"
+#include "pipeline/event_line.h"
+#include "pipeline/findings.h"
+#include "pipeline/run_options.h"
+#include "pipeline/worker_process.h"
+#include "store/local_file.h"
+
+namespace freshet::pipeline {
+namespace {
+
+constexpr char kRunRole[] = "run";
+constexpr int kPollMs = 100;
+/// What a run has to end in once it is asked to; its own workers have a little less.
+constexpr std::chrono::seconds kStopWithin{30};
+/// A process that dies so often without a word will do so again.
+constexpr int kAttemptsMax = 5;
+constexpr std::chrono::seconds kAttemptWait{2};
+
+}  // namespace
+
+Status UpdateRun::Enter(EventLog* log, UpdateState state, const Status& why) {
+  FRESHET_TRY(auto entered, parts_.book->Enter(update_, state, log->Progress(state, why)));
+  if (entered) spdlog::info("update={} state={}", update_.id, NameOf(state));
+  return Status::Ok();
+}
+
+void UpdateRun::Run(const std::stop_token& stop, const std::stop_token& ending) {
+  stop_ = stop;
+  ending_ = ending;
+  auto pipeline = parts_.book->Get(update_.pipeline);
+  if (!pipeline.ok()) return;  // it was deleted meanwhile, its updates with it
+  EventLog log(parts_.book, *pipeline, update_.id);
+  auto status = Work(&log, *pipeline);
+  if (ending.stop_requested() && !stop.stop_requested()) return;
+  auto state = UpdateState::kCompleted;
+  if (stop.stop_requested()) {
+    state = UpdateState::kCanceled;
+    status = Status::Ok();
+  } else if (!status.ok()) {
+    state = UpdateState::kFailed;
+  }
+  auto told = log.Finish(state == UpdateState::kCompleted);
+  if (told.ok()) told = Enter(&log, state, status);
+  // Nothing else can be told: the next server finds the update under way, and runs it again.
+  if (!told.ok()) spdlog::error("update={} {}", update_.id, told.ToString());
+}
+
+Status UpdateRun::Work(EventLog* log, const PipelineRecord& pipeline) {
+  if (stopping()) return Status::Ok();
+  FRESHET_CHECK_OK(Enter(log, UpdateState::kInitializing, Status::Ok()));
+  FRESHET_TRY(auto request, ReadUpdateRequest(update_.request));
+  FRESHET_TRY(auto definition, DefinitionOf(pipeline));
+  FRESHET_TRY(auto options,
+              PlanUpdate(*parts_.catalog, parts_.data, pipeline, definition, request));
+  if (request.validate_only) return Check(options);
+  FRESHET_CHECK_OK(Enter(log, UpdateState::kSettingUpTables, Status::Ok()));
+  FRESHET_CHECK_OK(RunProcesses(options, log, pipeline, definition));
+  if (failed_tables_ == 0 || stopping()) return Status::Ok();
+  return first_failure_;
+}
+
+Status UpdateRun::Check(const IngestOptions& options) const {
+  FRESHET_TRY(auto source, parts_.open_source(options.source));
+  for (const auto& finding : FindingsOf(*source)) {
+    bool ours = !finding.table || options.spec.Names(*finding.table);
+    if (finding.fatal && ours) return finding.problem;
+  }
+  return Status::Ok();
+}
+
+Status UpdateRun::RunProcesses(const IngestOptions& options, EventLog* log,
+                               const PipelineRecord& pipeline, const Definition& definition) {
+  for (int attempt = 1;; ++attempt) {
+    bool said = false;
+    auto status = RunProcess(options, log, pipeline, definition, &said);
+    if (said || stopping() || attempt == kAttemptsMax) return status;
+    spdlog::warn("update={} its process died: {}", update_.id, status.ToString());
+    parts_.clock->WaitUntil(parts_.clock->Now() + kAttemptWait, ending_);
+  }
+}
+
+Status UpdateRun::RunProcess(const IngestOptions& options, EventLog* log,
+                             const PipelineRecord& pipeline, const Definition& definition,
+                             bool* said) {
+  FRESHET_CHECK_OK(store::MakeFolders(options.directory + "/log"));
+  auto arguments = parts_.program;
+  arguments.emplace_back(kRunRole);
+  FRESHET_TRY(
+      auto process,
+      WorkerProcess::Run({.arguments = std::move(arguments),
+                          .log = fmt::format("{}/log/{}.log", options.directory, update_.id)}));
+  process->Send(ToLine(options));
+  Status ended = Error(ErrorClass::INTERNAL, "the update's process ended without a word");
+  std::optional<MonotonicTime> kill_at;
+  for (bool open = true; open;) {
+    pollfd output{process->output(), POLLIN, 0};
+    poll(&output, 1, kPollMs);
+    std::vector<std::string> lines;
+    open = process->Read(&lines);
+    for (const auto& line : lines) {
+      auto event = EventFromLine(line);
+      if (!event.ok()) continue;
+      if (event->name == "run_finished") {
+        ended = StatusOf(*event);
+        // Stopped by somebody else's signal it goes on, as after a crash.
+        *said = !ended.Is(ErrorClass::CANCELLED);
+      }
+      auto taken = TakeEvent(*event, log, pipeline, definition);
+      *said = *said || !taken.ok();
+      FRESHET_CHECK_OK(taken);
+    }
+    if (stopping() && !kill_at) {
+      kill_at = parts_.clock->Now() + kStopWithin;
+      process->CloseInput();
+    }
+    if (kill_at && parts_.clock->Now() >= *kill_at) process->Kill();
+  }
+  process->Wait();
+  return ended;
+}
+
+Status UpdateRun::TakeEvent(const record::Event& event, EventLog* log,
+                            const PipelineRecord& pipeline, const Definition& definition) {
+  if (event.name == "run_started")
+    FRESHET_CHECK_OK(Enter(log, UpdateState::kRunning, Status::Ok()));
+  if (event.name == "table_found" && Has(event, "folder"))
+    FRESHET_CHECK_OK(Register(event, pipeline, definition));
+  if (event.name == "table_failed" || event.name == "table_broken" ||
+      event.name == "table_left_out") {
+    ++failed_tables_;
+    if (first_failure_.ok()) first_failure_ = StatusOf(event);
+  }
+  return log->Take(event);
+}
+
+Status UpdateRun::Register(const record::Event& event, const PipelineRecord& pipeline,
+                           const Definition& definition) {
+  auto folder = TextOf(event, "folder");
+  auto path = TableAt(definition, folder);
+  if (!path) return Error(ErrorClass::INTERNAL, "a table has no place in the catalog: {}", folder);
+  auto found = parts_.catalog->Get(catalog::Kind::kTable, *path);
+  if (found.ok()) {
+    if (found->fact("pipeline_id") == pipeline.id) return Status::Ok();
+    return Error(ErrorClass::TABLE_FOREIGN, "the table {} is another pipeline's: {}",
+                 catalog::FullName(*path), found->fact("pipeline_id"));
+  }
+  std::error_code error;
+  auto slash = folder.find('/');
+  auto target = std::filesystem::read_symlink(
+      FolderOfPipeline(parts_.data, pipeline.id) + "/" + folder.substr(0, slash), error);
+  catalog::Securable table{.kind = catalog::Kind::kTable, .path = *path};
+  table.facts = {{"table_type", "STREAMING_TABLE"},
+                 {"pipeline_id", pipeline.id},
+                 {"storage_location", "file://" + target.string() + folder.substr(slash)}};
+  return parts_.catalog->Create(std::move(table), {}, pipeline.creator).status();
+}
+
+}  // namespace freshet::pipeline

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/update_runner.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/log.h"
+#include "base/server_limits.h"
+
+namespace freshet::pipeline {
+
+Status UpdateRunner::Resume() {
+  FRESHET_TRY(auto updates, parts_.book->Unfinished());
+  for (auto& update : updates) {
+    spdlog::info("update={} pipeline={} goes on", update.id, update.pipeline);
+    bool stopped = update.state == UpdateState::kStopping;
+    auto pipeline = update.pipeline;
+    Submit(std::move(update));
+    if (stopped) FRESHET_CHECK_OK(Stop(pipeline));
+  }
+  return Status::Ok();
+}
+
+void UpdateRunner::Submit(UpdateRecord update) {
+  std::vector<std::jthread> ended;  // joined without the lock
+  std::lock_guard lock(mutex_);
+  if (ending_.stop_requested()) return;
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    auto next = std::next(entry);
+    if (entry->second.done) {
+      ended.push_back(std::move(entry->second.thread));
+      entries_.erase(entry);
+    }
+    entry = next;
+  }
+  auto& entry = entries_[update.id];
+  entry.pipeline = update.pipeline;
+  entry.thread =
+      std::jthread([this, update, stop = entry.stop.get_token()] { Work(update, stop); });
+}
+
+bool UpdateRunner::Enter(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  auto free = [&] { return ending_.stop_requested() || running_ < limits::kUpdatesMax; };
+  if (!changed_.wait(lock, stop, free) || ending_.stop_requested()) return false;
+  ++running_;
+  return true;
+}
+
+void UpdateRunner::Work(const UpdateRecord& update, const std::stop_token& stop) {
+  bool entered = Enter(stop);
+  // One that was stopped while it waited still has to be told canceled.
+  if (!ending_.stop_requested()) UpdateRun(parts_, update).Run(stop, ending_.get_token());
+  std::lock_guard lock(mutex_);
+  if (entered) --running_;
+  entries_.at(update.id).done = true;
+  changed_.notify_all();
+}
+
+Status UpdateRunner::Stop(const std::string& pipeline) {
+  FRESHET_TRY(auto active, parts_.book->Active(pipeline));
+  if (!active) return Status::Ok();
+  FRESHET_TRY(auto record, parts_.book->Get(pipeline));
+  EventLog log(parts_.book, record, active->id);
+  FRESHET_CHECK_OK(parts_.book->Enter(*active, UpdateState::kStopping,
+                                      log.Progress(UpdateState::kStopping, Status::Ok())));
+  std::lock_guard lock(mutex_);
+  auto entry = entries_.find(active->id);
+  if (entry != entries_.end()) entry->second.stop.request_stop();
+  return Status::Ok();
+}
+
+bool UpdateRunner::WaitForEnd(const std::string& pipeline, Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_until(lock, deadline, [&] {
+    return std::ranges::none_of(entries_, [&](const auto& entry) {
+      return entry.second.pipeline == pipeline && !entry.second.done;
+    });
+  });
+}
+
+void UpdateRunner::Shutdown() {
+  ending_.request_stop();
+  std::map<std::string, Entry> entries;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.notify_all();
+    changed_.wait(lock, [&] {
+      return std::ranges::all_of(entries_, [](const auto& entry) { return entry.second.done; });
+    });
+    entries.swap(entries_);
+  }
+}
+
+}  // namespace freshet::pipeline
