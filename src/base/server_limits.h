@@ -25,6 +25,11 @@ inline constexpr int64_t kPageRows = 100;
 inline constexpr int64_t kPageRowsMax = 1000;
 /// Updates that run beside each other; the others wait. Each is a process with workers of its own.
 inline constexpr size_t kUpdatesMax = 16;
+/// How often a table's commits, or its snapshot's progress, are told in a pipeline's event log.
+inline constexpr std::chrono::seconds kEventInterval{10};
+/// Events kept of one pipeline, and after how many new ones it is looked whether older ones go.
+inline constexpr int64_t kEventsMax = 100'000;
+inline constexpr int64_t kEventsPerLook = 1000;
 /// Prepared statements kept open.
 inline constexpr size_t kStatementsMax = 256;
 /// How long a statement waits for another process that has the database.

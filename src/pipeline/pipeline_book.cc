@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/random.h"
+#include "base/server_limits.h"
 #include "pipeline/display.h"
 
 namespace freshet::pipeline {
@@ -282,6 +283,13 @@ Status PipelineBook::Insert(store::Session& session, EventRecord event) const {
       "origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {RandomUuid(), event.pipeline, event.update, event.at, event.level, event.type, event.message,
        event.details, event.error, event.origin}));
+  FRESHET_TRY(auto number, session.Query("SELECT last_insert_rowid()"));
+  if (number[0].number(0) % limits::kEventsPerLook != 0) return Status::Ok();
+  // The oldest of this pipeline go, as many as there are too many.
+  FRESHET_CHECK_OK(session.Execute(
+      "DELETE FROM events WHERE pipeline = ? AND number <= (SELECT number FROM events WHERE "
+      "pipeline = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
+      {event.pipeline, event.pipeline, limits::kEventsMax}));
   return Status::Ok();
 }
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/random.h"
+#include "base/server_limits.h"
 #include "pipeline/definition.h"
 #include "pipeline/event_line.h"
 #include "pipeline/event_log.h"
@@ -137,6 +138,24 @@ TEST_F(PipelineBookTest, EventsComeByConditionAndInPages) {
   EXPECT_EQ(book_->Events(a.id, request)->size(), 0U);
   request.conditions = {{"timestamp", ">", {page[0].at}}};
   EXPECT_EQ(book_->Events(a.id, request)->size(), 0U);
+}
+
+TEST_F(PipelineBookTest, TheOldestOfTooManyEventsGo) {
+  auto a = Add("a"), b = Add("b");
+  ASSERT_TRUE(book_->AddEvent({.pipeline = b.id, .message = "of another"}).ok());
+  auto filled = database_->Execute(
+      "INSERT INTO events (id, pipeline, update_id, at, level, type, message, details, error, "
+      "origin) "
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+      "SELECT i, ?, '', '', '', '', 'old', '', '', '' FROM n",
+      {limits::kEventsMax + limits::kEventsPerLook - 2, a.id});
+  ASSERT_TRUE(filled.ok()) << filled.status().ToString();
+  ASSERT_TRUE(book_->AddEvent({.pipeline = a.id, .message = "new"}).ok());
+  auto rows = database_->Query(
+      "SELECT count(*), max(message = 'new') FROM events WHERE pipeline = ?", {a.id});
+  EXPECT_EQ(rows->at(0).number(0), limits::kEventsMax);
+  EXPECT_EQ(rows->at(0).number(1), 1);
+  EXPECT_EQ(Messages(b.id, {.rows = 5}).size(), 1U);
 }
 
 TEST_F(PipelineBookTest, WhatTheEngineSaysBecomesPublishedEvents) {

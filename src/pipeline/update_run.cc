@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "pipeline/destination.h"
+#include "pipeline/event_digest.h"
 #include "pipeline/event_line.h"
 #include "pipeline/findings.h"
 #include "pipeline/run_options.h"
@@ -100,6 +101,11 @@ Status UpdateRun::RunProcess(const IngestOptions& options, EventLog* log,
                           .log = fmt::format("{}/log/{}.log", options.directory, update_.id)}));
   process->Send(ToLine(options));
   Status ended = Error(ErrorClass::INTERNAL, "the update's process ended without a word");
+  EventDigest digest;
+  auto tell = [&](const std::vector<record::Event>& events) -> Status {
+    for (const auto& event : events) FRESHET_CHECK_OK(TakeEvent(event, log, pipeline, definition));
+    return Status::Ok();
+  };
   std::optional<MonotonicTime> kill_at;
   for (bool open = true; open;) {
     pollfd output{process->output(), POLLIN, 0};
@@ -114,10 +120,11 @@ Status UpdateRun::RunProcess(const IngestOptions& options, EventLog* log,
         // Stopped by somebody else's signal it goes on, as after a crash.
         *said = !ended.Is(ErrorClass::CANCELLED);
       }
-      auto taken = TakeEvent(*event, log, pipeline, definition);
+      auto taken = tell(digest.Take(*event, parts_.clock->Now()));
       *said = *said || !taken.ok();
-      FRESHET_CHECK_OK(taken);
+      if (!taken.ok()) return taken;
     }
+    if (auto told = tell(digest.Due(parts_.clock->Now())); !told.ok()) return told;
     if (stopping() && !kill_at) {
       kill_at = parts_.clock->Now() + kStopWithin;
       process->CloseInput();
@@ -125,6 +132,7 @@ Status UpdateRun::RunProcess(const IngestOptions& options, EventLog* log,
     if (kill_at && parts_.clock->Now() >= *kill_at) process->Kill();
   }
   process->Wait();
+  if (auto told = tell(digest.Rest()); !told.ok()) return told;
   return ended;
 }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The untouched databricks-sdk drives pipelines over a real PostgreSQL, from the connection to the deletion."""
+import os
 import pathlib
+import signal
 
 import pytest
 from databricks.sdk import errors
@@ -350,3 +352,66 @@ def test_what_fails_says_why(api, shop, database, server):
     assert database.slots() == []
     run(shop, pipeline)
     assert_equal(database.connection, api.data / "tables" / "main", *TABLES)
+
+
+def one_table(database, source, destination):
+    """A definition of a single table."""
+    return {
+        **definition(database),
+        "objects": [
+            {
+                "table": {
+                    "source_catalog": database.name,
+                    "source_schema": "public",
+                    "source_table": source,
+                    "destination_catalog": "main",
+                    "destination_schema": "public",
+                    "destination_table": destination,
+                }
+            }
+        ],
+    }
+
+
+def test_pipelines_share_a_schema_but_no_table(api, shop, database):
+    lake = api.data / "tables" / "main"
+    both = [
+        create(shop, database, name=name, ingestion_definition=one_table(database, name, name))
+        for name in ("customers", "orders")
+    ]
+    for _ in range(2):
+        updates = [shop.pipelines.start_update(pipeline).update_id for pipeline in both]
+        for pipeline, update in zip(both, updates):
+            wait_for(shop, pipeline, update)
+        assert_equal(database.connection, lake, *TABLES)
+        database.execute("UPDATE orders SET amount = amount + 1; DELETE FROM customers WHERE id % 9 = 0")
+    # A third that would write one of their tables fails, and leaves it as it is.
+    third = create(
+        shop, database, name="third", ingestion_definition=one_table(database, "customers", "Orders")
+    )
+    before = sorted(file.name for file in (lake / "public" / "orders" / "_delta_log").iterdir())
+    update = shop.pipelines.start_update(third).update_id
+    wait_for(shop, third, update, "FAILED")
+    event = next(iter(shop.pipelines.list_pipeline_events(third, filter="level='ERROR'")))
+    assert "TABLE_FOREIGN" in event.error.exceptions[0].message
+    assert sorted(file.name for file in (lake / "public" / "orders" / "_delta_log").iterdir()) == before
+    shop.pipelines.delete(third)
+    for pipeline in both:
+        run(shop, pipeline)
+    assert_equal(database.connection, lake, *TABLES)
+
+
+def test_a_killed_run_goes_on_in_the_same_update(api, shop, database):
+    pipeline = create(shop, database, continuous=True)
+    wait_until(lambda: shop.tables.exists("main.public.orders").table_exists, "the table")
+    update = shop.pipelines.get(pipeline).latest_updates[0].update_id
+    for sign in (signal.SIGKILL, signal.SIGTERM):
+        (process,) = children(api.process.pid)
+        os.kill(process, sign)
+        change_more = "INSERT INTO customers SELECT max(id) + 1, 'late' FROM customers"
+        database.execute(change_more)
+        wait_until(lambda: children(api.process.pid) not in ([], [process]), "another run")
+        wait_until(lambda: equal(database, api.data / "tables" / "main"), "equal tables", 0.2)
+    latest = shop.pipelines.get(pipeline).latest_updates
+    assert [(each.update_id, each.state.value) for each in latest] == [(update, "RUNNING")]
+    shop.pipelines.stop_and_wait(pipeline)
