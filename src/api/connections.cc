@@ -2,6 +2,7 @@
 // Connections, their types, and what keeps a source from being ingested. Source: the published
 // Unity Catalog API, 2.1; `connection-types` and `test` are ours.
 #include <algorithm>
+#include <limits>
 
 #include "api/securables.h"
 #include "catalog/connection_types.h"
@@ -71,6 +72,22 @@ Result<Securable> Named(const Context& context, const Request& request) {
   return context.catalog->Get(Kind::kConnection, path);
 }
 
+/// A pipeline without its connection could neither run nor give up its slot at the source, which
+/// then keeps the server's log for ever.
+Status CheckUnused(const Context& context, const Securable& connection) {
+  FRESHET_TRY(auto pipelines, context.book->List({.rows = std::numeric_limits<int64_t>::max()}));
+  for (const auto& each : pipelines) {
+    auto definition = pipeline::DefinitionOf(each);
+    if (!definition.ok()) continue;
+    auto used = catalog::ParseFullName(definition->connection_name, 1);
+    if (!used.ok() || catalog::KeyOf(*used) != catalog::KeyOf(connection.path)) continue;
+    return Error(ErrorClass::DESTINATION_BUSY, "Connection '{}' is used by the pipeline '{}' ({}).",
+                 catalog::FullName(connection.path), each.name, each.id)
+        .WithRemedy("Delete the pipeline first; its tables stay with cascade=false.");
+  }
+  return Status::Ok();
+}
+
 Result<Json> GetConnection(const Context& context, const Request& request) {
   FRESHET_TRY(auto connection, Named(context, request));
   return ConnectionToJson(context, connection);
@@ -93,6 +110,7 @@ Result<Json> AlterConnection(const Context& context, const Request& request) {
   fields.Ignore({"name", "name_arg"});
   fields.NotBuilt({"environment_settings", "secrets"});
   FRESHET_CHECK_OK(fields.Finish());
+  if (change.new_name) FRESHET_CHECK_OK(CheckUnused(context, connection));
   if (options) {
     FRESHET_TRY(const auto* type, TypeNamed(connection.fact("connection_type")));
     FRESHET_TRY(auto split, catalog::Split(*type, *options));
@@ -109,8 +127,9 @@ Result<Json> AlterConnection(const Context& context, const Request& request) {
 }
 
 Result<Json> DropConnection(const Context& context, const Request& request) {
-  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), 1));
-  FRESHET_CHECK_OK(context.catalog->Drop(Kind::kConnection, path, true));
+  FRESHET_TRY(auto connection, Named(context, request));
+  FRESHET_CHECK_OK(CheckUnused(context, connection));
+  FRESHET_CHECK_OK(context.catalog->Drop(Kind::kConnection, connection.path, true));
   return Json::object();
 }
 

@@ -177,6 +177,17 @@ def test_a_pipeline_that_is_deleted_can_leave_its_tables(api, shop, database):
     assert_equal(database.connection, api.data / "tables" / "main", *TABLES)
 
 
+def test_a_connection_stays_as_long_as_a_pipeline_needs_it(shop, database):
+    pipeline = create(shop, database)
+    with pytest.raises(errors.ResourceConflict, match="is used by the pipeline 'ingest'"):
+        shop.connections.delete("SHOP")
+    with pytest.raises(errors.ResourceConflict, match="is used by the pipeline 'ingest'"):
+        shop.connections.update("shop", options={"host": "h"}, new_name="store")
+    assert shop.connections.get("shop").options["host"] != "h"
+    shop.pipelines.delete(pipeline)
+    shop.connections.delete("shop")
+
+
 def test_what_cannot_be_is_refused_by_name(shop, database):
     def refused(why, exception=errors.BadRequest, **spec):
         with pytest.raises(exception, match=why):
