@@ -29,6 +29,7 @@ function(freshet_module name)
     add_executable(${target}_test ${tests})
     target_link_libraries(${target}_test PRIVATE freshet_${target} ${M_TEST_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
     freshet_precompile(${target}_test ${name})
+    freshet_tests_only(${target}_test)
     freshet_test(${target} ${target}_test unit 600)
   endif()
 endfunction()
@@ -43,6 +44,14 @@ function(freshet_test name program label seconds)
   endif()
   add_test(NAME ${name} COMMAND ${program} ${ARGN})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${seconds} LABELS ${label})
+endfunction()
+
+# The target is tests: what they test is watched for undefined behaviour, they are not, a third of what compiling them costs.
+function(freshet_tests_only target)
+  if(FRESHET_SANITIZE MATCHES "undefined")
+    get_target_property(sources ${target} SOURCES)
+    set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fno-sanitize=undefined)
+  endif()
 endfunction()
 
 # One precompiled header for everything that includes Arrow, made once and reused, and one that has JSON too, for the
