@@ -291,6 +291,18 @@ TEST_F(SourceTest, RewriteOrTruncateMakesTheSnapshotStale) {
   }
 }
 
+TEST_F(SourceTest, ATableDroppedSinceTheSnapshotIsNotFoundInIt) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  OpenSource();
+  auto shape = Shape("t");
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.ok());
+  ASSERT_TRUE((*snapshot)->Describe(shape->id).ok());
+  Run("DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY)");
+  auto shown = (*snapshot)->Describe(shape->id);
+  EXPECT_TRUE(shown.status().Is(ErrorClass::NOT_FOUND)) << shown.status().ToString();
+}
+
 TEST_F(SourceTest, AnAddedColumnDoesNotDisturbTheSnapshot) {
   Run("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1)");
   OpenSource();

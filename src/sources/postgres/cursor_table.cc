@@ -8,7 +8,8 @@
 namespace freshet::sources::postgres {
 namespace {
 
-/// One row a table. Source: PostgreSQL, "System Catalogs", pg_class.
+/// One row a table that is there now, whatever the transaction's snapshot still sees. Source:
+/// PostgreSQL, "System Catalogs", pg_class.
 constexpr std::string_view kObjects = R"sql(
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::int8,
        c.relpages::int8 * current_setting('block_size')::int8,
@@ -29,6 +30,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND c.relp
   AND n.nspname <> 'information_schema' AND NOT starts_with(n.nspname, 'pg_')
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
                   AND d.objid = c.oid AND d.deptype = 'e')
+  AND has_table_privilege(c.oid, 'SELECT') IS NOT NULL
 )sql";
 enum Object {
   kOid,

@@ -21,7 +21,9 @@ std::string With(std::string_view sql, std::string_view name, std::string_view t
 }
 
 /// One row a table. The key is the replica identity's: the index's columns if it names one, else
-/// the primary key's, if that is usable (valid, not deferrable). Source: PostgreSQL, "Logical
+/// the primary key's, if that is usable (valid, not deferrable). A transaction that began before a
+/// table was dropped still sees it in the catalog, but nobody has a right to it, not even a lack of
+/// one: NULL. Source: PostgreSQL, "Logical
 /// Replication", "Publication"; RelationGetIndexList.
 constexpr std::string_view kTables = R"sql(
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
@@ -82,6 +84,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND c.relp
   AND NOT (c.relkind IN ('v', 'm', 'f') AND EXISTS
     (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND
         d.deptype = 'e'))
+  AND has_table_privilege(c.oid, 'SELECT') IS NOT NULL
 )sql";
 
 enum Field : int {
