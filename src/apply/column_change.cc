@@ -56,6 +56,11 @@ Status TakeColumns(const record::TableShape& shape, std::vector<delta::Column>* 
                    same->type->ToString(), wanted.type->ToString());
     }
     same->name = wanted.name;
+    if (shape.comments) {
+      auto comment = shape.comments->columns.find(wanted.id);
+      const bool has = comment != shape.comments->columns.end();
+      delta::TakeComment(has ? comment->second : std::string(), &*same);
+    }
   }
   std::set<std::string> active, taken;
   for (const auto& field : shape.schema->fields()) active.insert(Lower(field->name()));

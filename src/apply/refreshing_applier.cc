@@ -4,6 +4,7 @@
 #include <arrow/compute/initialize.h>
 
 #include "base/limits.h"
+#include "delta/features.h"
 #include "record/arrow_status.h"
 
 namespace freshet::apply {
@@ -22,6 +23,10 @@ TableApplier::Context ForShadow(TableApplier::Context context) {
   context.table = context.shadow;
   context.table_prefix = context.shadow_prefix;
   context.created_before = false;
+  // What bears on files alone; the rest is the table's, before as after the swap.
+  std::erase_if(context.properties, [](const auto& property) {
+    return property.first != delta::kMappingMode && property.first != delta::kEnableVectors;
+  });
   // What the source holds: the table's past is the table's.
   if (context.history.scd_type == ScdType::kType2 || context.history.soft_delete)
     context.history = {};

@@ -28,6 +28,12 @@ int64_t Number(const delta::Snapshot& snapshot, const std::string& app_id) {
   return snapshot.txns.at(app_id).version;
 }
 
+TableWords WordsOf(const record::TableShape& shape) {
+  TableWords words;
+  if (shape.comments) words.comment = shape.comments->table;
+  return words;
+}
+
 }  // namespace
 
 Status StagingApplier::Named(const Status& status) const {
@@ -144,6 +150,8 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
       if (applied) return *applied;
     }
   }
+  FRESHET_TRY(auto told, TakeProperties());
+  if (told) return *told;
   FRESHET_TRY(auto switched, SwitchHistory(!state.shape || state.shape->logged, stop));
   if (switched) return *switched;
   // Under load changes go first, and every so often a compaction comes between them.
@@ -213,7 +221,9 @@ Result<Applied> StagingApplier::Create(const GenerationBegun& begun, const Table
   draft.operation = "CREATE TABLE";
   std::vector<delta::Column> columns;
   FRESHET_TRY(const auto mark, MarkOf(begun, shape, &columns));
-  draft.actions = DescribeNew(std::move(columns), mark, NowMs());
+  TableWords words = WordsOf(shape);
+  words.properties = context_.properties;
+  draft.actions = DescribeNew(std::move(columns), mark, words, NowMs());
   SegmentNumber before(begun.first_segment.value() - 1);
   draft.positions = {begun.generation, before, before};
   draft.applied.through = before;
@@ -242,10 +252,12 @@ Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& 
   draft.operation = "WRITE";
   draft.positions = positions_;
   TableMark mark = mark_;
+  TableWords words;
   std::vector<delta::Column> columns = known_->columns;
   if (successor) {
     FRESHET_TRY(auto shape, FindShape(context_.staging, *successor, state));
     FRESHET_TRY(mark, MarkOf(*successor, shape, &columns));
+    words = WordsOf(shape);
     for (const auto& [path, file] : known_->files)
       draft.actions.emplace_back(RemoveOf(file, now_ms));
     draft.positions.generation = successor->generation;
@@ -253,7 +265,7 @@ Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& 
   }
   mark.complete = chunks.ended;
   if (successor || chunks.ended) {
-    auto described = Redescribe(*known_, columns, mark, now_ms);
+    auto described = Redescribe(*known_, columns, mark, now_ms, words);
     draft.actions.insert(draft.actions.begin(), described.begin(), described.end());
   }
   Adoption adoption{context_.staging->store().get(), context_.table, context_.root.get(),
@@ -305,14 +317,16 @@ Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
   std::vector<delta::Action> actions;
   std::vector<delta::Column> columns = known_->columns;
   TableMark mark = mark_;
+  TableWords words;
   for (const auto& shape : shapes) {
     FRESHET_CHECK_OK(TakeColumns(shape, &columns));
+    if (shape.comments) words = WordsOf(shape);
     mark.inactive = InactiveColumns(columns, shape);
     mark.shape_version = std::max(mark.shape_version, shape.version);
   }
   if (mark.shape_version != mark_.shape_version) {
     FRESHET_CHECK_OK(AddHistoryColumns(mark.history, &columns));
-    actions = Redescribe(*known_, columns, mark, NowMs());
+    actions = Redescribe(*known_, columns, mark, NowMs(), words);
   }
   FRESHET_TRY(*form, TableForm::Of(known_->metadata.id, std::move(columns), mark));
   return actions;
@@ -380,7 +394,8 @@ Result<Applied> StagingApplier::Replace(const StagingApplier& other) {
   const int64_t now_ms = NowMs();
   Draft draft;
   draft.operation = "WRITE";
-  draft.actions = Redescribe(*known_, other.known_->columns, other.mark_, now_ms);
+  draft.actions = Redescribe(*known_, other.known_->columns, other.mark_, now_ms,
+                             {.comment = other.known_->metadata.description});
   for (const auto& [path, file] : known_->files) draft.actions.emplace_back(RemoveOf(file, now_ms));
   for (const auto& [path, file] : other.known_->files) {
     draft.actions.emplace_back(file);
@@ -424,7 +439,8 @@ Result<Applied> StagingApplier::Commit(Draft draft) {
   FRESHET_TRY(auto committed, table_.Commit(known_, std::move(info), std::move(draft.actions)));
   FRESHET_CHECK_OK(paths_.Follow(*committed, added));
   FRESHET_CHECK_OK(ReadPositions(*committed, &mark_, &positions_));
-  known_ = std::move(committed);
+  const auto before = std::exchange(known_, std::move(committed));
+  if (before != nullptr) TellUpgraded(before->protocol);
   draft.applied.state = Applied::State::kCommitted;
   draft.applied.version = known_->version;
   housekeeping_.AfterCommit(*known_);

@@ -101,6 +101,9 @@ class StagingApplier final : public TableApplier {
   Result<std::optional<Applied>> Compact(const std::stop_token& stop);
   Result<std::optional<Applied>> CommitCompaction(Compaction* compaction);
   Result<Applied> Commit(Draft draft);
+  void TellUpgraded(const delta::Protocol& before) const;
+  /// Give the table the properties asked for; nothing: it has them.
+  Result<std::optional<Applied>> TakeProperties();
   /// Turn the table into one of the history asked for; nothing: it is.
   Result<std::optional<Applied>> SwitchHistory(bool logged, const std::stop_token& stop);
   Result<UtcMicros> TakenAt() const;

@@ -107,7 +107,8 @@ Result<Applied> StagingApplier::TakeRowsOf(const StagingApplier& other,
     mark.history = mark_.history;
     Draft draft;
     draft.operation = "MERGE";
-    draft.actions = Redescribe(*known_, columns, mark, NowMs());
+    draft.actions = Redescribe(*known_, columns, mark, NowMs(),
+                               {.comment = other.known_->metadata.description});
     FRESHET_TRY(const auto now, TableForm::Of(known_->metadata.id, std::move(columns), mark));
     FRESHET_CHECK_OK(FollowIndex(context_.index, IndexName(), now, table_, *known_, stop));
     FRESHET_CHECK_OK(paths_.Follow(*known_));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -106,6 +107,8 @@ class TableApplier {
     size_t difference_bytes_max = limits::kDifferenceBytesMax;
     CompactionRules compaction = {};
     HistoryRules history = {};
+    /// Properties that the table is to have. REQUIRES: delta::CheckProperty.
+    std::map<std::string, std::string> properties = {};
   };
   static Result<std::unique_ptr<TableApplier>> Open(Flow flow, Context context);
   virtual ~TableApplier() = default;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "apply/key_hash.h"
+#include "delta/features.h"
 
 namespace freshet::apply {
 namespace {
@@ -15,7 +16,8 @@ constexpr std::string_view kStaging = "freshet.staging", kFlow = "freshet.flow",
                            kShape = "freshet.shape", kSnapshot = "freshet.snapshot",
                            kInactive = "freshet.inactive", kHistory = "freshet.history";
 constexpr std::string_view kComplete = "complete", kReading = "reading";
-constexpr std::string_view kMaxColumnId = "delta.columnMapping.maxColumnId";
+/// The table's comment is the source's.
+constexpr char kCommented[] = "freshet.commented";
 
 int64_t NumberOf(std::string_view text) {
   int64_t number = 0;
@@ -44,6 +46,10 @@ bool ArePlain(const arrow::DataType& type) {
   return std::all_of(type.fields().begin(), type.fields().end(), [](const auto& field) {
     return delta::IsPlainName(field->name()) && ArePlain(*field->type());
   });
+}
+
+bool IsMapped(const delta::Metadata& metadata) {
+  return delta::PropertyOf(metadata, delta::kMappingMode) == "name";
 }
 
 bool NeedsMapping(const std::vector<delta::Column>& columns) {
@@ -158,51 +164,70 @@ std::vector<delta::Column> ColumnsOf(const record::TableShape& shape) {
     column.name = column.physical = field.name();
     column.id = shape.ids[static_cast<size_t>(i)];
     column.type = field.type();
+    if (shape.comments) {
+      auto comment = shape.comments->columns.find(column.id);
+      if (comment != shape.comments->columns.end()) delta::TakeComment(comment->second, &column);
+    }
     columns.push_back(std::move(column));
   }
   return columns;
 }
 
+namespace {
+
+/// The comment is the source's, or somebody else's where the source has none.
+void TakeWords(const TableWords& words, delta::Metadata* metadata) {
+  auto& properties = metadata->configuration;
+  for (const auto& [name, value] : words.properties) properties[name] = value;
+  if (!words.comment) return;
+  if (!words.comment->empty()) {
+    metadata->description = *words.comment;
+    properties[kCommented] = "true";
+  } else if (properties.erase(kCommented) > 0) {
+    metadata->description.clear();
+  }
+}
+
+}  // namespace
+
 std::vector<delta::Action> DescribeNew(std::vector<delta::Column> columns, const TableMark& mark,
-                                       int64_t now_ms) {
+                                       const TableWords& words, int64_t now_ms) {
+  delta::Metadata metadata;
+  metadata.configuration = mark.ToProperties();
+  TakeWords(words, &metadata);
   delta::NewTable table;
-  table.column_mapping = NeedsMapping(columns);
+  table.column_mapping = IsMapped(metadata) || NeedsMapping(columns);
   table.columns = std::move(columns);
-  table.properties = mark.ToProperties();
-  auto [protocol, metadata] = delta::Describe(table, now_ms);
-  return {std::move(protocol), std::move(metadata)};
+  table.properties = std::move(metadata.configuration);
+  auto [protocol, described] = delta::Describe(table, now_ms);
+  described.description = std::move(metadata.description);
+  return {std::move(protocol), std::move(described)};
 }
 
 std::vector<delta::Action> Redescribe(const delta::Snapshot& snapshot,
                                       std::vector<delta::Column> columns, const TableMark& mark,
-                                      int64_t now_ms) {
-  delta::NewTable table;
-  table.column_mapping = snapshot.column_mapping() || NeedsMapping(columns);
-  table.columns = std::move(columns);
-  auto [protocol, metadata] = delta::Describe(table, now_ms);
-  const auto& old = snapshot.metadata;
-  metadata.id = old.id;
-  metadata.name = old.name;
-  metadata.description = old.description;
-  metadata.partition_columns = old.partition_columns;
-  metadata.created_at_ms = old.created_at_ms;
-  auto properties = old.configuration;
+                                      int64_t now_ms, const TableWords& words) {
+  delta::Metadata metadata = snapshot.metadata;
+  auto& properties = metadata.configuration;
   properties.erase(std::string(kInactive));
-  int64_t max_id = NumberOf(properties[std::string(kMaxColumnId)]);
-  for (auto& [name, value] : metadata.configuration) properties[name] = value;
   for (auto& [name, value] : mark.ToProperties()) properties[name] = value;
-  std::string& max_text = properties[std::string(kMaxColumnId)];
-  if (NumberOf(max_text) < max_id) max_text = std::to_string(max_id);
-  if (max_text.empty()) properties.erase(std::string(kMaxColumnId));
-  metadata.configuration = std::move(properties);
+  TakeWords(words, &metadata);
+  const std::string max_id = delta::PropertyOf(metadata, delta::kMaxColumnId);
+  delta::NewTable table;
+  table.column_mapping = IsMapped(metadata) || NeedsMapping(columns);
+  table.columns = std::move(columns);
+  table.properties = std::move(properties);
+  auto [fresh, described] = delta::Describe(table, now_ms);
+  metadata.schema_json = std::move(described.schema_json);
+  metadata.configuration = std::move(described.configuration);
+  // Ids are never used again, so their highest never falls.
+  auto highest = metadata.configuration.find(std::string(delta::kMaxColumnId));
+  if (highest != metadata.configuration.end() && NumberOf(highest->second) < NumberOf(max_id))
+    highest->second = max_id;
 
-  const auto& now = snapshot.protocol;
-  protocol.min_reader = std::max(protocol.min_reader, now.min_reader);
-  protocol.min_writer = std::max(protocol.min_writer, now.min_writer);
-  protocol.reader_features.insert(now.reader_features.begin(), now.reader_features.end());
-  protocol.writer_features.insert(now.writer_features.begin(), now.writer_features.end());
+  auto protocol = delta::ProtocolFor(metadata, table.columns, &snapshot.protocol);
   std::vector<delta::Action> actions;
-  if (protocol != now) actions.emplace_back(std::move(protocol));
+  if (protocol != snapshot.protocol) actions.emplace_back(std::move(protocol));
   actions.emplace_back(std::move(metadata));
   return actions;
 }

@@ -53,16 +53,24 @@ struct TableForm {
   bool Indexed(const arrow::RecordBatch& of_index_fields, int64_t row) const;
 };
 
+/// What a table says beside its columns and its mark.
+struct TableWords {
+  /// The source's comment on it, empty where it has none; nothing: not known.
+  std::optional<std::string> comment = {};
+  std::map<std::string, std::string> properties = {};
+};
+
 /// The columns of a table made from this shape.
 std::vector<delta::Column> ColumnsOf(const record::TableShape& shape);
 
 /// Protocol and metadata of a new table.
 std::vector<delta::Action> DescribeNew(std::vector<delta::Column> columns, const TableMark& mark,
-                                       int64_t now_ms);
-/// Metadata (and the protocol, if it has to grow) that give a table other columns or another mark.
+                                       const TableWords& words, int64_t now_ms);
+/// Metadata (and the protocol, if it has to grow) that give a table other columns, another mark or
+/// other words; what they don't say stays.
 std::vector<delta::Action> Redescribe(const delta::Snapshot& snapshot,
                                       std::vector<delta::Column> columns, const TableMark& mark,
-                                      int64_t now_ms);
+                                      int64_t now_ms, const TableWords& words = {});
 
 /// The three txns of a flow.
 struct TxnNames {

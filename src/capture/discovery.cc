@@ -113,6 +113,7 @@ Status Discovery::Compare(const sources::TableListing& listing, Found* found) {
   }
   FRESHET_CHECK_OK(shown);
   fingerprints_[listing.id] = listing.fingerprint;
+  tables_->TakeComments(*shown);
   auto news = tables_->IsNews(*shown);
   if (!news.ok() && tables_->policy(listing.id) == OnSchemaChange::kEvolve) {
     found->problems.emplace_back(listing.id, news.status());

@@ -86,6 +86,9 @@ std::string ChangesOf(const record::TableShape& before, const record::TableShape
     if (PlaceOf(before, after.ids[static_cast<size_t>(i)]) < 0)
       changes.push_back("added " + after.schema->field(i)->name());
   }
+  const record::TableComments none;
+  if (before.comments.value_or(none) != after.comments.value_or(none))
+    changes.emplace_back("comments");
   return fmt::format("{}", fmt::join(changes, ", "));
 }
 

@@ -17,7 +17,8 @@ bool SameKey(const record::TableShape& before, const record::TableShape& after);
 /// Errors: KEY_CHANGED, SHAPE_CHANGE_UNSUPPORTED, and what CheckShape says.
 Status CheckFollowable(const record::TableShape& before, const record::TableShape& after);
 
-/// Say what the columns of a shape are beside those of the one before: `added w, renamed v to x`.
+/// Say what the columns of a shape are beside those of the one before: `added w, renamed v to x,
+/// comments`.
 std::string ChangesOf(const record::TableShape& before, const record::TableShape& after);
 
 /// Say that a table waits because its shape changed in this way.

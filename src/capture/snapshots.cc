@@ -220,6 +220,7 @@ Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeFor(sources::S
   if (shown.ok() && !logged) Rereads::FitKey(*tables_->shape(table), &*shown);
   if (shown.ok() && shown->SameColumns(*tables_->shape(table))) {
     ahead_.erase(table);
+    tables_->TakeComments(*shown);
     return tables_->shape(table);
   }
   auto news = shown.ok() ? tables_->IsNews(*shown) : Result<bool>(shown.status());

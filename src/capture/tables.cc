@@ -180,6 +180,17 @@ Result<bool> Tables::TakeShape(const record::TableShape& after, Sequence at) {
   return news;
 }
 
+void Tables::TakeComments(const record::TableShape& shown) {
+  const record::TableShape& staged = *shape(shown.id);
+  if (!shown.comments || !shown.SameColumns(staged)) return;
+  if (*shown.comments == staged.comments.value_or(record::TableComments())) return;
+  auto commented = staged;
+  commented.comments = shown.comments;
+  const bool anew = shapes_.at(shown.id).anew;
+  Note(std::move(commented), {});
+  shapes_.at(shown.id).anew = anew;
+}
+
 std::shared_ptr<const record::TableShape> Tables::TakeKept(const record::TableShape& shown,
                                                            Sequence at) {
   auto restricted = Restricted(*shape(shown.id), shown);
@@ -192,6 +203,7 @@ std::shared_ptr<const record::TableShape> Tables::Note(record::TableShape shape,
   shape.name = followed.staged->name;
   shape.logged = followed.staged->logged;
   shape.last_column = std::max(shape.last_column, followed.staged->last_column);
+  if (!shape.comments) shape.comments = followed.staged->comments;
   auto noted = Numbered(std::move(shape));
   context_.writer->Note(staging::ShapeNoted{.shape = *noted, .at = at});
   context_.Tell("shape_changed", {{"table", noted->name.ToString()},

@@ -68,6 +68,9 @@ class Tables {
   /// Whether a shape is one that a followed table is to take; it may be another and yet not be.
   /// Errors: why it cannot.
   Result<bool> IsNews(const record::TableShape& shown) const;
+  /// Take other comments of a followed table that has the same columns and key: they are in order
+  /// with no row.
+  void TakeComments(const record::TableShape& shown);
   /// Of a table that keeps its columns: return the shape to read it again in, which a source that
   /// shows this one can. It is noted.
   std::shared_ptr<const record::TableShape> TakeKept(const record::TableShape& shown, Sequence at);

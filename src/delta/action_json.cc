@@ -46,6 +46,7 @@ Json ObjectJson(const std::string& text) {
 struct Writer {
   Json operator()(const CommitInfo& info) const {
     Json body;
+    Put(&body, "inCommitTimestamp", info.in_commit_at_ms);
     body["timestamp"] = info.at_ms;
     body["operation"] = info.operation;
     body["operationParameters"] = ObjectJson(info.parameters_json);
@@ -226,8 +227,13 @@ CommitInfo CommitInfoOf(const Object& object) {
     const Json* value = object.Find(name);
     return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
   };
-  const Json* at = object.Find("timestamp");
-  if (at != nullptr && at->is_number_integer()) out.at_ms = at->get<int64_t>();
+  auto number = [&](const char* name) {
+    const Json* value = object.Find(name);
+    return value != nullptr && value->is_number_integer() ? std::optional(value->get<int64_t>())
+                                                          : std::nullopt;
+  };
+  out.at_ms = number("timestamp").value_or(0);
+  out.in_commit_at_ms = number("inCommitTimestamp");
   out.operation = text("operation");
   out.parameters_json = dump("operationParameters");
   out.metrics_json = dump("operationMetrics");

@@ -84,6 +84,7 @@ struct CommitInfo {
   std::string metrics_json = "{}";
   std::string txn_id;  // names this very commit: how an unknown outcome is told
   std::string engine;
+  std::optional<int64_t> in_commit_at_ms = {};  // the table's time of the commit
 };
 
 using Action =

@@ -3,14 +3,11 @@
 #include "delta/protocol.h"
 
 #include "base/random.h"
+#include "delta/features.h"
 #include "record/field_ids.h"
 
 namespace freshet::delta {
 namespace {
-
-constexpr char kMappingMode[] = "delta.columnMapping.mode";
-constexpr char kMaxColumnId[] = "delta.columnMapping.maxColumnId";
-constexpr char kVectors[] = "delta.enableDeletionVectors";
 
 /// `variantType` asks for something only where a column is a variant, which the schema's reader
 /// refuses; delta-rs lists it when it sets a table's properties.
@@ -29,13 +26,9 @@ const std::set<std::string>& WriterFeatures() {
       "appendOnly",           "invariants",          "checkConstraints", "generatedColumns",
       "identityColumns",      "changeDataFeed",      "columnMapping",    "deletionVectors",
       "timestampNtz",         "v2Checkpoint",        "domainMetadata",   "typeWidening",
-      "typeWidening-preview", "vacuumProtocolCheck", "variantType",      "variantType-preview"};
+      "typeWidening-preview", "vacuumProtocolCheck", "variantType",      "variantType-preview",
+      "inCommitTimestamp"};
   return kNames;
-}
-
-std::string Property(const Metadata& metadata, const char* name) {
-  auto found = metadata.configuration.find(name);
-  return found == metadata.configuration.end() ? std::string() : found->second;
 }
 
 Status Unsupported(std::string_view what) {
@@ -56,20 +49,11 @@ Status RefuseInUse(const Metadata& metadata) {
       return Unsupported(key);
   }
   if (!metadata.partition_columns.empty()) return Unsupported("partition columns");
-  for (const char* key :
-       {"delta.enableRowTracking", "delta.enableInCommitTimestamps", "delta.enableIcebergCompatV1",
-        "delta.enableIcebergCompatV2", "delta.enableIcebergCompatV3"}) {
-    if (Property(metadata, key) == "true") return Unsupported(key);
+  for (const char* key : {"delta.enableRowTracking", "delta.enableIcebergCompatV1",
+                          "delta.enableIcebergCompatV2", "delta.enableIcebergCompatV3"}) {
+    if (PropertyOf(metadata, key) == "true") return Unsupported(key);
   }
   return Status::Ok();
-}
-
-bool HasNtz(const arrow::DataType& type) {
-  for (const auto& field : type.fields()) {
-    if (HasNtz(*field->type())) return true;
-  }
-  return type.id() == arrow::Type::TIMESTAMP &&
-         static_cast<const arrow::TimestampType&>(type).timezone().empty();
 }
 
 }  // namespace
@@ -85,7 +69,7 @@ Status CheckReadable(const Protocol& protocol, const Metadata& metadata) {
                    "the table uses a reader feature that Freshet does not know: {}", feature);
     }
   }
-  const std::string mode = Property(metadata, kMappingMode);
+  const std::string mode = PropertyOf(metadata, kMappingMode);
   if (!mode.empty() && mode != "none" && mode != "name") {
     return Error(ErrorClass::DELTA_UNSUPPORTED,
                  "columns are mapped in a mode that Freshet does not read: {}", mode);
@@ -108,38 +92,31 @@ Status CheckWritable(const Protocol& protocol, const Metadata& metadata) {
   return RefuseInUse(metadata);
 }
 
-bool Snapshot::column_mapping() const { return Property(metadata, kMappingMode) == "name"; }
+bool Snapshot::column_mapping() const { return PropertyOf(metadata, kMappingMode) == "name"; }
 
 bool Snapshot::deletion_vectors_enabled() const {
-  return Property(metadata, kVectors) == "true" &&
-         protocol.reader_features.contains("deletionVectors") &&
-         protocol.writer_features.contains("deletionVectors");
+  return IsOn(protocol, metadata, kEnableVectors);
 }
+bool Snapshot::stamps_commits() const { return IsOn(protocol, metadata, kEnableCommitTimes); }
 
 std::pair<Protocol, Metadata> Describe(const NewTable& table, int64_t now_ms) {
-  Protocol protocol;
-  protocol.min_reader = 3;
-  protocol.min_writer = 7;
-  protocol.reader_features.insert("deletionVectors");
   Metadata metadata;
   metadata.id = RandomUuid();
   metadata.created_at_ms = now_ms;
   metadata.configuration = table.properties;
-  metadata.configuration[kVectors] = "true";
+  metadata.configuration.try_emplace(std::string(kEnableVectors), "true");
   metadata.schema_json = ColumnsToJson(table.columns, table.column_mapping);
   int32_t max_id = 0;
   for (const auto& column : table.columns) {
     max_id = std::max(max_id, column.id.value());
     const int32_t fields = record::CountFields(*column.type);
     if (fields > 0) max_id = std::max(max_id, record::NestedFieldId(column.id, fields));
-    if (HasNtz(*column.type)) protocol.reader_features.insert("timestampNtz");
   }
   if (table.column_mapping) {
-    protocol.reader_features.insert("columnMapping");
-    metadata.configuration[kMappingMode] = "name";
-    metadata.configuration[kMaxColumnId] = std::to_string(max_id);
+    metadata.configuration[std::string(kMappingMode)] = "name";
+    metadata.configuration[std::string(kMaxColumnId)] = std::to_string(max_id);
   }
-  protocol.writer_features = protocol.reader_features;
+  Protocol protocol = ProtocolFor(metadata, table.columns);
   return {std::move(protocol), std::move(metadata)};
 }
 

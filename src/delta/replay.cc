@@ -57,6 +57,7 @@ void Replay::Remove(RemoveFile remove) {
 }
 
 void Replay::Apply(std::vector<Action> actions) {
+  state_->commit_time_ms.reset();
   for (auto& action : actions) {
     if (auto* add = std::get_if<AddFile>(&action)) {
       Add(std::move(*add));
@@ -70,6 +71,8 @@ void Replay::Apply(std::vector<Action> actions) {
     } else if (auto* protocol = std::get_if<Protocol>(&action)) {
       state_->protocol = std::move(*protocol);
       metadata_changed_ = true;
+    } else if (auto* info = std::get_if<CommitInfo>(&action)) {
+      state_->commit_time_ms = info->in_commit_at_ms;
     } else if (auto* domain = std::get_if<DomainMetadata>(&action)) {
       if (domain->removed) {
         state_->domains.erase(domain->domain);

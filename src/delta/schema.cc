@@ -16,6 +16,9 @@ namespace {
 constexpr char kMappingId[] = "delta.columnMapping.id";
 constexpr char kPhysicalName[] = "delta.columnMapping.physicalName";
 constexpr char kOwnId[] = "freshet.id";
+/// Spark's name for it, and that the comment beside it is the source's.
+constexpr char kComment[] = "comment";
+constexpr char kCommented[] = "freshet.commented";
 
 std::shared_ptr<arrow::DataType> SimpleType(const std::string& name) {
   static const std::map<std::string, std::shared_ptr<arrow::DataType>> kTypes = {
@@ -278,6 +281,21 @@ std::string ColumnsToJson(const std::vector<Column>& columns, bool column_mappin
   }
   return Json{{"type", "struct"}, {"fields", std::move(fields)}}.dump(
       -1, ' ', false, Json::error_handler_t::replace);
+}
+
+void TakeComment(const std::string& comment, Column* column) {
+  Json metadata = Json::object();
+  if (!column->other_metadata_json.empty())
+    metadata = Json::parse(column->other_metadata_json, nullptr, false);
+  if (!comment.empty()) {
+    metadata[kComment] = comment;
+    metadata[kCommented] = true;
+  } else if (metadata.contains(kCommented)) {
+    metadata.erase(kComment);
+    metadata.erase(kCommented);
+  }
+  column->other_metadata_json =
+      metadata.empty() ? "" : metadata.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 bool IsPlainName(std::string_view name) {

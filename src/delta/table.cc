@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "delta/action_json.h"
 #include "delta/checkpoint.h"
+#include "delta/commit_duties.h"
 #include "delta/log.h"
 #include "delta/protocol.h"
 #include "delta/replay.h"
@@ -204,11 +205,13 @@ Result<State> Table::Commit(const State& base, CommitInfo info, std::vector<Acti
   if (info.txn_id.empty()) info.txn_id = RandomUuid();
   if (base != nullptr) FRESHET_CHECK_OK(CheckWritable(base->protocol, base->metadata));
   FRESHET_CHECK_OK(CheckFiles(base.get(), actions));
+  FRESHET_CHECK_OK(FulfilDuties(*store_, base, &info, &actions));
+  actions.insert(actions.begin(), info);
   Replay replay(base);
   replay.Apply(actions);
   FRESHET_TRY(auto after, replay.Finish(version, base == nullptr ? -1 : base->checkpoint_version));
   FRESHET_CHECK_OK(CheckCommit(*after, actions));
-  std::string text = ToJson(info) + "\n";
+  std::string text;
   for (const auto& action : actions) text += ToJson(action) + "\n";
   FRESHET_CHECK_OK(PutCommit(*store_, version, text, info.txn_id));
   return after;

@@ -29,6 +29,10 @@ struct Column {
   std::string other_metadata_json = {};
 };
 
+/// Give a column the source's comment; empty: none there. One that somebody else gave the column
+/// stays where the source has none.
+void TakeComment(const std::string& comment, Column* column);
+
 /// Return the type as people write it: `LONG`, `DECIMAL(10,2)`, `ARRAY<STRING>`. REQUIRES: a type
 /// that record::TableShape lists.
 std::string TypeName(const arrow::DataType& type);
@@ -56,9 +60,13 @@ struct Snapshot {
   std::vector<Column> columns;  // of metadata.schema_json
   // the newest checkpoint at or before `version` that was seen
   int64_t checkpoint_version = -1;
+  // the version's own time, where commits have one and the commit was read
+  std::optional<int64_t> commit_time_ms;
 
   bool column_mapping() const;
   bool deletion_vectors_enabled() const;
+  /// Whether each commit says its own time, later than that of the one before.
+  bool stamps_commits() const;
 };
 
 /// One Delta table: reads its log, commits to it. Thread-safe as FileStore is; commits of one table
@@ -79,7 +87,7 @@ class Table {
 
   /// Commit `actions` as version base->version + 1 (base null: version 0). An unknown outcome is
   /// resolved here by reading the version and comparing CommitInfo::txn_id; commit info is the
-  /// first line.
+  /// first line, with a time of its own where the table asks for it.
   /// Returns the state after the commit. Errors: DELTA_CONFLICT (another writer has that version:
   /// plan again from Latest), DELTA_UNSUPPORTED (a writer feature), INTERNAL (a removed file is not
   /// live), STORE_*.
@@ -101,8 +109,8 @@ struct NewTable {
   std::map<std::string, std::string> properties;
   bool column_mapping = false;
 };
-/// Protocol 3/7 with deletionVectors (+ timestampNtz, columnMapping as needed) and the metadata,
-/// profile `portable`.
+/// The metadata, with deletion vectors unless the properties say otherwise, and the protocol that it
+/// needs.
 std::pair<Protocol, Metadata> Describe(const NewTable& table, int64_t now_ms);
 
 }  // namespace freshet::delta

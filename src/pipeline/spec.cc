@@ -69,6 +69,11 @@ apply::HistoryRules PipelineSpec::HistoryOf(const record::TableName& name) const
   return pipeline::HistoryOf(history_rules, name);
 }
 
+std::map<std::string, std::string> PipelineSpec::PropertiesOf(
+    const record::TableName& name) const {
+  return RuleOf(table_rules, name).properties;
+}
+
 std::vector<std::string> PipelineSpec::Unmatched(
     const std::vector<record::TableName>& names) const {
   std::vector<std::string> unmatched;

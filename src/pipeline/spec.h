@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,8 @@ struct PipelineSpec {
   record::TableName DestinationOf(const record::TableName& name) const;
   /// What the table keeps of its rows' past.
   apply::HistoryRules HistoryOf(const record::TableName& name) const;
+  /// The properties that its Delta table is to have.
+  std::map<std::string, std::string> PropertiesOf(const record::TableName& name) const;
   /// Return what was asked for and matches none of `names`: patterns as written, objects as
   /// `schema.table`.
   std::vector<std::string> Unmatched(const std::vector<record::TableName>& names) const;

@@ -10,6 +10,8 @@
 #include <set>
 #include <string>
 
+#include "delta/features.h"
+
 namespace freshet::pipeline {
 namespace {
 
@@ -151,6 +153,23 @@ FieldReader ReadRefreshPolicy(TableRule* rule) {
   };
 }
 
+/// Texts by names of the user's choice.
+FieldReader ReadProperties(TableRule* rule) {
+  return [rule](const Place& place, const YAML::Node& node) -> Status {
+    if (!node.IsMap()) return Wrong(place, node, "is not a map of texts");
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar() || !entry.second.IsScalar())
+        return Wrong(place, entry.first, "is not a map of texts");
+      const auto& name = entry.first.Scalar();
+      const auto& value = entry.second.Scalar();
+      Status fits = delta::CheckProperty(name, value);
+      if (!fits.ok()) return Wrong(place.Below(name), entry.second, fits.message());
+      rule->properties[name] = value;
+    }
+    return Status::Ok();
+  };
+}
+
 /// Ours: the API has no such field.
 FieldReader ReadOnSchemaChange(TableRule* rule) {
   return [rule](const Place& place, const YAML::Node& node) -> Status {
@@ -192,6 +211,7 @@ FieldReader ReadTableConfiguration(CursorRule* rule, HistoryRule* history, Table
       {"soft_delete", IntoSwitch(&history->soft_delete)},
       {"auto_full_refresh_policy", ReadRefreshPolicy(changes)},
       {"on_schema_change", ReadOnSchemaChange(changes)},
+      {"table_properties", ReadProperties(changes)},
       {"include_columns", IntoList(&changes->include_columns)},
       {"exclude_columns", IntoList(&changes->exclude_columns)},
       {"enable_auto_clustering", OnlyFalse},
@@ -204,8 +224,8 @@ FieldReader ReadTableConfiguration(CursorRule* rule, HistoryRule* history, Table
          return Into(&rule->cursor_columns.emplace_back())(place, node);
        }},
       {"deletion_condition", Noting(rule, Into(&rule->deletion_condition))}};
-  for (auto* name : {"row_filter", "clustering_columns", "table_properties",
-                     "source_metadata_column", "workday_report_parameters"}) {
+  for (auto* name : {"row_filter", "clustering_columns", "source_metadata_column",
+                     "workday_report_parameters"}) {
     fields[name] = Unsupported;
   }
   return [fields = std::move(fields), changes](const Place& place, const YAML::Node& node) {

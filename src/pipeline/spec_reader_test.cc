@@ -181,6 +181,29 @@ TEST(SpecReaderTest, ReadsWhatBecomesOfTablesThatChange) {
   }
 }
 
+TEST(SpecReaderTest, ReadsTableProperties) {
+  auto spec = Read(
+      "objects:\n- table:\n    source_schema: s\n    source_table: t\n    table_configuration:\n"
+      "      table_properties: {delta.enableInCommitTimestamps: true, owner: me}\n"
+      "table_configuration:\n  table_properties: {owner: all, delta.appendOnly: 'false'}\n");
+  auto back = SpecFromJson(ToJson(spec));
+  ASSERT_TRUE(back.ok()) << back.status().ToString();
+  using Properties = std::map<std::string, std::string>;
+  EXPECT_EQ(back->PropertiesOf({"s", "t"}),
+            (Properties{{"delta.appendOnly", "false"},
+                        {"delta.enableInCommitTimestamps", "true"},
+                        {"owner", "me"}}));
+  EXPECT_EQ(back->PropertiesOf({"s", "u"}),
+            (Properties{{"delta.appendOnly", "false"}, {"owner", "all"}}));
+  for (auto* wrong : {"freshet.flow: mine", "delta.appendOnly: true", "delta.constraints.c: id > 0",
+                      "delta.enableInCommitTimestamps: 1", "delta.columnMapping.mode: id",
+                      "delta.enableDeletionVectors: false", "owner: [a]"}) {
+    auto status = Refuse(fmt::format("table_configuration:\n  table_properties: {{{}}}\n", wrong));
+    EXPECT_TRUE(status.Is(ErrorClass::INVALID_ARGUMENT)) << wrong << ": " << status.ToString();
+    EXPECT_THAT(status.message(), HasSubstr("line 2")) << wrong;
+  }
+}
+
 TEST(SpecReaderTest, RefusesUnknownFieldsWithTheirLine) {
   auto status = Refuse("objects:\n- schema:\n    source_schema: s\n    sorce: x\n");
   ASSERT_TRUE(status.Is(ErrorClass::INVALID_ARGUMENT));

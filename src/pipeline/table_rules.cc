@@ -51,6 +51,7 @@ Result<TableRule> FromJson(const Json& json) {
   rule.table = json.value("table", "");
   rule.include_columns = json.value("include_columns", rule.include_columns);
   rule.exclude_columns = json.value("exclude_columns", rule.exclude_columns);
+  rule.properties = json.value("properties", rule.properties);
   if (json.contains("on_schema_change")) {
     FRESHET_TRY(rule.on_schema_change,
                 ParseOnSchemaChange(json.at("on_schema_change").get<std::string>()));
@@ -81,6 +82,7 @@ TableRule RuleOf(const std::vector<TableRule>& rules, const record::TableName& t
     if (!rule.table.empty() && rule.table != table.table) continue;
     if (rule.on_schema_change) merged.on_schema_change = rule.on_schema_change;
     if (rule.refresh) merged.refresh = rule.refresh;
+    for (const auto& [name, value] : rule.properties) merged.properties[name] = value;
     if (!rule.selects_columns()) continue;
     merged.include_columns = rule.include_columns;
     merged.exclude_columns = rule.exclude_columns;
@@ -97,6 +99,7 @@ std::string ToJson(const std::vector<TableRule>& rules) {
   Json list = Json::array();
   for (const auto& rule : Ordered(rules)) {
     Json json = ColumnsToJson(rule);
+    if (!rule.properties.empty()) json["properties"] = rule.properties;
     if (rule.on_schema_change) json["on_schema_change"] = NameOf(*rule.on_schema_change);
     if (rule.refresh) {
       json["refresh"] = {{"enabled", rule.refresh->enabled},

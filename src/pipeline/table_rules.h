@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,10 +29,15 @@ struct TableRule {
   std::optional<RefreshPolicy> refresh;
   /// At most one of the two; together they are one field.
   std::vector<std::string> include_columns, exclude_columns;
+  /// Of the Delta table; of several rules for a table all count, each name as the most particular
+  /// says.
+  std::map<std::string, std::string> properties;
 
   bool selects_columns() const { return !include_columns.empty() || !exclude_columns.empty(); }
   /// Whether it says anything.
-  bool given() const { return on_schema_change || refresh || selects_columns(); }
+  bool given() const {
+    return on_schema_change || refresh || selects_columns() || !properties.empty();
+  }
   bool operator==(const TableRule&) const = default;
 };
 

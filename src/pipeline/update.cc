@@ -260,6 +260,7 @@ Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& f
   context.created_before = created_.contains(flow.flow.id);
   context.passed = reader_.floor;
   context.history = options_.spec.HistoryOf(flow.flow.source);
+  context.properties = options_.spec.PropertiesOf(flow.flow.source);
   return parts_.open_applier(flow.flow, std::move(context));
 }
 

@@ -3,7 +3,9 @@
 
 #include <arrow/type.h>
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,13 @@ struct TableName {
   std::string table;
   auto operator<=>(const TableName&) const = default;
   std::string ToString() const { return schema + "." + table; }
+};
+
+/// What people wrote about a table at its source.
+struct TableComments {
+  std::string table;                        // empty: nothing
+  std::map<ColumnId, std::string> columns;  // of those that have one
+  bool operator==(const TableComments&) const = default;
 };
 
 /// Columns + key + version of a source table: what every batch of it points at. Immutable once
@@ -51,6 +60,9 @@ struct TableShape {
   /// Whether the source's log tells of the table's changes; else it is read again and again, and
   /// what differs is applied. Stays as it was when the table was first followed.
   bool logged = true;
+
+  /// Nothing: not known, they are what they were. No comparison looks at them.
+  std::optional<TableComments> comments = {};
 
   bool keyless() const { return key.empty(); }
   int width() const { return schema->num_fields(); }

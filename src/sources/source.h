@@ -48,7 +48,8 @@ struct TableListing {
   int64_t bytes_estimated = -1;
   /// Of a partitioned table: what holds its rows.
   std::optional<std::vector<record::Partition>> partitions = {};
-  /// Another text when the table has other columns or another key; empty: only Describe tells.
+  /// Another text when the table has other columns, another key or other comments; empty: only
+  /// Describe tells.
   std::string fingerprint = {};
 };
 

@@ -136,6 +136,23 @@ Result<std::shared_ptr<arrow::DataType>> TypeFromJson(const json& in, int depth 
   return arrow::struct_(std::move(fields));
 }
 
+json CommentsToJson(const record::TableComments& comments) {
+  json columns = json::array();
+  for (const auto& [id, text] : comments.columns)
+    columns.push_back({{"id", id.value()}, {"text", text}});
+  return {{"table", comments.table}, {"columns", std::move(columns)}};
+}
+
+record::TableComments CommentsFromJson(const json& in) {
+  record::TableComments comments;
+  comments.table = in.at("table").get<std::string>();
+  for (const json& column : in.at("columns")) {
+    comments.columns[record::ColumnId(column.at("id").get<int32_t>())] =
+        column.at("text").get<std::string>();
+  }
+  return comments;
+}
+
 }  // namespace
 
 json ShapeToJson(const record::TableShape& shape) {
@@ -151,6 +168,7 @@ json ShapeToJson(const record::TableShape& shape) {
               {"columns", std::move(columns)}, {"key", shape.key}};
   if (shape.last_column > 0) out["last_column"] = shape.last_column;
   if (!shape.logged) out["logged"] = false;
+  if (shape.comments) out["comments"] = CommentsToJson(*shape.comments);
   return out;
 }
 
@@ -174,6 +192,7 @@ Result<record::TableShape> ShapeFromJson(const json& in) {
     shape.key.push_back(ordinal);
   }
   shape.logged = in.value("logged", true);
+  if (in.contains("comments")) shape.comments = CommentsFromJson(in.at("comments"));
   return shape;
 }
 

@@ -85,6 +85,9 @@ Status Player::DoDamage(Words& words, const std::string& verb) {
     FRESHET_CHECK_OK(words.Done());
     return model::LoseData(store::Below(world_.store, model::World::ShadowPath("main", name)));
   }
+  if (verb == "property" || verb == "comment" || verb == "commented" || verb == "has" ||
+      verb == "times")
+    return DoWords(words, verb);
   if (verb == "index") return Index(words);
   if (verb == "compaction") {
     FRESHET_TRY(auto files, words.Number("files"));
@@ -434,6 +437,17 @@ Status Player::Foreign(Words& words) {
   auto table = store::Below(world_.store, model::World::TablePath("main", name));
   if (what == "optimize") return model::ForeignOptimize(table);
   if (what == "vacuum") return model::ForeignVacuum(table);
+  if (what == "comment") {
+    if (!words.Take("on")) return words.Done();
+    FRESHET_TRY(auto column, words.Any("column"));
+    FRESHET_TRY(auto text, words.Any("text"));
+    return model::ForeignComment(table, column, text);
+  }
+  if (what == "property") {
+    FRESHET_TRY(auto property, words.Any("property"));
+    FRESHET_TRY(auto value, words.Any("value"));
+    return model::ForeignProperty(table, property, value);
+  }
   if (what == "restore") {
     FRESHET_TRY(auto back, words.Number("versions"));
     if (!words.Take("back")) return words.Done();

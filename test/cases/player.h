@@ -39,6 +39,12 @@ class Player {
   Status CheckFiles(Words& words);
   Status SetHistory(Words& words);
   Status SetPolicy(Words& words);
+  Status DoWords(Words& words, const std::string& verb);
+  Status SetProperty(Words& words);
+  Status SetComment(Words& words);
+  Status CheckComment(Words& words);
+  Status CheckProperty(Words& words);
+  Status CheckTimes(Words& words);
   Status SetSnapshot(Words& words, const Statement& statement);
   Status AddChanges(Words& words, const Statement& statement);
   Status Foreign(Words& words);

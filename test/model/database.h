@@ -86,6 +86,7 @@ class Database {
     uint64_t base_position = 0;  // the log is replayed on `base` from here
     std::vector<Row> base;
     int64_t chunk_rows = 1'000'000;
+    record::TableComments comments = {};  // as they are now
   };
 
   /// Make a table. `columns` are (name, type), `key` names of key columns. One of that name that

@@ -145,8 +145,10 @@ sources::Traits ModelSource::traits() const {
 
 namespace {
 
-std::string FingerprintOf(const record::TableShape& shape) {
-  std::string text = shape.schema->ToString();
+std::string FingerprintOf(const record::TableShape& shape, const record::TableComments& comments) {
+  std::string text = shape.schema->ToString() + comments.table;
+  for (const auto& [id, comment] : comments.columns)
+    text += fmt::format(" {} {}", id.value(), comment);
   for (const auto& id : shape.ids) text += fmt::format(" {}", id.value());
   for (int ordinal : shape.key) text += fmt::format(" key {}", ordinal);
   return text;
@@ -171,7 +173,7 @@ Result<std::vector<sources::TableListing>> ModelSource::ListTables() {
                                         : Error(ErrorClass::TABLE_NO_IDENTITY, "without log"),
                         .rows_estimated = std::ssize(content.rows),
                         .partitions = std::move(partitions),
-                        .fingerprint = FingerprintOf(content.shape)});
+                        .fingerprint = FingerprintOf(content.shape, table.comments)});
   }
   return listings;
 }
@@ -181,6 +183,7 @@ Result<record::TableShape> ModelSource::Describe(const record::TableId& table) {
   if (!name) return Error(ErrorClass::NOT_FOUND, "no table {}", table.value());
   FRESHET_TRY(auto content, database_->At(*name, database_->last_position()));
   if (content.dropped) return Error(ErrorClass::NOT_FOUND, "table is gone: {}", *name);
+  content.shape.comments = database_->tables().at(*name).comments;
   return content.shape;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "delta/deletion_vector.h"
+#include "delta/features.h"
 #include "delta/stats.h"
 #include "delta/table.h"
 #include "parquet/encoder.h"
@@ -158,6 +159,31 @@ Status ForeignDelete(std::shared_ptr<store::FileStore> table, const Row& first_c
     actions.push_back(std::move(add));
   }
   return log.Commit(snapshot, Foreign("DELETE"), std::move(actions)).status();
+}
+
+Status ForeignComment(std::shared_ptr<store::FileStore> table, const std::string& column,
+                      const std::string& text) {
+  delta::Table log(table);
+  FRESHET_TRY(auto snapshot, log.Latest(nullptr));
+  auto columns = snapshot->columns;
+  for (auto& each : columns) {
+    if (each.name == column) each.other_metadata_json = fmt::format(R"({{"comment":"{}"}})", text);
+  }
+  delta::Metadata metadata = snapshot->metadata;
+  metadata.schema_json = delta::ColumnsToJson(columns, snapshot->column_mapping());
+  return log.Commit(snapshot, Foreign("CHANGE COLUMN"), {std::move(metadata)}).status();
+}
+
+Status ForeignProperty(std::shared_ptr<store::FileStore> table, const std::string& name,
+                       const std::string& value) {
+  delta::Table log(table);
+  FRESHET_TRY(auto snapshot, log.Latest(nullptr));
+  delta::Metadata metadata = snapshot->metadata;
+  metadata.configuration[name] = value;
+  auto protocol = delta::ProtocolFor(metadata, snapshot->columns, &snapshot->protocol);
+  return log
+      .Commit(snapshot, Foreign("SET TBLPROPERTIES"), {std::move(protocol), std::move(metadata)})
+      .status();
 }
 
 Status ForeignRestore(std::shared_ptr<store::FileStore> table, int64_t back) {

@@ -22,6 +22,12 @@ Status ForeignVacuum(std::shared_ptr<store::FileStore> table);
 Status LoseData(std::shared_ptr<store::FileStore> table);
 /// Mark the rows dead whose first columns are these cells.
 Status ForeignDelete(std::shared_ptr<store::FileStore> table, const Row& first_columns);
+/// Comment on a column.
+Status ForeignComment(std::shared_ptr<store::FileStore> table, const std::string& column,
+                      const std::string& text);
+/// Give the table a property, and the protocol what that takes.
+Status ForeignProperty(std::shared_ptr<store::FileStore> table, const std::string& name,
+                       const std::string& value);
 /// Bring the state of `back` versions ago back.
 Status ForeignRestore(std::shared_ptr<store::FileStore> table, int64_t back);
 

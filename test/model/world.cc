@@ -176,6 +176,7 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
   context.created_before = created_before;
   context.compaction = compaction;
   context.history = history;
+  context.properties = properties;
   FRESHET_TRY(auto applier, apply::TableApplier::Open(std::move(flow), std::move(context)));
   using State = apply::Applied::State;
   while (true) {

@@ -58,6 +58,7 @@ class World {
   std::string index_name = "index";
   apply::CompactionRules compaction;
   apply::HistoryRules history;
+  std::map<std::string, std::string> properties;  // of every table
   capture::OnSchemaChange on_schema_change = capture::OnSchemaChange::kEvolve;
   bool rereads_lost = false;  // tables that lost changes, at any time
 

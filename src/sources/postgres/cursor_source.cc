@@ -35,7 +35,7 @@ class QueriedSource final : public Source {
     FRESHET_TRY(Connection * session, Session());
     FRESHET_TRY(uint32_t oid, OidOf(table));
     FRESHET_TRY(QueriedTable found, ReadQueriedTable(session, oid, config_));
-    return ToShape(found.table);
+    return ToCommentedShape(session, found.table);
   }
   Result<std::unique_ptr<Snapshot>> BeginSnapshot() override {
     return postgres::BeginSnapshot(config_, epoch_);

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "sources/postgres/partitions.h"
+#include "sources/postgres/text_encoding.h"
 #include "sources/postgres/type_catalog.h"
 
 namespace freshet::sources::postgres {
@@ -54,7 +55,11 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
        concat((SELECT md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ','
                                      ORDER BY a.attnum))
                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-              c.relreplident, i.indexrelid) AS fingerprint
+              c.relreplident, i.indexrelid,
+              (SELECT md5(string_agg(concat_ws(' ', d.objsubid, d.description), ',' ORDER BY
+                  d.objsubid))
+               FROM pg_description d WHERE d.classoid = 'pg_class'::regclass AND d.objoid = c.oid))
+         AS fingerprint
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
@@ -409,6 +414,25 @@ Result<record::TableShape> ToShape(const SourceTable& table) {
     shape.key.push_back(static_cast<int>(at - shape.ids.begin()));
   }
   FRESHET_CHECK_OK(record::CheckShape(shape));
+  return shape;
+}
+
+Result<record::TableShape> ToCommentedShape(Connection* connection, const SourceTable& table) {
+  FRESHET_TRY(auto shape, ToShape(table));
+  FRESHET_TRY(Rows rows,
+              connection->Query("SELECT objsubid, description FROM pg_description WHERE classoid = "
+                                "'pg_class'::regclass AND objoid = $1::oid",
+                                {std::to_string(table.oid)}));
+  auto& comments = shape.comments.emplace();
+  for (int row = 0; row < rows.size(); ++row) {
+    const record::ColumnId column(static_cast<int32_t>(rows.number(row, 0)));
+    std::string text = SpellOutInvalid(rows.text(row, 1));
+    if (column.value() == 0) {
+      comments.table = std::move(text);
+    } else if (std::ranges::find(shape.ids, column) != shape.ids.end()) {
+      comments.columns[column] = std::move(text);
+    }
+  }
   return shape;
 }
 

@@ -64,6 +64,8 @@ Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t o
                                               TypeMapping mapping);
 /// Errors: the table's problem, KEY_NOT_SELECTED, and what CheckShape says.
 Result<record::TableShape> ToShape(const SourceTable& table);
+/// The same, with what is written about the table and its columns.
+Result<record::TableShape> ToCommentedShape(Connection* connection, const SourceTable& table);
 /// Leave out the columns that are not selected.
 void SelectColumns(const ColumnSelection& selection, SourceTable* table);
 

@@ -99,18 +99,20 @@ class PostgresSnapshot final : public Snapshot {
 
   Result<record::TableShape> Describe(const record::TableId& table) override {
     FRESHET_TRY(uint32_t oid, OidOf(table));
-    SourceTable found;
+    record::TableShape shape;
     FRESHET_CHECK_OK(Within([&](Connection* session) -> Status {
+      SourceTable found;
       if (config_.rules != nullptr) {
         FRESHET_TRY(QueriedTable queried, ReadQueriedTable(session, oid, config_));
         found = std::move(queried.table);
-        return Status::Ok();
+      } else {
+        FRESHET_TRY(found, ReadTable(session, oid, config_.type_mapping));
+        SelectColumns(config_.columns, &found);
       }
-      FRESHET_TRY(found, ReadTable(session, oid, config_.type_mapping));
-      SelectColumns(config_.columns, &found);
+      FRESHET_TRY(shape, ToCommentedShape(session, found));
       return Status::Ok();
     }));
-    return ToShape(found);
+    return shape;
   }
 
   Result<std::vector<Chunk>> Plan(const record::TableShape& shape) override;

@@ -150,7 +150,7 @@ Result<record::TableShape> PostgresSource::Describe(const record::TableId& table
   FRESHET_TRY(uint32_t oid, OidOf(table));
   FRESHET_TRY(SourceTable found, ReadTable(session, oid, config_.type_mapping));
   SelectColumns(config_.columns, &found);
-  return ToShape(found);
+  return ToCommentedShape(session, found);
 }
 
 std::vector<Finding> PostgresSource::Check() {

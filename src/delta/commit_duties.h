@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "delta/table.h"
+
+namespace freshet::delta {
+
+/// Give a commit on `base` (null: the first) what the table asks of every one: a time of its own,
+/// later than that of the version before. The commit that turns this on says since when.
+/// Source: Delta protocol, "Writer Requirements for In-Commit Timestamps".
+/// Errors: STORE_*.
+Status FulfilDuties(store::FileStore& table, const std::shared_ptr<const Snapshot>& base,
+                    CommitInfo* info, std::vector<Action>* actions);
+
+}  // namespace freshet::delta
