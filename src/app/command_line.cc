@@ -120,6 +120,12 @@ void AddChanges(CLI::App* command, IngestArguments* arguments) {
       ->excludes(include);
 }
 
+void AddTables(CLI::App* command, IngestArguments* arguments) {
+  command->add_flag("--change-data-feed", arguments->change_data_feed,
+                    "tables tell which rows each commit changed, before and after "
+                    "(delta.enableChangeDataFeed)");
+}
+
 void AddRereads(CLI::App* command, IngestArguments* arguments) {
   command
       ->add_option("--reread-interval", arguments->reread_interval,
@@ -214,6 +220,7 @@ void AddIngest(CLI::App& app, IngestArguments* arguments, std::string* retry_for
   AddCursorColumns(command, &arguments->cursor_columns);
   AddHistory(command, arguments);
   AddChanges(command, arguments);
+  AddTables(command, arguments);
   command->add_flag("--continuous", arguments->continuous, "stay and keep the tables fresh");
   command
       ->add_option("--retry-for", *retry_for, "how long a failing source is retried: 90s, 2m, 1h")

@@ -24,6 +24,7 @@ struct IngestArguments {
   std::string on_schema_change;
   std::vector<std::string> include_columns, exclude_columns;
   std::optional<int64_t> auto_refresh_hours;
+  bool change_data_feed = false;
   std::string staging_retention, staging_age_max, staging_bytes_max;  // empty: not given
   std::string reread_interval;                                        // likewise
   bool json = false, quiet = false;

@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/source.h"
 #include "base/log.h"
+#include "delta/features.h"
 #include "pipeline/run_options.h"
 #include "pipeline/spec_reader.h"
 
@@ -26,6 +27,7 @@ Result<pipeline::TableRule> RuleOf(const IngestArguments& arguments) {
   if (!arguments.on_schema_change.empty()) {
     FRESHET_TRY(rule.on_schema_change, pipeline::ParseOnSchemaChange(arguments.on_schema_change));
   }
+  if (arguments.change_data_feed) rule.properties[std::string(delta::kEnableFeed)] = "true";
   if (arguments.auto_refresh_hours)
     rule.refresh = {.enabled = true, .min_interval_hours = *arguments.auto_refresh_hours};
   return rule;

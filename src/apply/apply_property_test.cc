@@ -89,6 +89,7 @@ class Play {
       : keyless_(keyless), snapshot_after_(snapshot_after) {
     world_.fold_bytes_max_ = fold_bytes_max;
     world_.compaction_ = {.files_min = 3, .bytes_min = 0, .commits_min = 2};
+    world_.properties_["delta.enableChangeDataFeed"] = "true";
     world_.List(Shape());
     for (int64_t key = 0; key < 4; ++key) rows_.insert({key, {key, Text(), Text()}});
     applier_ = world_.Open();
@@ -153,6 +154,9 @@ class Play {
     applier_ = OpenAgain();
     Apply();
     RC_ASSERT(world_.Version() == version);
+    const Status feed = CheckFeed(world_.table_);
+    if (!feed.ok()) RC_LOG() << feed.ToString();
+    RC_ASSERT(feed.ok());
   }
 
  private:

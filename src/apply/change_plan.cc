@@ -24,7 +24,12 @@ Result<ChangePlan> ChangePlanner::Plan(ChangeInput* input, const std::stop_token
   }
   FRESHET_TRY(auto files, writer_.Finish());
   for (auto& file : files) live_.Add(std::move(file));
+  std::vector<delta::Action> told;
+  if (table_.snapshot->keeps_feed()) {
+    FRESHET_TRY(told, feed_.Write(&live_));
+  }
   FRESHET_TRY(plan_.actions, live_.ToActions(now_ms_));
+  std::ranges::move(told, std::back_inserter(plan_.actions));
   if (keeps_) FRESHET_CHECK_OK(index_->Reset(kept_));
   plan_.rows_inserted = writer_.rows() - plan_.rows_updated;
   return std::move(plan_);

@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "apply/change_feed.h"
 #include "apply/data_writer.h"
 #include "apply/key_index.h"
 #include "apply/live_rows.h"
@@ -40,6 +41,7 @@ class ChangePlanner {
     std::shared_ptr<const delta::Snapshot> snapshot;
     const TableForm* form = nullptr;   // of the columns after the commit
     const FilePaths* paths = nullptr;  // of the snapshot's version
+    FeedRules feed = {};
   };
   /// REQUIRES: the index reflects the snapshot's version.
   ChangePlanner(Table table, KeyIndex* index, int64_t now_ms)
@@ -48,13 +50,17 @@ class ChangePlanner {
         now_ms_(now_ms),
         writer_(table_.store, *table_.form, now_ms),
         live_(table_.store, table_.snapshot, table_.paths),
+        feed_(table_.store, *table_.form, table_.feed),
         kept_(table_.flow.value() + "/pending") {}
   virtual ~ChangePlanner() = default;
 
   /// Errors: VALUE_NOT_SENT, SHAPE_CHANGE_UNSUPPORTED, CANCELLED, STORE_*.
   Result<ChangePlan> Plan(ChangeInput* input, const std::stop_token& stop);
   /// Remove the files of a plan that was not committed.
-  void Discard() { writer_.Discard(); }
+  void Discard() {
+    writer_.Discard();
+    feed_.Discard();
+  }
 
  protected:
   using Addresses = std::vector<std::vector<RowAddress>>;
@@ -84,6 +90,7 @@ class ChangePlanner {
   const int64_t now_ms_;
   DataWriter writer_;
   LiveRows live_;
+  ChangeFeed feed_;
   ChangePlan plan_;
 
  private:

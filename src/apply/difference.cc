@@ -50,6 +50,7 @@ DifferencePlanner::DifferencePlanner(Table table, Reading reading, std::string s
       read_columns_(FieldsOf(reading_.shape, *table_.form)),
       writer_(table_.store, *table_.form, now_ms),
       live_(table_.store, table_.snapshot, table_.paths),
+      feed_(table_.store, *table_.form, {scratch_folder, bytes_max}),
       tally_(std::move(scratch_folder), !table_.form->rows.keyless(),
              RowsOf(*table_.snapshot, reading_), bytes_max),
       wanted_(reading_.parts.size()) {}
@@ -62,8 +63,13 @@ Result<Difference> DifferencePlanner::Plan(const std::stop_token& stop) {
   FRESHET_CHECK_OK(OfStaging(Append(stop)));
   FRESHET_TRY(auto files, writer_.Finish());
   for (auto& file : files) live_.Add(std::move(file));
+  std::vector<delta::Action> told;
+  if (table_.snapshot->keeps_feed()) {
+    FRESHET_TRY(told, feed_.Write(&live_));
+  }
   Difference difference;
   FRESHET_TRY(difference.actions, live_.ToActions(now_ms_));
+  std::ranges::move(told, std::back_inserter(difference.actions));
   difference.rows_inserted = totals.inserted;
   difference.rows_updated = totals.updated;
   difference.rows_deleted = totals.deleted;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apply/change_feed.h"
 #include "apply/data_writer.h"
 #include "apply/live_rows.h"
 #include "apply/row_tally.h"
@@ -47,7 +48,10 @@ class DifferencePlanner {
   /// Errors: STAGING_EXPIRED (a part is gone), STAGING_CORRUPT, CANCELLED, STORE_*.
   Result<Difference> Plan(const std::stop_token& stop);
   /// Remove the files of a plan that was not committed.
-  void Discard() { writer_.Discard(); }
+  void Discard() {
+    writer_.Discard();
+    feed_.Discard();
+  }
 
  private:
   Status HashTable(const std::stop_token& stop);
@@ -64,6 +68,7 @@ class DifferencePlanner {
   const arrow::FieldVector read_columns_;  // of the parts, one a column of the table
   DataWriter writer_;
   LiveRows live_;
+  ChangeFeed feed_;
   RowTally tally_;
   std::vector<const delta::AddFile*> files_;   // of the table, by their numbers
   std::vector<delta::DeletionVector> wanted_;  // rows of each part that the table lacks

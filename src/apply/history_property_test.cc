@@ -169,6 +169,7 @@ class HistoryPlay {
       : mode_(mode), snapshot_after_(snapshot_after), model_(mode) {
     world_.fold_bytes_max_ = fold_bytes_max;
     world_.compaction_ = {.files_min = 3, .bytes_min = 0, .commits_min = 2};
+    world_.properties_["delta.enableChangeDataFeed"] = "true";
     if (mode == Mode::kVersions || mode == Mode::kVersionsBySequence)
       world_.history_.scd_type = ScdType::kType2;
     if (model_.sequences()) world_.history_.sequence_by = {"s"};
@@ -220,6 +221,9 @@ class HistoryPlay {
     applier_ = OpenAgain();
     Apply();
     RC_ASSERT(Found() == model_.Rows(width()));
+    const Status feed = CheckFeed(world_.table_);
+    if (!feed.ok()) RC_LOG() << feed.ToString();
+    RC_ASSERT(feed.ok());
   }
 
  private:

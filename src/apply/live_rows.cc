@@ -122,20 +122,67 @@ Result<int64_t> LiveRows::RowsOf(const delta::AddFile& file) {
   return reader->rows();
 }
 
-Result<std::vector<delta::Action>> LiveRows::ToActions(int64_t now_ms) {
-  std::vector<delta::Action> actions;
-  if (all_dead_) {
-    for (const auto& [path, add] : snapshot_->files) actions.emplace_back(RemoveOf(add, now_ms));
-  }
+std::vector<LiveRows::File*> LiveRows::Touched() {
   std::vector<File*> touched;
   for (auto& [hash, file] : files_) {
     if (file.touched) touched.push_back(&file);
   }
   std::sort(touched.begin(), touched.end(),
             [](const File* a, const File* b) { return a->add->path < b->add->path; });
+  return touched;
+}
+
+bool LiveRows::marks_rows() const {
+  return !all_dead_ &&
+         std::ranges::any_of(files_, [](const auto& file) { return file.second.touched; });
+}
+
+Result<int64_t> LiveRows::CountFates() {
+  int64_t count = 0;
+  for (const File* file : Touched()) {
+    if (file->fresh) continue;
+    const auto& before = file->add->deletion_vector;
+    count += file->dead.cardinality() - (before ? before->cardinality : 0);
+  }
+  for (const auto& add : added_) {
+    FRESHET_TRY(const int64_t rows, RowsOf(add));
+    count += rows - files_.at(HashPath(add.path)).dead.cardinality();
+  }
+  return count;
+}
+
+Status LiveRows::EachFate(const Tell& tell) {
+  std::vector<int64_t> rows;
+  for (const File* file : Touched()) {
+    if (file->fresh) continue;
+    delta::DeletionVector before;
+    if (file->add->deletion_vector) {
+      FRESHET_TRY(before, delta::DeletionVector::Load(*table_, *file->add->deletion_vector));
+    }
+    const auto died = file->dead.Minus(before);
+    rows.assign(died.begin(), died.end());
+    FRESHET_CHECK_OK(tell(*file->add, /*came=*/false, rows));
+  }
+  for (const auto& add : added_) {
+    const File& file = files_.at(HashPath(add.path));
+    FRESHET_TRY(const int64_t count, RowsOf(add));
+    rows.clear();
+    for (int64_t row = 0; row < count; ++row) {
+      if (!file.dead.Contains(static_cast<uint64_t>(row))) rows.push_back(row);
+    }
+    FRESHET_CHECK_OK(tell(add, /*came=*/true, rows));
+  }
+  return Status::Ok();
+}
+
+Result<std::vector<delta::Action>> LiveRows::ToActions(int64_t now_ms) {
+  std::vector<delta::Action> actions;
+  if (all_dead_) {
+    for (const auto& [path, add] : snapshot_->files) actions.emplace_back(RemoveOf(add, now_ms));
+  }
   std::vector<delta::AddFile> adds;
   std::vector<delta::DeletionVector> vectors;
-  for (File* file : touched) {
+  for (File* file : Touched()) {
     if (!file->fresh) actions.emplace_back(RemoveOf(*file->add, now_ms));
     FRESHET_TRY(const int64_t rows, RowsOf(*file->add));
     if (file->dead.cardinality() == rows) continue;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -53,6 +54,15 @@ class LiveRows {
   /// statistics don't count).
   int64_t KillAll();
 
+  /// Whether some rows died, and not just all that there were.
+  bool marks_rows() const;
+  /// Tell which rows die of each file that the version has, and which live of each new one, as
+  /// ascending ordinals. To be called before ToActions.
+  using Tell = std::function<Status(const delta::AddFile& file, bool came,
+                                    const std::vector<int64_t>& rows)>;
+  Status EachFate(const Tell& tell);
+  /// How many rows EachFate tells of.
+  Result<int64_t> CountFates();
   /// Return what the commit says of it: vectors old ∪ new, written to one file; a file without a
   /// living row is removed, or not added at all. To be called once.
   Result<std::vector<delta::Action>> ToActions(int64_t now_ms);
@@ -65,6 +75,8 @@ class LiveRows {
   };
   Result<File*> Get(uint64_t hash);
   Result<int64_t> RowsOf(const delta::AddFile& file);
+  /// In the order of their paths.
+  std::vector<File*> Touched();
 
   std::shared_ptr<store::FileStore> table_;
   std::shared_ptr<const delta::Snapshot> snapshot_;

@@ -69,19 +69,28 @@ Result<RowTally::Totals> RowTally::Compare(const std::function<Status(const Row&
   return totals;
 }
 
-Status RowTally::ComparePart(const Part& part, const std::function<Status(const Row&)>& surplus,
-                             Totals* totals) const {
+/// Take the same rows in the same order each time.
+Status RowTally::EachSurplus(const Part& part,
+                             const std::function<Status(const Row&)>& take) const {
   std::unordered_map<KeyHash, int64_t, KeyHasher> more;  // of each content at the new side
   FRESHET_CHECK_OK(Each(part, [&](const Row& row) {
     more[row.content] += row.side == Side::kNew ? 1 : -1;
     return Status::Ok();
   }));
-  std::unordered_map<KeyHash, Change, KeyHasher> changes;
-  FRESHET_CHECK_OK(Each(part, [&](const Row& row) -> Status {
+  return Each(part, [&](const Row& row) -> Status {
     int64_t& left = more[row.content];
     const bool is_new = row.side == Side::kNew;
     if (is_new ? left <= 0 : left >= 0) return Status::Ok();
     left += is_new ? -1 : 1;
+    return take(row);
+  });
+}
+
+Status RowTally::ComparePart(const Part& part, const std::function<Status(const Row&)>& surplus,
+                             Totals* totals) const {
+  std::unordered_map<KeyHash, Change, KeyHasher> changes;
+  FRESHET_CHECK_OK(EachSurplus(part, [&](const Row& row) -> Status {
+    const bool is_new = row.side == Side::kNew;
     ++(is_new ? totals->inserted : totals->deleted);
     if (keyed_) ++(is_new ? changes[row.key].come : changes[row.key].gone);
     return surplus(row);
@@ -93,6 +102,28 @@ Status RowTally::ComparePart(const Part& part, const std::function<Status(const 
     totals->deleted -= updated;
   }
   return Status::Ok();
+}
+
+Status RowTally::Pair(const std::function<Status(const Row&, bool paired)>& surplus) {
+  for (Part& part : parts_) {
+    FRESHET_CHECK_OK(PairPart(part, surplus));
+    scratch_.Free(&part.aside);
+    part.rows = {};
+  }
+  return Status::Ok();
+}
+
+Status RowTally::PairPart(const Part& part,
+                          const std::function<Status(const Row&, bool paired)>& surplus) const {
+  std::unordered_map<KeyHash, Change, KeyHasher> changes;
+  FRESHET_CHECK_OK(EachSurplus(part, [&](const Row& row) {
+    ++(row.side == Side::kNew ? changes[row.key].come : changes[row.key].gone);
+    return Status::Ok();
+  }));
+  return EachSurplus(part, [&](const Row& row) {
+    const Change& change = changes.at(row.key);
+    return surplus(row, change.gone > 0 && change.come > 0);
+  });
 }
 
 }  // namespace freshet::apply

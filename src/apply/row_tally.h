@@ -37,6 +37,9 @@ class RowTally {
   /// Call `surplus` with each row that its side has and the other lacks; of several equal ones with
   /// so many as it has more. To be called once, after the last Add.
   Result<Totals> Compare(const std::function<Status(const Row&)>& surplus);
+  /// The same, and say of each row whether the other side has a surplus one of its key too. To be
+  /// called instead.
+  Status Pair(const std::function<Status(const Row&, bool paired)>& surplus);
 
  private:
   struct KeyHasher {
@@ -53,6 +56,9 @@ class RowTally {
 
   Status PutAside();
   Status Each(const Part& part, const std::function<Status(const Row&)>& take) const;
+  Status EachSurplus(const Part& part, const std::function<Status(const Row&)>& take) const;
+  Status PairPart(const Part& part,
+                  const std::function<Status(const Row&, bool paired)>& surplus) const;
   Status ComparePart(const Part& part, const std::function<Status(const Row&)>& surplus,
                      Totals* totals) const;
 

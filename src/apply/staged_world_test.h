@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "apply/feed_contents.h"
 #include "apply/table_applier.h"
 #include "apply/table_contents.h"
 #include "base/random.h"
@@ -123,6 +125,7 @@ class StagedWorld {
     context.fold_bytes_max = fold_bytes_max_;
     context.compaction = compaction_;
     context.history = history_;
+    context.properties = properties_;
     context.created_before = created_before;
     return std::move(TableApplier::Open(flow_, std::move(context))).value();
   }
@@ -184,6 +187,7 @@ class StagedWorld {
   size_t fold_bytes_max_ = limits::kFoldBytesMax;
   CompactionRules compaction_;
   HistoryRules history_;
+  std::map<std::string, std::string> properties_;
   UtcMicros taken_at_ = 0;  // of the next snapshot
 };
 

@@ -382,7 +382,8 @@ std::unique_ptr<ChangePlanner> StagingApplier::PlannerOf(const TableForm& form) 
                              .store = context_.table,
                              .snapshot = known_,
                              .form = &form,
-                             .paths = &paths_};
+                             .paths = &paths_,
+                             .feed = {context_.scratch_folder, context_.difference_bytes_max}};
   if (form.history.plain())
     return std::make_unique<ChangePlanner>(std::move(table), context_.index, NowMs());
   if (form.history.appends())

@@ -103,6 +103,13 @@ struct Writer {
     Put(&body, "defaultRowCommitVersion", remove.default_row_commit_version);
     return {{"remove", std::move(body)}};
   }
+  Json operator()(const ChangeFile& change) const {
+    return {{"cdc",
+             {{"path", EncodePath(change.path)},
+              {"partitionValues", Json::object()},
+              {"size", change.bytes},
+              {"dataChange", false}}}};
+  }
   Json operator()(const Txn& txn) const {
     Json body;
     body["appId"] = txn.app_id;
@@ -361,6 +368,8 @@ Result<std::optional<Action>> ActionOf(const Json& line) {
     const Object object(body, &bad);
     if (kind == "add") action = AddOf(object, &bad);
     if (kind == "remove") action = RemoveOf(object, &bad);
+    if (kind == "cdc")
+      action = ChangeFile{DecodePath(object.Need("path")), object.Number("size").value_or(0)};
     if (kind == "metaData") action = MetadataOf(object);
     if (kind == "protocol") action = ProtocolOf(object);
     if (kind == "commitInfo") action = CommitInfoOf(object);

@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 /// An action as its line's object, `{"add": {…}}`: the form in commits, and row by row in
 /// checkpoints.
 Json JsonOf(const Action& action);
-/// The reverse; nothing for what carries no state. Errors: DELTA_CORRUPT.
+/// The reverse; nothing for kinds that are not known. Errors: DELTA_CORRUPT.
 Result<std::optional<Action>> ActionOf(const Json& line);
 
 /// Percent-encode a relative path as `add.path` and its like want it, and back; absolute URIs are

@@ -64,6 +64,14 @@ struct RemoveFile {
   bool operator==(const RemoveFile&) const = default;
 };
 
+/// Rows of a commit as the change data feed tells them. Readers of the feed take a version's from
+/// these alone, if it has some.
+struct ChangeFile {
+  std::string path;  // decoded, relative to the table
+  int64_t bytes = 0;
+  bool operator==(const ChangeFile&) const = default;
+};
+
 struct Txn {
   std::string app_id;
   int64_t version = 0;
@@ -87,13 +95,13 @@ struct CommitInfo {
   std::optional<int64_t> in_commit_at_ms = {};  // the table's time of the commit
 };
 
-using Action =
-    std::variant<CommitInfo, Protocol, Metadata, AddFile, RemoveFile, Txn, DomainMetadata>;
+using Action = std::variant<CommitInfo, Protocol, Metadata, AddFile, RemoveFile, ChangeFile, Txn,
+                            DomainMetadata>;
 
-/// One JSON object, no newline. cdc, sidecar and checkpointMetadata lines are for readers of
-/// others' logs only.
+/// One JSON object, no newline. sidecar and checkpointMetadata lines are for readers of others' logs
+/// only.
 std::string ToJson(const Action& action);
-/// Nothing for actions that carry no state (cdc, unknown kinds). Errors: DELTA_CORRUPT.
+/// Nothing for kinds that are not known. Errors: DELTA_CORRUPT.
 Result<std::optional<Action>> ActionFromJson(std::string_view line);
 
 }  // namespace freshet::delta

@@ -14,6 +14,7 @@ namespace freshet::delta {
 namespace {
 
 constexpr int kListPage = 10'000;
+constexpr std::string_view kChangeFolder = "_change_data/";
 
 using Visit = std::function<Status(const store::FileInfo&)>;
 
@@ -110,7 +111,8 @@ Result<Cleaned> Vacuum(store::FileStore& table, const Snapshot& snapshot) {
   std::vector<std::string> folders;
   FRESHET_CHECK_OK(ForEach(table, "", false, [&](const store::FileInfo& file) {
     if (!file.path.ends_with('/')) return judge(file);
-    if (!IsHidden(file.path)) folders.push_back(file.path.substr(0, file.path.size() - 1));
+    // No state names the files of the feed: they are of their version, and kept as long.
+    if (!IsHidden(file.path) || file.path == kChangeFolder) folders.push_back(file.path.substr(0, file.path.size() - 1));
     return Status::Ok();
   }));
   for (const auto& folder : folders) FRESHET_CHECK_OK(ForEach(table, folder, true, judge));

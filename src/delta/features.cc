@@ -115,7 +115,7 @@ Status CheckProperty(std::string_view name, std::string_view value) {
   if (name == kEnableVectors && value == "false")
     return wrong("tables without deletion vectors are those of the profile classic");
   if (value == "true" &&
-      (name == kEnableFeed || name == kEnableRowTracking || name == kEnableWidening))
+      (name == kEnableRowTracking || name == kEnableWidening))
     return wrong("it is not written yet");
   if (name == "delta.appendOnly" && value == "true")
     return wrong("the table could not follow its source");

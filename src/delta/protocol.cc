@@ -97,6 +97,7 @@ bool Snapshot::column_mapping() const { return PropertyOf(metadata, kMappingMode
 bool Snapshot::deletion_vectors_enabled() const {
   return IsOn(protocol, metadata, kEnableVectors);
 }
+bool Snapshot::keeps_feed() const { return IsOn(protocol, metadata, kEnableFeed); }
 bool Snapshot::stamps_commits() const { return IsOn(protocol, metadata, kEnableCommitTimes); }
 
 std::pair<Protocol, Metadata> Describe(const NewTable& table, int64_t now_ms) {

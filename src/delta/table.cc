@@ -88,9 +88,28 @@ Result<State> Load(const Store& table, int64_t target) {
   return LoadFrom(table, log, target);
 }
 
+/// The feed has columns of its own. Source: Delta protocol, "Add CDC File", "Reader Requirements for
+/// AddCDCFile".
+Status CheckFeedNames(const Snapshot& after) {
+  if (!after.keeps_feed()) return Status::Ok();
+  for (const auto& column : after.columns) {
+    std::string name = column.name;
+    std::ranges::transform(name, name.begin(), [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    if (name == "_change_type" || name == "_commit_version" || name == "_commit_timestamp") {
+      return Error(ErrorClass::COLUMN_NAME_CONFLICT,
+                   "the table's change data feed has a column named {} itself", column.name)
+          .WithRemedy("Rename or leave out the column, or do without the feed.");
+    }
+  }
+  return Status::Ok();
+}
+
 /// What our own rules and the table's properties say about a commit before it is tried.
 Status CheckCommit(const Snapshot& after, const std::vector<Action>& actions) {
   FRESHET_CHECK_OK(CheckWritable(after.protocol, after.metadata));
+  FRESHET_CHECK_OK(CheckFeedNames(after));
   auto set = [&](const char* name) {
     auto found = after.metadata.configuration.find(name);
     return found != after.metadata.configuration.end() && found->second == "true";
@@ -104,10 +123,6 @@ Status CheckCommit(const Snapshot& after, const std::vector<Action>& actions) {
     const bool loses_rows = remove != nullptr && remove->data_change;
     if (loses_rows && set("delta.appendOnly"))
       return Error(ErrorClass::DELTA_UNSUPPORTED, "the table is append-only");
-    if (loses_rows && set("delta.enableChangeDataFeed")) {
-      return Error(ErrorClass::DELTA_UNSUPPORTED,
-                   "the table keeps a change data feed, which Freshet does not write");
-    }
   }
   return Status::Ok();
 }

@@ -65,6 +65,8 @@ struct Snapshot {
 
   bool column_mapping() const;
   bool deletion_vectors_enabled() const;
+  /// Whether each commit tells which rows it changed, and to what.
+  bool keeps_feed() const;
   /// Whether each commit says its own time, later than that of the one before.
   bool stamps_commits() const;
 };

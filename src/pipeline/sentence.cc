@@ -83,6 +83,11 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
   }
   if (name == "shape_changed")
     return fmt::format("{}: its columns changed: {}", table, TextOf(event, "what"));
+  if (name == "table_upgraded") {
+    auto loses = TextOf(event, "loses");
+    return fmt::format("{}: has {} from version {} on{}{}", table, TextOf(event, "features"),
+                       NumberOf(event, "version"), loses.empty() ? "" : "; not for ", loses);
+  }
   if (name == "snapshot_abandoned")
     return fmt::format("{}: reading again: {}", table, TextOf(event, "why"));
   if (name == "snapshot_completed")

@@ -12,27 +12,30 @@
 namespace freshet::cases {
 namespace {
 
-/// One .case file, over a store in memory and over a local folder.
+/// Where a case is played: over a store in memory, over a local folder, and in memory with tables
+/// that keep a change data feed.
+enum class Stage : uint8_t { kMemory, kLocal, kFeed };
+
 class CaseTest : public testing::Test {
  public:
-  CaseTest(std::filesystem::path file, bool local) : file_(std::move(file)), local_(local) {}
+  CaseTest(std::filesystem::path file, Stage stage) : file_(std::move(file)), stage_(stage) {}
   void TestBody() override {
     std::stringstream text;
     text << std::ifstream(file_).rdbuf();
     model::TemporaryFolder folder;
     std::shared_ptr<store::FileStore> files = store::MakeMemoryStore();
-    if (local_) {
+    if (stage_ == Stage::kLocal) {
       auto opened = store::OpenLocalStore(folder.path());
       ASSERT_TRUE(opened.ok()) << opened.status().ToString();
       files = *opened;
     }
-    Status played = Player(files).Play(text.str());
+    Status played = Player(files, stage_ == Stage::kFeed).Play(text.str());
     EXPECT_TRUE(played.ok()) << file_.filename().string() << ": " << played.ToString();
   }
 
  private:
   const std::filesystem::path file_;
-  const bool local_;
+  const Stage stage_;
 };
 
 int RegisterCases(const std::filesystem::path& folder) {
@@ -42,10 +45,11 @@ int RegisterCases(const std::filesystem::path& folder) {
   }
   std::sort(files.begin(), files.end());
   for (const auto& file : files) {
-    for (bool local : {false, true}) {
-      testing::RegisterTest(local ? "Local" : "Memory", file.stem().c_str(), nullptr, nullptr,
-                            file.c_str(), 1, [file, local]() -> testing::Test* {
-                              return std::make_unique<CaseTest>(file, local).release();
+    for (Stage stage : {Stage::kMemory, Stage::kLocal, Stage::kFeed}) {
+      const char* const names[] = {"Memory", "Local", "Feed"};
+      testing::RegisterTest(names[static_cast<int>(stage)], file.stem().c_str(), nullptr, nullptr,
+                            file.c_str(), 1, [file, stage]() -> testing::Test* {
+                              return std::make_unique<CaseTest>(file, stage).release();
                             });
     }
   }

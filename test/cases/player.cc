@@ -42,6 +42,7 @@ Status Player::Do(const Statement& statement) {
     return Lose(words, model::World::TablePath("main", name));
   }
   if (verb == "table") return CheckTable(words, statement);
+  if (verb == "told") return CheckTold(words, statement);
   if (verb == "stream" || verb == "snapshot" || verb == "changes" || verb == "slot" ||
       verb == "stale" || verb == "unreadable" || verb == "clock") {
     return DoSource(words, statement, verb);
@@ -302,6 +303,7 @@ Status Player::CheckTable(Words& words, const Statement& statement) {
   FRESHET_TRY(auto found, world_.Read(pipeline, table));
   std::sort(expected.begin(), expected.end());
   std::sort(found.begin(), found.end());
+  FRESHET_CHECK_OK(world_.CheckFeed(pipeline, table));
   if (found == expected) return Status::Ok();
   return Error(ErrorClass::INTERNAL,
                "the table holds other rows\n    expected:{}\n    found:{}\n   ", Listed(expected),

@@ -14,7 +14,11 @@ namespace freshet::cases {
 /// Plays a case on a world, statement by statement, until one of them isn't so.
 class Player {
  public:
-  explicit Player(std::shared_ptr<store::FileStore> store) : world_(std::move(store)) {}
+  /// With `feed` every table keeps a change data feed, and it must tell the rows that are there.
+  explicit Player(std::shared_ptr<store::FileStore> store, bool feed = false)
+      : world_(std::move(store)) {
+    if (feed) world_.properties["delta.enableChangeDataFeed"] = "true";
+  }
   /// Errors: what differs, with its line.
   Status Play(std::string_view text);
 
@@ -45,6 +49,7 @@ class Player {
   Status CheckComment(Words& words);
   Status CheckProperty(Words& words);
   Status CheckTimes(Words& words);
+  Status CheckTold(Words& words, const Statement& statement);
   Status SetSnapshot(Words& words, const Statement& statement);
   Status AddChanges(Words& words, const Statement& statement);
   Status Foreign(Words& words);

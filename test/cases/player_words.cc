@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statements about what tables say beside their rows: comments, properties, times of commits.
+#include <algorithm>
+
 #include "cases/player.h"
 #include "delta/log.h"
 #include "delta/table.h"
+#include "parquet/reader.h"
+#include "record/arrow_status.h"
 
 namespace freshet::cases {
 namespace {
@@ -108,6 +112,69 @@ Status Player::CheckTimes(Words& words) {
     before = *info->in_commit_at_ms;
   }
   return words.Done();
+}
+
+namespace {
+
+using ToldRow = std::pair<std::string, model::Row>;
+
+/// The rows that the newest version's files of changes tell, each behind a sign for what became of
+/// it.
+Result<std::vector<ToldRow>> ToldBy(const std::shared_ptr<store::FileStore>& store) {
+  FRESHET_TRY(auto snapshot, delta::Table(store).Latest(nullptr));
+  FRESHET_TRY(auto actions, delta::ReadCommit(*store, snapshot->version));
+  arrow::FieldVector fields;
+  for (const auto& column : snapshot->columns)
+    fields.push_back(arrow::field(column.physical, column.type));
+  fields.push_back(arrow::field("_change_type", arrow::utf8()));
+  static const std::map<std::string, std::string> kSigns = {
+      {"insert", "+"}, {"delete", "-"}, {"update_preimage", "<"}, {"update_postimage", ">"}};
+  std::vector<ToldRow> told;
+  for (const auto& action : actions) {
+    const auto* change = std::get_if<delta::ChangeFile>(&action);
+    if (change == nullptr) continue;
+    FRESHET_TRY(auto reader, parquet::Reader::Open(store, change->path));
+    for (int group = 0; group < reader->row_groups(); ++group) {
+      FRESHET_TRY(auto batch, reader->Read(group, fields));
+      FRESHET_TRY(auto rows, model::RowsOf(*batch));
+      for (auto& row : rows) {
+        const std::string sign = kSigns.at(row.back().text);
+        row.pop_back();
+        told.emplace_back(sign, std::move(row));
+      }
+    }
+  }
+  return told;
+}
+
+std::string Listed(const std::vector<ToldRow>& rows) {
+  std::string text;
+  for (const auto& [sign, row] : rows)
+    text += fmt::format("\n      {} {}", sign, model::ToText(row));
+  return text.empty() ? " nothing" : text;
+}
+
+}  // namespace
+
+Status Player::CheckTold(Words& words, const Statement& statement) {
+  FRESHET_TRY(auto name, words.Any("table"));
+  FRESHET_CHECK_OK(words.Done());
+  FRESHET_TRY(auto content, world_.database.At(name, UINT64_MAX));
+  FRESHET_TRY(const auto ours, world_.HistoryColumns("main", name));
+  std::vector<ToldRow> expected;
+  for (const Line& line : statement.rows) {
+    Words cells(line);
+    FRESHET_TRY(auto sign, cells.Any("+, -, < or >"));
+    FRESHET_TRY(auto row, HistoryRow(content.shape, ours, cells.Cells()));
+    expected.emplace_back(std::move(sign), std::move(row));
+  }
+  FRESHET_TRY(auto told,
+              ToldBy(store::Below(world_.store, model::World::TablePath("main", name))));
+  std::ranges::sort(expected);
+  std::ranges::sort(told);
+  if (told == expected) return Status::Ok();
+  return Error(ErrorClass::INTERNAL, "other changes are told\n    expected:{}\n    told:{}\n   ",
+               Listed(expected), Listed(told));
 }
 
 }  // namespace freshet::cases

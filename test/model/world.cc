@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "apply/feed_contents.h"
 #include "base/random.h"
 #include "capture/gateway.h"
 #include "model/faulty_index.h"
@@ -216,6 +217,10 @@ Result<std::vector<delta::Column>> World::Columns(const std::string& pipeline,
       auto snapshot,
       delta::Table(store::Below(store->whole(), TablePath(pipeline, table))).Latest(nullptr));
   return snapshot->columns;
+}
+
+Status World::CheckFeed(const std::string& pipeline, const std::string& table) {
+  return apply::CheckFeed(store::Below(store->whole(), TablePath(pipeline, table)));
 }
 
 Result<std::vector<Row>> World::Read(const std::string& pipeline, const std::string& table) {

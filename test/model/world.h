@@ -76,6 +76,8 @@ class World {
 
   /// Return the live rows of a destination table, through Delta's log.
   Result<std::vector<Row>> Read(const std::string& pipeline, const std::string& table);
+  /// Whether what the versions of a destination table tell of changed rows makes those that it has.
+  Status CheckFeed(const std::string& pipeline, const std::string& table);
   /// The columns that history added to it, which are its last.
   Result<std::vector<delta::Column>> HistoryColumns(const std::string& pipeline,
                                                     const std::string& table);

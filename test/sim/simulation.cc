@@ -57,6 +57,8 @@ Simulation::Simulation(Scenario scenario, Plan plan)
   world_.crash_at_ingest = plan_.crash_at_ingest;
   // Small tables too are rewritten whenever there is anything to rewrite.
   world_.compaction = {.files_min = 2, .bytes_min = 0, .commits_min = 1};
+  // And whatever happens, what each version tells of its changes is all of them.
+  world_.properties["delta.enableChangeDataFeed"] = "true";
   world_.source.script.acknowledged = [this](uint64_t position) { OnAcknowledged(position); };
 }
 
@@ -190,6 +192,7 @@ Status Simulation::CheckTables() {
                    Listed(content.rows), Listed(found));
     }
     FRESHET_CHECK_OK(CheckPositions(name));
+    FRESHET_CHECK_OK(world_.CheckFeed("main", name));
   }
   return Status::Ok();
 }
