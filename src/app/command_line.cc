@@ -121,6 +121,13 @@ void AddChanges(CLI::App* command, IngestArguments* arguments) {
 }
 
 void AddTables(CLI::App* command, IngestArguments* arguments) {
+  command
+      ->add_option("--profile", arguments->profile,
+                   "what of Delta the tables use: portable (what current readers know; the "
+                   "default), full (also a change data feed, row ids, types widened in place) or "
+                   "classic (what the oldest readers know)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"portable", "full", "classic"}));
   command->add_flag("--change-data-feed", arguments->change_data_feed,
                     "tables tell which rows each commit changed, before and after "
                     "(delta.enableChangeDataFeed)");

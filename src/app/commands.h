@@ -18,7 +18,7 @@ struct IngestArguments {
   std::string scd_type;  // empty: not given
   std::vector<std::string> sequence_by;
   bool soft_delete = false;
-  std::string spec_file, slot, publication, type_mapping;
+  std::string spec_file, slot, publication, type_mapping, profile;
   bool continuous = false;
   std::chrono::milliseconds retry_for{120'000};
   std::string on_schema_change;

@@ -56,6 +56,7 @@ Result<pipeline::PipelineSpec> SpecOf(const IngestArguments& arguments) {
   spec.slot = arguments.slot;
   spec.publication = arguments.publication;
   spec.type_mapping = arguments.type_mapping;
+  spec.profile = arguments.profile;
   if (!arguments.cursor_columns.empty()) {
     spec.query_based = true;
     spec.cursor_rules.emplace_back().cursor_columns = arguments.cursor_columns;

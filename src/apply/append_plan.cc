@@ -36,7 +36,7 @@ Status AppendPlanner::Append(const FoldBatch& batch) {
 Status AppendPlanner::Write(const KeyedRows& rows) {
   KeyedRows unindexed{rows.rows, rows.keys};
   unindexed.unindexed.assign(rows.keys.size(), true);
-  return WriteRows(unindexed).status();
+  return WriteRows(unindexed, false).status();
 }
 
 }  // namespace freshet::apply

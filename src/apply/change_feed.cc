@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "record/arrow_status.h"
-#include "record/field_ids.h"
 
 namespace freshet::apply {
 namespace {
@@ -109,8 +108,8 @@ Status ChangeFeed::WriteRows(const Told& told) {
       ids.emplace_back(0);
       FRESHET_TRY(encoder_, parquet::Encoder::Make(whole, std::move(names), std::move(ids)));
     }
-    FRESHET_CHECK_OK(encoder_->Write(
-        arrow::RecordBatch::Make(whole, std::ssize(some), std::move(columns))));
+    FRESHET_CHECK_OK(
+        encoder_->Write(arrow::RecordBatch::Make(whole, std::ssize(some), std::move(columns))));
     if (encoder_->bytes() >= static_cast<int64_t>(limits::kSnapshotPartBytesMax))
       FRESHET_CHECK_OK(Finish());
     first = end;

@@ -9,6 +9,7 @@
 #include "apply/live_rows.h"
 #include "apply/row_tally.h"
 #include "apply/table_form.h"
+#include "base/limits.h"
 #include "parquet/encoder.h"
 #include "parquet/reader.h"
 #include "store/file_store.h"
@@ -22,21 +23,21 @@ struct FeedRules {
 };
 
 /// Writes what a commit changes as the table's change data feed tells it: rows that come, rows that
-/// go, and of the same row before and after. It goes by what the commit makes of files, however that
-/// was planned. One thread.
+/// go, and of the same row before and after. It goes by what the commit makes of files, however
+/// that was planned. One thread.
 ///
 ///   rows that die, rows that come → their identity → pairs → `_change_data`, with `_change_type`
 ///
-/// A row is itself while it has the same key, a version while it began at the same time as well; one
-/// of a keyless table is its content.
+/// A row is itself while it has the same key, a version while it began at the same time as well;
+/// one of a keyless table is its content.
 /// Source: Delta protocol, "Change Data Files".
 class ChangeFeed {
  public:
   ChangeFeed(std::shared_ptr<store::FileStore> table, const TableForm& form, FeedRules rules)
       : table_(std::move(table)), form_(form), rules_(std::move(rules)) {}
 
-  /// Return the actions that name what was written; none: the commit's files say it all, for it only
-  /// adds rows, or takes all away that there were.
+  /// Return the actions that name what was written; none: the commit's files say it all, for it
+  /// only adds rows, or takes all away that there were.
   Result<std::vector<delta::Action>> Write(LiveRows* rows);
   /// Remove the files of a commit that lost.
   void Discard();

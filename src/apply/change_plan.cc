@@ -28,6 +28,7 @@ Result<ChangePlan> ChangePlanner::Plan(ChangeInput* input, const std::stop_token
   if (table_.snapshot->keeps_feed()) {
     FRESHET_TRY(told, feed_.Write(&live_));
   }
+  if (!table_.snapshot->deletion_vectors_enabled()) FRESHET_CHECK_OK(CopyTorn(stop));
   FRESHET_TRY(plan_.actions, live_.ToActions(now_ms_));
   std::ranges::move(told, std::back_inserter(plan_.actions));
   if (keeps_) FRESHET_CHECK_OK(index_->Reset(kept_));
@@ -39,6 +40,7 @@ Status ChangePlanner::PlanSlice(const std::vector<FoldItem>& items, bool /*goes_
   FRESHET_TRY(auto folded, Fold(table_.form->rows, items));
   if (folded.truncated) plan_.rows_deleted += live_.KillAll();
   FRESHET_TRY(auto addresses, Locate(folded));
+  FRESHET_CHECK_OK(ReadRowIds(folded, addresses, /*replaced=*/true));
   FRESHET_CHECK_OK(WritePuts(items, folded, addresses));
   return Erase(folded, addresses);
 }
@@ -52,6 +54,15 @@ Status ChangePlanner::WritePuts(const std::vector<FoldItem>& items, const Folded
     if (rows.rows == nullptr) return Status::Ok();
     FRESHET_CHECK_OK(Write(rows));
   }
+}
+
+Status ChangePlanner::CopyTorn(const std::stop_token& stop) {
+  FRESHET_TRY(copies_, CopyTornFiles(table_.store, *table_.form, now_ms_, stop, &live_));
+  if (copies_ == nullptr) return Status::Ok();
+  plan_.has_entries = plan_.has_entries && copies_->has_entries();
+  std::ranges::move(copies_->TakeEntries(), std::back_inserter(plan_.entries));
+  std::ranges::copy(copies_->gone(), std::back_inserter(plan_.gone));
+  return Status::Ok();
 }
 
 /// Make the rows written so far ones that the next slice can find.
@@ -70,8 +81,52 @@ Status ChangePlanner::KeepEntries() {
   return index_->Ingest(kept_, table_.form->rows.keyless(), std::move(entries), {});
 }
 
-Result<RowAddress> ChangePlanner::WriteRows(const KeyedRows& rows) {
-  FRESHET_TRY(const RowAddress first, writer_.Write(rows.rows));
+Status ChangePlanner::ReadRowIds(const Folded& folded, const Addresses& addresses, bool replaced) {
+  row_ids_.clear();
+  if (!table_.form->row_ids || table_.form->rows.keyless()) return Status::Ok();
+  std::vector<RowPlace> places;
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    if (addresses[i].empty() || (replaced && !folded.erases[i].replaced)) continue;
+    const auto& address = addresses[i].front();
+    FRESHET_TRY(const auto* file, live_.Find(address));
+    places.push_back({file, address.row, i});
+  }
+  SortPlaces(&places);
+  auto take = [&](auto part, const auto& rows) {
+    const auto& kept = static_cast<const arrow::Int64Array&>(*rows->column(0));
+    for (size_t i = 0; i < part.size(); ++i) {
+      const auto row = static_cast<int64_t>(i);
+      const auto& key = folded.erases[part[i].of].key;
+      if (kept.IsValid(row)) {
+        row_ids_[key] = kept.Value(row);
+      } else if (part[i].file->base_row_id) {  // else it is this commit's
+        row_ids_[key] = *part[i].file->base_row_id + part[i].row;
+      }
+    }
+    return Status::Ok();
+  };
+  return ReadPlaces(table_.store, places, {table_.form->row_ids->Fields()[0]}, take);
+}
+
+/// What rows keep of the ones they replace: their ids; the version is the commit's.
+Result<DataWriter::RowIds> ChangePlanner::RowIdsOf(const KeyedRows& rows) const {
+  arrow::Int64Builder builder;
+  for (const auto& key : rows.keys) {
+    auto found = row_ids_.find(key);
+    FRESHET_CHECK_OK(found == row_ids_.end() ? builder.AppendNull()
+                                             : builder.Append(found->second));
+  }
+  DataWriter::RowIds ids;
+  FRESHET_TRY(ids.ids, builder.Finish());
+  return ids;
+}
+
+Result<RowAddress> ChangePlanner::WriteRows(const KeyedRows& rows, bool same_rows) {
+  DataWriter::RowIds ids;
+  if (same_rows && !row_ids_.empty()) {
+    FRESHET_TRY(ids, RowIdsOf(rows));
+  }
+  FRESHET_TRY(const RowAddress first, writer_.Write(rows.rows, ids));
   RowAddress address = first;
   for (size_t i = 0; i < rows.keys.size(); ++i, ++address.row) {
     if (rows.unindexed.empty() || !rows.unindexed[i])

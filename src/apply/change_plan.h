@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <memory>
 #include <stop_token>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "apply/row_places.h"
 #include "apply/staged_changes.h"
 #include "apply/table_form.h"
+#include "apply/torn_files.h"
 
 namespace freshet::apply {
 
@@ -60,6 +62,7 @@ class ChangePlanner {
   void Discard() {
     writer_.Discard();
     feed_.Discard();
+    if (copies_ != nullptr) copies_->Discard();
   }
 
  protected:
@@ -68,9 +71,13 @@ class ChangePlanner {
   /// Plan one slice; `goes_on` as ChangeInput says.
   virtual Status PlanSlice(const std::vector<FoldItem>& items, bool goes_on);
   /// Write the rows of puts.
-  virtual Status Write(const KeyedRows& rows) { return WriteRows(rows).status(); }
-  /// Return where the first of the rows lies.
-  Result<RowAddress> WriteRows(const KeyedRows& rows);
+  virtual Status Write(const KeyedRows& rows) { return WriteRows(rows, true).status(); }
+  /// Return where the first of the rows lies. `same_rows`: they are what the rows of their keys
+  /// become, and keep those's ids.
+  Result<RowAddress> WriteRows(const KeyedRows& rows, bool same_rows);
+  /// Read the ids of the rows that are erased, where rows have ids; with `replaced` of those alone
+  /// that a put replaces.
+  Status ReadRowIds(const Folded& folded, const Addresses& addresses, bool replaced);
   /// The living rows of each erased key, no more than it erases.
   Result<Addresses> Locate(const Folded& folded);
   Status WritePuts(const std::vector<FoldItem>& items, const Folded& folded,
@@ -78,6 +85,8 @@ class ChangePlanner {
 
  private:
   Status EndSlice();
+  Status CopyTorn(const std::stop_token& stop);
+  Result<DataWriter::RowIds> RowIdsOf(const KeyedRows& rows) const;
   Status KeepEntries();
   Status WritePatched(const Folded& folded, const Addresses& addresses, PutReader* reader);
   Result<std::vector<RowPlace>> PlacesOf(const Folded& folded, const Addresses& addresses);
@@ -91,12 +100,14 @@ class ChangePlanner {
   DataWriter writer_;
   LiveRows live_;
   ChangeFeed feed_;
+  std::unique_ptr<Compaction> copies_;  // of a table without deletion vectors
   ChangePlan plan_;
 
  private:
   const record::FlowId kept_;  // under which the index knows the rows of earlier slices
   bool keeps_ = false;
-  size_t next_kept_ = 0;  // of plan_.entries, the first that is not kept yet
+  size_t next_kept_ = 0;                // of plan_.entries, the first that is not kept yet
+  std::map<KeyHash, int64_t> row_ids_;  // of the slice's erased rows
 };
 
 }  // namespace freshet::apply

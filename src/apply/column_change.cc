@@ -7,6 +7,7 @@
 
 #include "apply/history_form.h"
 #include "apply/table_form.h"
+#include "record/widening.h"
 
 namespace freshet::apply {
 namespace {
@@ -42,7 +43,8 @@ std::string PhysicalOf(const delta::Column& wanted, const std::vector<delta::Col
 
 }  // namespace
 
-Status TakeColumns(const record::TableShape& shape, std::vector<delta::Column>* columns) {
+Status TakeColumns(const record::TableShape& shape, bool widens,
+                   std::vector<delta::Column>* columns) {
   for (auto& wanted : ColumnsOf(shape)) {
     auto same = std::find_if(columns->begin(), columns->end(),
                              [&](const auto& column) { return column.id == wanted.id; });
@@ -51,7 +53,9 @@ Status TakeColumns(const record::TableShape& shape, std::vector<delta::Column>* 
       columns->push_back(std::move(wanted));
       continue;
     }
-    if (!same->type->Equals(*wanted.type)) {
+    if (widens && record::IsWidening(*same->type, *wanted.type)) {
+      delta::WidenColumn(wanted.type, &*same);
+    } else if (!same->type->Equals(*wanted.type)) {
       return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, "column {} {} became {}", same->name,
                    same->type->ToString(), wanted.type->ToString());
     }

@@ -13,9 +13,11 @@ namespace freshet::apply {
 /// is added; what has another name there is renamed, and its values stay; what the shape lacks
 /// stays too, inactive. An inactive column whose name is another's by now is moved aside, as
 /// `<name>__dropped_<n>`.
+/// With `widens` a column takes a wider type.
 /// Errors: SHAPE_CHANGE_UNSUPPORTED (a column has another type), COLUMN_NAME_CONFLICT (a column
 /// that another program added, or the table's history, has the name).
-Status TakeColumns(const record::TableShape& shape, std::vector<delta::Column>* columns);
+Status TakeColumns(const record::TableShape& shape, bool widens,
+                   std::vector<delta::Column>* columns);
 
 /// The columns that came from the source and are not in its shape any more.
 std::vector<record::ColumnId> InactiveColumns(const std::vector<delta::Column>& columns,

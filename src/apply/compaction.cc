@@ -75,7 +75,17 @@ Compaction::Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
       snapshot_(std::move(snapshot)),
       now_ms_(now_ms),
       writer_(table_, form_, now_ms) {
-  for (auto& file : files) inputs_.push_back({std::move(file), {}, {}});
+  for (auto& file : files) inputs_.push_back({.file = std::move(file), .dead = {}});
+}
+
+Compaction::Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
+                       std::vector<LiveRows::Torn> files, int64_t now_ms)
+    : table_(std::move(table)),
+      form_(std::move(form)),
+      now_ms_(now_ms),
+      writer_(table_, form_, now_ms) {
+  for (auto& torn : files)
+    inputs_.push_back({.file = std::move(torn.file), .dead = std::move(torn.dead), .known = true});
 }
 
 Status Compaction::Run(const std::stop_token& stop) {
@@ -85,28 +95,63 @@ Status Compaction::Run(const std::stop_token& stop) {
 }
 
 Status Compaction::Rewrite(Input* input, const std::stop_token& stop) {
-  if (input->file.deletion_vector) {
+  if (input->file.deletion_vector && !input->known) {
     FRESHET_TRY(input->dead, delta::DeletionVector::Load(*table_, *input->file.deletion_vector));
   }
   FRESHET_TRY(auto reader, parquet::Reader::Open(table_, input->file.path));
+  auto fields = form_.physical;
+  if (form_.row_ids) std::ranges::move(form_.row_ids->Fields(), std::back_inserter(fields));
   for (int group = 0; group < reader->row_groups(); ++group) {
     if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "compaction was stopped");
-    FRESHET_TRY(auto batch, reader->Read(group, form_.physical));
+    FRESHET_TRY(auto batch, reader->Read(group, fields));
     Piece piece;
     std::tie(piece.first, piece.rows) = reader->RowsOf(group);
     FRESHET_TRY(batch, LivingRows(std::move(batch), piece.first, input->dead));
     if (batch->num_rows() == 0) continue;
-    FRESHET_CHECK_OK(Write(*batch, &piece));
+    DataWriter::RowIds ids;
+    if (form_.row_ids) {
+      FRESHET_TRY(ids, IdsOf(*batch, *input, piece));
+      FRESHET_TRY(batch, batch->RemoveColumn(batch->num_columns() - 1));
+      FRESHET_TRY(batch, batch->RemoveColumn(batch->num_columns() - 1));
+    }
+    FRESHET_CHECK_OK(Write(*batch, ids, &piece));
     KeepEntries(*batch, *input, piece);
     input->pieces.push_back(piece);
   }
   return Status::Ok();
 }
 
-Status Compaction::Write(const arrow::RecordBatch& batch, Piece* piece) {
+Status Compaction::Write(const arrow::RecordBatch& batch, const DataWriter::RowIds& ids,
+                         Piece* piece) {
   FRESHET_TRY(piece->to, writer_.Write(arrow::RecordBatch::Make(form_.rows.schema, batch.num_rows(),
-                                                                batch.columns())));
+                                                                batch.columns()),
+                                       ids));
   return Status::Ok();
+}
+
+Result<DataWriter::RowIds> Compaction::IdsOf(const arrow::RecordBatch& batch, const Input& input,
+                                             const Piece& piece) const {
+  const auto column = [&](int from_end) {
+    return std::static_pointer_cast<arrow::Int64Array>(
+        batch.column(batch.num_columns() - from_end));
+  };
+  const auto kept_ids = column(2), kept_versions = column(1);
+  const auto& [base, version] =
+      std::tie(input.file.base_row_id, input.file.default_row_commit_version);
+  arrow::Int64Builder ids, versions;
+  auto row = static_cast<uint64_t>(piece.first);
+  for (int64_t i = 0; i < batch.num_rows(); ++i, ++row) {
+    while (input.dead.Contains(row)) ++row;
+    auto id = kept_ids->IsValid(i) ? std::optional(kept_ids->Value(i)) : std::nullopt;
+    if (!id && base) id = *base + static_cast<int64_t>(row);
+    auto since = kept_versions->IsValid(i) ? std::optional(kept_versions->Value(i)) : version;
+    FRESHET_CHECK_OK(id ? ids.Append(*id) : ids.AppendNull());
+    FRESHET_CHECK_OK(since ? versions.Append(*since) : versions.AppendNull());
+  }
+  DataWriter::RowIds found;
+  FRESHET_TRY(found.ids, ids.Finish());
+  FRESHET_TRY(found.versions, versions.Finish());
+  return found;
 }
 
 void Compaction::KeepEntries(const arrow::RecordBatch& batch, const Input& input,
@@ -184,6 +229,7 @@ Result<std::optional<std::vector<delta::Action>>> Compaction::ActionsOn(
     auto found = killed.find(HashPath(add.path));
     if (found != killed.end()) vectors.push_back(found->second);
   }
+  if (!vectors.empty() && !snapshot.deletion_vectors_enabled()) return actions;
   FRESHET_TRY(auto descriptors, delta::DeletionVector::Write(*table_, vectors));
   auto descriptor = descriptors.begin();
   for (auto& add : adds) {

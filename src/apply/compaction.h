@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apply/data_writer.h"
+#include "apply/live_rows.h"
 #include "apply/table_form.h"
 #include "base/limits.h"
 #include "delta/deletion_vector.h"
@@ -37,6 +38,10 @@ class Compaction {
   Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
              std::shared_ptr<const delta::Snapshot> snapshot, std::vector<delta::AddFile> files,
              int64_t now_ms);
+  /// The same of files with other rows dead than their vectors say: only Run, the outputs and the
+  /// entries mean something then.
+  Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
+             std::vector<LiveRows::Torn> files, int64_t now_ms);
 
   /// Write the new files. Errors: CANCELLED, as DeletionVector, parquet::Reader.
   Status Run(const std::stop_token& stop);
@@ -55,6 +60,7 @@ class Compaction {
   int64_t files() const { return static_cast<int64_t>(inputs_.size()); }
   int64_t rows() const { return writer_.rows(); }
   int64_t bytes() const;
+  const std::vector<delta::AddFile>& outputs() const { return outputs_; }
   const TableForm& form() const { return form_; }
 
  private:
@@ -66,12 +72,16 @@ class Compaction {
   struct Input {
     delta::AddFile file;
     delta::DeletionVector dead;  // when it was read
-    std::vector<Piece> pieces;
+    bool known = false;          // what is dead, without reading its vector
+    std::vector<Piece> pieces = {};
   };
   using Killed = std::map<uint64_t, delta::DeletionVector>;  // by the new path's hash
 
   Status Rewrite(Input* input, const std::stop_token& stop);
-  Status Write(const arrow::RecordBatch& batch, Piece* piece);
+  Status Write(const arrow::RecordBatch& batch, const DataWriter::RowIds& ids, Piece* piece);
+  /// The ids and versions of living rows, of which the batch's last two columns have what was kept.
+  Result<DataWriter::RowIds> IdsOf(const arrow::RecordBatch& batch, const Input& input,
+                                   const Piece& piece) const;
   void KeepEntries(const arrow::RecordBatch& batch, const Input& input, const Piece& piece);
   /// Mark dead in the new files what died in an old one; false: rows of it came back.
   Result<bool> Translate(const Input& input, const delta::AddFile& now, Killed* killed);

@@ -67,6 +67,9 @@ Result<Difference> DifferencePlanner::Plan(const std::stop_token& stop) {
   if (table_.snapshot->keeps_feed()) {
     FRESHET_TRY(told, feed_.Write(&live_));
   }
+  if (!table_.snapshot->deletion_vectors_enabled()) {
+    FRESHET_TRY(copies_, CopyTornFiles(table_.store, *table_.form, now_ms_, stop, &live_));
+  }
   Difference difference;
   FRESHET_TRY(difference.actions, live_.ToActions(now_ms_));
   std::ranges::move(told, std::back_inserter(difference.actions));

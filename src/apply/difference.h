@@ -11,6 +11,7 @@
 #include "apply/live_rows.h"
 #include "apply/row_tally.h"
 #include "apply/table_form.h"
+#include "apply/torn_files.h"
 #include "parquet/reader.h"
 #include "staging/manifest.h"
 
@@ -51,6 +52,7 @@ class DifferencePlanner {
   void Discard() {
     writer_.Discard();
     feed_.Discard();
+    if (copies_ != nullptr) copies_->Discard();
   }
 
  private:
@@ -69,6 +71,7 @@ class DifferencePlanner {
   DataWriter writer_;
   LiveRows live_;
   ChangeFeed feed_;
+  std::unique_ptr<Compaction> copies_;  // of a table without deletion vectors
   RowTally tally_;
   std::vector<const delta::AddFile*> files_;   // of the table, by their numbers
   std::vector<delta::DeletionVector> wanted_;  // rows of each part that the table lacks

@@ -2,6 +2,7 @@
 // Source: Delta protocol, "Reader Requirements for AddCDCFile".
 #include "apply/feed_contents.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -19,6 +20,15 @@ namespace {
 using Store = std::shared_ptr<store::FileStore>;
 using Rows = std::multiset<std::string>;
 
+/// A value as a type it may be widened to writes it too.
+std::string ValueOf(const arrow::Array& values, int64_t row) {
+  std::string text = values.GetScalar(row).ValueOrDie()->ToString();
+  if (values.type_id() != arrow::Type::DECIMAL128 || text.find('.') == text.npos) return text;
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text;
+}
+
 /// A row by its columns' ids, so that one added later makes no difference where it is null.
 std::string TextOf(const arrow::RecordBatch& batch, const std::vector<delta::Column>& columns,
                    int64_t row) {
@@ -29,7 +39,7 @@ std::string TextOf(const arrow::RecordBatch& batch, const std::vector<delta::Col
     const auto& column = columns[i];
     const std::string name =
         column.id.value() > 0 ? std::to_string(column.id.value()) : column.name;
-    texts[name] = values.GetScalar(row).ValueOrDie()->ToString();
+    texts[name] = ValueOf(values, row);
   }
   std::string text;
   for (const auto& [name, value] : texts) text += fmt::format("{}={};", name, value);
@@ -102,14 +112,14 @@ class Follower {
   }
 
   template <typename TakeRow>
-  Status Each(const std::string& path, const delta::DeletionVector& but, const TakeRow& take) const {
+  Status Each(const std::string& path, const delta::DeletionVector& but,
+              const TakeRow& take) const {
     FRESHET_TRY(auto reader, parquet::Reader::Open(table_, path));
     for (int group = 0; group < reader->row_groups(); ++group) {
       FRESHET_TRY(auto batch, reader->Read(group, FieldsOf(columns_)));
       const auto first = static_cast<uint64_t>(reader->RowsOf(group).first);
       for (int64_t row = 0; row < batch->num_rows(); ++row) {
-        if (!but.Contains(first + static_cast<uint64_t>(row)))
-          take(TextOf(*batch, columns_, row));
+        if (!but.Contains(first + static_cast<uint64_t>(row))) take(TextOf(*batch, columns_, row));
       }
     }
     return Status::Ok();
@@ -131,7 +141,8 @@ class Follower {
     for (const auto& [path, remove] : commit.removes) {
       if (!remove.data_change || all) continue;
       auto add = commit.adds.find(path);
-      if (add != commit.adds.end() && commit.ours && delta::IsOn(protocol_, metadata_, delta::kEnableFeed))
+      if (add != commit.adds.end() && commit.ours &&
+          delta::IsOn(protocol_, metadata_, delta::kEnableFeed))
         return Error(ErrorClass::INTERNAL, "rows of {} die and the feed does not tell", path);
       FRESHET_TRY(const auto before, DeadOf(remove.deletion_vector));
       FRESHET_CHECK_OK(Each(path, before, [&](std::string row) { gone.insert(std::move(row)); }));

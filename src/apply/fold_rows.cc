@@ -3,6 +3,7 @@
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/compute/cast.h>
 #include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "apply/fold.h"
 #include "apply/key_hash.h"
 #include "record/arrow_status.h"
+#include "record/widening.h"
 
 namespace freshet::apply {
 namespace {
@@ -65,6 +67,9 @@ Result<FoldBatch> Project(const RowForm& form, std::shared_ptr<arrow::RecordBatc
       continue;
     }
     auto column = batch.changes->column(found->second);
+    if (record::IsWidening(*column->type(), *type)) {
+      FRESHET_TRY(column, arrow::compute::Cast(*column, type));
+    }
     if (!column->type()->Equals(type)) {
       return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED,
                    "column {} comes as {} and the table holds {}",

@@ -28,6 +28,7 @@ Status HistoryPlanner::PlanSlice(const std::vector<FoldItem>& items, bool goes_o
   const Keep keep = compares() ? Keep::kCommitted : Keep::kAll;
   FRESHET_TRY(slice.folded, Fold(form_.rows, items, keep));
   FRESHET_TRY(slice.addresses, Locate(slice.folded));
+  FRESHET_CHECK_OK(ReadRowIds(slice.folded, slice.addresses, /*replaced=*/false));
   for (const auto& item : items) {
     if (const auto* batch = std::get_if<FoldBatch>(&item)) slice.batches.push_back(batch);
   }
@@ -269,7 +270,7 @@ Status HistoryPlanner::Write(const KeyedRows& rows) {
   FRESHET_CHECK_OK(dress(history_.end, ends));
   dressed.rows =
       arrow::RecordBatch::Make(form_.rows.schema, rows.rows->num_rows(), std::move(columns));
-  return Place(WriteRows(dressed));
+  return Place(WriteRows(dressed, !history_.keeps_versions()));
 }
 
 /// Remember which files the slice's rows went to.
@@ -334,7 +335,7 @@ Status HistoryPlanner::WriteEnded(const arrow::RecordBatch& rows,
   ended.rows = arrow::RecordBatch::Make(form_.rows.schema, indices->length(), std::move(columns));
   ended.keys = std::move(keys);
   if (history_.keeps_versions()) ended.unindexed.assign(ordinals.size(), true);
-  return Place(WriteRows(ended));
+  return Place(WriteRows(ended, true));
 }
 
 /// Mark the rows dead that close, were replaced, or are gone.

@@ -58,7 +58,7 @@ const std::string* FilePaths::Find(uint64_t hash) const {
 
 void LiveRows::Add(delta::AddFile file) {
   const delta::AddFile& added = added_.emplace_back(std::move(file));
-  files_[HashPath(added.path)] = {.add = &added, .touched = false, .fresh = true, .dead = {}};
+  files_[HashPath(added.path)] = {.add = &added, .fresh = true, .dead = {}};
 }
 
 Result<LiveRows::File*> LiveRows::Get(uint64_t hash) {
@@ -175,6 +175,17 @@ Status LiveRows::EachFate(const Tell& tell) {
   return Status::Ok();
 }
 
+Result<std::vector<LiveRows::Torn>> LiveRows::TakeTorn() {
+  std::vector<Torn> torn;
+  for (File* file : Touched()) {
+    FRESHET_TRY(const int64_t rows, RowsOf(*file->add));
+    if (file->dead.cardinality() == rows) continue;
+    file->torn = true;
+    torn.push_back({*file->add, file->dead});
+  }
+  return torn;
+}
+
 Result<std::vector<delta::Action>> LiveRows::ToActions(int64_t now_ms) {
   std::vector<delta::Action> actions;
   if (all_dead_) {
@@ -185,7 +196,7 @@ Result<std::vector<delta::Action>> LiveRows::ToActions(int64_t now_ms) {
   for (File* file : Touched()) {
     if (!file->fresh) actions.emplace_back(RemoveOf(*file->add, now_ms));
     FRESHET_TRY(const int64_t rows, RowsOf(*file->add));
-    if (file->dead.cardinality() == rows) continue;
+    if (file->torn || file->dead.cardinality() == rows) continue;
     adds.push_back(*file->add);
     // A file with a vector has to say how many rows it has.
     if (delta::RowsOf(adds.back().stats_json) < 0)

@@ -63,6 +63,13 @@ class LiveRows {
   Status EachFate(const Tell& tell);
   /// How many rows EachFate tells of.
   Result<int64_t> CountFates();
+  /// Return the files of which some rows live and others died, and what is dead of each. The caller
+  /// writes those that live anew: the actions only remove the files.
+  struct Torn {
+    delta::AddFile file;
+    delta::DeletionVector dead;
+  };
+  Result<std::vector<Torn>> TakeTorn();
   /// Return what the commit says of it: vectors old ∪ new, written to one file; a file without a
   /// living row is removed, or not added at all. To be called once.
   Result<std::vector<delta::Action>> ToActions(int64_t now_ms);
@@ -70,7 +77,7 @@ class LiveRows {
  private:
   struct File {
     const delta::AddFile* add = nullptr;  // null: not the table's
-    bool touched = false, fresh = false;
+    bool touched = false, fresh = false, torn = false;
     delta::DeletionVector dead;
   };
   Result<File*> Get(uint64_t hash);

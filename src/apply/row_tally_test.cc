@@ -108,5 +108,26 @@ TEST_F(RowTallyTest, ManyEqualRowsCostNoMoreThanOthers) {
   EXPECT_EQ(totals.inserted, 0);
 }
 
+TEST_F(RowTallyTest, PairsAreTheRowsOfAKeyThatBothSidesHaveMoreOf) {
+  for (size_t bytes_max : {size_t{1} << 20U, size_t{200}}) {
+    RowTally tally(folder_.string(), true, 8, bytes_max);
+    const std::vector<Small> old_rows{{1, 0}, {2, 0}, {3, 0}}, new_rows{{2, 1}, {3, 0}, {4, 0}};
+    for (size_t i = 0; i < old_rows.size(); ++i)
+      ASSERT_TRUE(tally.Add(RowOf(old_rows[i], RowTally::Side::kOld, i)).ok());
+    for (size_t i = 0; i < new_rows.size(); ++i)
+      ASSERT_TRUE(tally.Add(RowOf(new_rows[i], RowTally::Side::kNew, i)).ok());
+    std::map<Small, bool> gone, come;
+    ASSERT_TRUE(tally
+                    .Pair([&](const RowTally::Row& row, bool paired) {
+                      const bool is_new = row.side == RowTally::Side::kNew;
+                      (is_new ? come : gone)[(is_new ? new_rows : old_rows)[row.row]] = paired;
+                      return Status::Ok();
+                    })
+                    .ok());
+    EXPECT_EQ(gone, (std::map<Small, bool>{{{1, 0}, false}, {{2, 0}, true}}));
+    EXPECT_EQ(come, (std::map<Small, bool>{{{2, 1}, true}, {{4, 0}, false}}));
+  }
+}
+
 }  // namespace
 }  // namespace freshet::apply

@@ -278,7 +278,7 @@ Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& 
     draft.actions.emplace_back(std::move(add));
   }
   if (versions) {
-    FRESHET_TRY(const auto form, TableForm::Of(known_->metadata.id, columns, mark));
+    FRESHET_TRY(const auto form, TableForm::Of(*known_, columns, mark));
     DataWriter writer(context_.table, form, now_ms);
     const auto& begun = successor ? *successor : state.generations.at(flow_.id).begun;
     FRESHET_TRY(auto added,
@@ -319,7 +319,7 @@ Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
   TableMark mark = mark_;
   TableWords words;
   for (const auto& shape : shapes) {
-    FRESHET_CHECK_OK(TakeColumns(shape, &columns));
+    FRESHET_CHECK_OK(TakeColumns(shape, known_->widens_types(), &columns));
     if (shape.comments) words = WordsOf(shape);
     mark.inactive = InactiveColumns(columns, shape);
     mark.shape_version = std::max(mark.shape_version, shape.version);
@@ -328,7 +328,7 @@ Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
     FRESHET_CHECK_OK(AddHistoryColumns(mark.history, &columns));
     actions = Redescribe(*known_, columns, mark, NowMs(), words);
   }
-  FRESHET_TRY(*form, TableForm::Of(known_->metadata.id, std::move(columns), mark));
+  FRESHET_TRY(*form, TableForm::Of(*known_, std::move(columns), mark));
   return actions;
 }
 
@@ -395,6 +395,7 @@ Result<Applied> StagingApplier::Replace(const StagingApplier& other) {
   const int64_t now_ms = NowMs();
   Draft draft;
   draft.operation = "WRITE";
+  draft.keeps_row_ids = false;
   draft.actions = Redescribe(*known_, other.known_->columns, other.mark_, now_ms,
                              {.comment = other.known_->metadata.description});
   for (const auto& [path, file] : known_->files) draft.actions.emplace_back(RemoveOf(file, now_ms));
@@ -433,6 +434,8 @@ Result<Applied> StagingApplier::Commit(Draft draft) {
       draft.applied.rows_inserted, draft.applied.rows_updated, draft.applied.rows_deleted);
   info.txn_id = RandomUuid();
   info.engine = "Freshet/" FRESHET_VERSION;
+  if (known_ != nullptr && known_->tracks_rows())
+    info.tags["delta.rowTracking.preserved"] = draft.keeps_row_ids ? "true" : "false";
   std::vector<std::string> added;
   for (const auto& action : draft.actions) {
     if (const auto* add = std::get_if<delta::AddFile>(&action)) added.push_back(add->path);

@@ -23,7 +23,8 @@ struct Draft {
   std::string operation;
   std::vector<delta::Action> actions;
   Applied applied;
-  Positions positions;  // after it
+  Positions positions;        // after it
+  bool keeps_row_ids = true;  // of rows that are written again
 };
 
 /// Staging → one location: the steps of TableApplier, but that a complete generation stays when a

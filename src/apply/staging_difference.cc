@@ -74,6 +74,7 @@ Result<Applied> StagingApplier::CommitDifference(const staging::GenerationBegun&
       begun.generation, std::max(positions_.snapshot, chunks->through),
       std::max(positions_.changes, record::SegmentNumber(begun.first_segment.value() - 1))};
   draft.applied.through = chunks->through;
+  draft.keeps_row_ids = difference->rows_updated == 0;
   draft.applied.rows_inserted = difference->rows_inserted;
   draft.applied.rows_updated = difference->rows_updated;
   draft.applied.rows_deleted = difference->rows_deleted;

@@ -21,10 +21,11 @@ Result<std::optional<Applied>> StagingApplier::SwitchHistory(bool logged,
   const int64_t now_ms = NowMs();
   Draft draft;
   draft.operation = rewrites ? "WRITE" : "SET TBLPROPERTIES";
+  draft.keeps_row_ids = !rewrites;
   draft.actions = Redescribe(*known_, columns, mark, now_ms);
   draft.positions = positions_;
   draft.applied.through = positions_.changes;
-  FRESHET_TRY(const auto form, TableForm::Of(known_->metadata.id, std::move(columns), mark));
+  FRESHET_TRY(const auto form, TableForm::Of(*known_, std::move(columns), mark));
   DataWriter writer(context_.table, form, now_ms);
   auto committed = [&]() -> Result<Applied> {
     if (rewrites) {
@@ -80,7 +81,7 @@ Result<std::vector<delta::Column>> StagingApplier::ColumnsWith(
   }
   shape.schema = arrow::schema(std::move(fields));
   std::vector<delta::Column> columns = known_->columns;
-  Status taken = TakeColumns(shape, &columns);
+  Status taken = TakeColumns(shape, known_->widens_types(), &columns);
   if (taken.Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED)) {
     return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, "{}, and the table keeps its history",
                  taken.message())
@@ -109,7 +110,7 @@ Result<Applied> StagingApplier::TakeRowsOf(const StagingApplier& other,
     draft.operation = "MERGE";
     draft.actions = Redescribe(*known_, columns, mark, NowMs(),
                                {.comment = other.known_->metadata.description});
-    FRESHET_TRY(const auto now, TableForm::Of(known_->metadata.id, std::move(columns), mark));
+    FRESHET_TRY(const auto now, TableForm::Of(*known_, std::move(columns), mark));
     FRESHET_CHECK_OK(FollowIndex(context_.index, IndexName(), now, table_, *known_, stop));
     FRESHET_CHECK_OK(paths_.Follow(*known_));
     const auto planner = PlannerOf(now);

@@ -16,8 +16,8 @@ Result<std::optional<Applied>> StagingApplier::TakeProperties() {
   if (has_all) return std::optional<Applied>();
   Draft draft;
   draft.operation = "SET TBLPROPERTIES";
-  draft.actions = Redescribe(*known_, known_->columns, mark_, NowMs(),
-                             {.properties = context_.properties});
+  draft.actions =
+      Redescribe(*known_, known_->columns, mark_, NowMs(), {.properties = context_.properties});
   draft.positions = positions_;
   draft.applied.through = positions_.changes;
   FRESHET_TRY(auto applied, Commit(std::move(draft)));

@@ -107,9 +107,24 @@ Result<std::optional<TableMark>> TableMark::Of(
   return std::optional<TableMark>(std::move(mark));
 }
 
-Result<TableForm> TableForm::Of(const std::string& table_id, std::vector<delta::Column> columns,
+std::optional<RowIdColumns> RowIdColumns::Of(const delta::Snapshot& snapshot) {
+  if (!snapshot.tracks_rows()) return std::nullopt;
+  RowIdColumns columns{
+      delta::PropertyOf(snapshot.metadata, "delta.rowTracking.materializedRowIdColumnName"),
+      delta::PropertyOf(snapshot.metadata,
+                        "delta.rowTracking.materializedRowCommitVersionColumnName")};
+  if (columns.id.empty() || columns.version.empty()) return std::nullopt;
+  return columns;
+}
+
+arrow::FieldVector RowIdColumns::Fields() const {
+  return {arrow::field(id, arrow::int64()), arrow::field(version, arrow::int64())};
+}
+
+Result<TableForm> TableForm::Of(const delta::Snapshot& snapshot, std::vector<delta::Column> columns,
                                 const TableMark& mark) {
   TableForm form;
+  form.row_ids = RowIdColumns::Of(snapshot);
   form.columns = std::move(columns);
   arrow::FieldVector fields;
   for (const auto& column : form.columns) {
@@ -126,7 +141,7 @@ Result<TableForm> TableForm::Of(const std::string& table_id, std::vector<delta::
     form.rows.key.push_back(static_cast<int>(found - form.rows.ids.begin()));
   }
   FRESHET_TRY(form.history, HistoryForm::Of(mark.history, form.columns));
-  form.layout = fmt::format("{};{};{}{}", kKeyHashForm, table_id, TextOf(mark.key),
+  form.layout = fmt::format("{};{};{}{}", kKeyHashForm, snapshot.metadata.id, TextOf(mark.key),
                             form.history.keeps_versions() ? ";open" : "");
   return form;
 }

@@ -30,6 +30,15 @@ struct TableMark {
   static Result<std::optional<TableMark>> Of(const std::map<std::string, std::string>& properties);
 };
 
+/// Columns of data files, not of the table, in which rows that were written again keep their ids
+/// and versions. Source: Delta protocol, "Row Tracking", "Materialized Row IDs".
+struct RowIdColumns {
+  std::string id, version;
+  /// Nothing: the table's rows have no ids.
+  static std::optional<RowIdColumns> Of(const delta::Snapshot& snapshot);
+  arrow::FieldVector Fields() const;
+};
+
 /// Columns and key of a destination table, as apply needs them.
 struct TableForm {
   std::vector<delta::Column> columns;
@@ -37,12 +46,14 @@ struct TableForm {
   arrow::FieldVector physical;  // one a column: physical name and type
   HistoryForm history;
   std::string layout;  // of the key index's entries
+  std::optional<RowIdColumns> row_ids;
 
   /// Errors: POSITION_LOST (a key column of the mark is not in the table).
   static Result<TableForm> Of(const delta::Snapshot& snapshot, const TableMark& mark) {
-    return Of(snapshot.metadata.id, snapshot.columns, mark);
+    return Of(snapshot, snapshot.columns, mark);
   }
-  static Result<TableForm> Of(const std::string& table_id, std::vector<delta::Column> columns,
+  /// … of the table as a commit with these columns leaves it.
+  static Result<TableForm> Of(const delta::Snapshot& snapshot, std::vector<delta::Column> columns,
                               const TableMark& mark);
   /// The key columns' physical fields; keyless: all columns'.
   arrow::FieldVector KeyFields() const;

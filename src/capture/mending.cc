@@ -137,6 +137,8 @@ Status Mending::TakePutOff(const TableId& table, Due* due) {
 Status Mending::TakeExpected(const ExpectedShape& expected, Due* due) {
   const TableId& table = expected.shape.id;
   if (!tables_->follows(table) || expected.shape.SameColumns(*tables_->shape(table))) {
+    // The stream announced its columns, and knows of no comments.
+    if (tables_->follows(table)) tables_->TakeComments(expected.shape);
     expected_.erase(table);
     return Status::Ok();
   }

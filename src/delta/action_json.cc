@@ -53,6 +53,7 @@ struct Writer {
     body["operationMetrics"] = ObjectJson(info.metrics_json);
     if (!info.engine.empty()) body["engineInfo"] = info.engine;
     if (!info.txn_id.empty()) body["txnId"] = info.txn_id;
+    if (!info.tags.empty()) body["tags"] = MapJson(info.tags);
     return {{"commitInfo", std::move(body)}};
   }
   Json operator()(const Protocol& protocol) const {
@@ -246,6 +247,11 @@ CommitInfo CommitInfoOf(const Object& object) {
   out.metrics_json = dump("operationMetrics");
   out.txn_id = text("txnId");
   out.engine = text("engineInfo");
+  if (const Json* tags = object.Find("tags"); tags != nullptr && tags->is_object()) {
+    for (const auto& [name, value] : tags->items()) {
+      if (value.is_string()) out.tags[name] = value.get<std::string>();
+    }
+  }
   return out;
 }
 

@@ -35,6 +35,12 @@ TEST(Actions, SurviveTheirJson) {
   remove.deletion_vector = add.deletion_vector;
   EXPECT_EQ(std::get<RemoveFile>(RoundTrip(remove)), remove);
 
+  const ChangeFile change{"_change_data/a b.parquet", 12};
+  EXPECT_EQ(std::get<ChangeFile>(RoundTrip(change)), change);
+  EXPECT_NE(ToJson(change).find(R"("dataChange":false)"), std::string::npos);
+  CommitInfo info;
+  info.in_commit_at_ms = 1700000000002;
+  EXPECT_EQ(std::get<CommitInfo>(RoundTrip(info)).in_commit_at_ms, info.in_commit_at_ms);
   const Txn txn{"orders/changes", 42, 1700000000000};
   EXPECT_EQ(std::get<Txn>(RoundTrip(txn)), txn);
   const DomainMetadata domain{"d", "{}", true};
@@ -53,9 +59,9 @@ TEST(Actions, PathsAreEncodedAndAbsoluteOnesLeftAlone) {
 }
 
 TEST(Actions, UnknownKindsCarryNothingAndBadOnesAreRefused) {
-  auto cdc = ActionFromJson(R"({"cdc":{"path":"x","size":1,"dataChange":false}})");
-  ASSERT_TRUE(cdc.ok());
-  EXPECT_FALSE(cdc->has_value());
+  auto sidecar = ActionFromJson(R"({"sidecar":{"path":"x","sizeInBytes":1}})");
+  ASSERT_TRUE(sidecar.ok());
+  EXPECT_FALSE(sidecar->has_value());
   EXPECT_TRUE(ActionFromJson(R"({"add":{"path":"x"}})").status().Is(ErrorClass::DELTA_CORRUPT));
   EXPECT_TRUE(ActionFromJson(R"({"add":{"path":"x","si)").status().Is(ErrorClass::DELTA_CORRUPT));
   EXPECT_TRUE(

@@ -93,13 +93,14 @@ struct CommitInfo {
   std::string txn_id;  // names this very commit: how an unknown outcome is told
   std::string engine;
   std::optional<int64_t> in_commit_at_ms = {};  // the table's time of the commit
+  std::map<std::string, std::string> tags = {};
 };
 
 using Action = std::variant<CommitInfo, Protocol, Metadata, AddFile, RemoveFile, ChangeFile, Txn,
                             DomainMetadata>;
 
-/// One JSON object, no newline. sidecar and checkpointMetadata lines are for readers of others' logs
-/// only.
+/// One JSON object, no newline. sidecar and checkpointMetadata lines are for readers of others'
+/// logs only.
 std::string ToJson(const Action& action);
 /// Nothing for kinds that are not known. Errors: DELTA_CORRUPT.
 Result<std::optional<Action>> ActionFromJson(std::string_view line);

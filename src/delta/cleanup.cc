@@ -112,7 +112,8 @@ Result<Cleaned> Vacuum(store::FileStore& table, const Snapshot& snapshot) {
   FRESHET_CHECK_OK(ForEach(table, "", false, [&](const store::FileInfo& file) {
     if (!file.path.ends_with('/')) return judge(file);
     // No state names the files of the feed: they are of their version, and kept as long.
-    if (!IsHidden(file.path) || file.path == kChangeFolder) folders.push_back(file.path.substr(0, file.path.size() - 1));
+    if (!IsHidden(file.path) || file.path == kChangeFolder)
+      folders.push_back(file.path.substr(0, file.path.size() - 1));
     return Status::Ok();
   }));
   for (const auto& folder : folders) FRESHET_CHECK_OK(ForEach(table, folder, true, judge));

@@ -17,8 +17,9 @@ struct Cleaned {
 /// Remove data files (`*.parquet`) and deletion vectors below the table's folder that are older
 /// than the table's retention and that neither a live file nor a tombstone within it names:
 /// superseded ones, and those whose commit never came; and files of the change data feed that are
-/// older. Other folders that begin with `_` or `.`, and files of other names, are left alone. `snapshot` is the newest state; a commit made meanwhile is
-/// safe as long as its new files are younger than the retention.
+/// older. Other folders that begin with `_` or `.`, and files of other names, are left alone.
+/// `snapshot` is the newest state; a commit made meanwhile is safe as long as its new files are
+/// younger than the retention.
 /// Errors: STORE_*; what was removed before stays removed.
 /// Source: Delta, "Remove unused data files with vacuum".
 Result<Cleaned> Vacuum(store::FileStore& table, const Snapshot& snapshot);

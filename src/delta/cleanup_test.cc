@@ -136,6 +136,22 @@ TEST_F(CleanupTest, WhatOutlivedTheRetentionAndIsNotNeededGoes) {
                                                "live.parquet", "next.parquet", "notes.txt"}));
 }
 
+TEST_F(CleanupTest, FilesOfTheChangeDataFeedGoByTheirAge) {
+  Create({{"delta.enableChangeDataFeed", "true"}});
+  Put("_change_data/cdc-1.parquet");
+  Put("_change_data/notes.txt");
+  Commit({ChangeFile{"_change_data/cdc-1.parquet", 4}});
+  clock_.Advance(kDay * 6);
+  Put("_change_data/cdc-2.parquet");
+  Commit({ChangeFile{"_change_data/cdc-2.parquet", 4}});
+  EXPECT_EQ(MustVacuum().files, 0) << "both are younger than a week";
+  clock_.Advance(kDay * 2);
+  Commit({});
+  EXPECT_EQ(MustVacuum().files, 1);
+  EXPECT_EQ(Names(),
+            (std::vector<std::string>{"_change_data/cdc-2.parquet", "_change_data/notes.txt"}));
+}
+
 TEST_F(CleanupTest, AVectorGoesWithTheLastThatNamesIt) {
   Create({{"delta.deletedFileRetentionDuration", "interval 1 hours"}});
   DeletionVector one, two;

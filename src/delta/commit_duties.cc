@@ -2,9 +2,13 @@
 #include "delta/commit_duties.h"
 
 #include <algorithm>
+#include <set>
 
+#include "base/random.h"
+#include "delta/action_json.h"
 #include "delta/features.h"
 #include "delta/log.h"
+#include "delta/stats.h"
 
 namespace freshet::delta {
 namespace {
@@ -76,12 +80,94 @@ Status Stamp(store::FileStore& table, const Snapshot* base, const After& after, 
   return Status::Ok();
 }
 
+// --- row ids. Source: Delta protocol, "Row Tracking".
+
+constexpr char kRowDomain[] = "delta.rowTracking";
+constexpr char kHighWaterMark[] = "rowIdHighWaterMark";
+constexpr std::string_view kIdColumn = "delta.rowTracking.materializedRowIdColumnName",
+                           kVersionColumn =
+                               "delta.rowTracking.materializedRowCommitVersionColumnName";
+
+bool Supports(const Protocol& protocol) { return protocol.writer_features.contains("rowTracking"); }
+
+/// The highest row id that was ever given; -1: none.
+Result<int64_t> HighWaterMark(const Snapshot* base) {
+  if (base == nullptr || !base->domains.contains(kRowDomain)) return -1;
+  const Json json = Json::parse(base->domains.at(kRowDomain).configuration, nullptr, false);
+  if (json.is_object() && json.contains(kHighWaterMark) && json[kHighWaterMark].is_number_integer())
+    return json[kHighWaterMark].get<int64_t>();
+  return Error(ErrorClass::DELTA_CORRUPT, "the table does not say how many row ids it gave");
+}
+
+Status NumberRows(const Snapshot* base, int64_t version, int64_t* high, AddFile* add) {
+  if (base != nullptr) {
+    auto before = base->files.find(add->path);
+    if (before != base->files.end() && before->second.base_row_id) {
+      add->base_row_id = before->second.base_row_id;
+      add->default_row_commit_version = before->second.default_row_commit_version;
+    }
+  }
+  if (add->base_row_id && add->default_row_commit_version) return Status::Ok();
+  const int64_t rows = RowsOf(add->stats_json);
+  if (rows < 0) {
+    return Error(ErrorClass::DELTA_UNSUPPORTED,
+                 "a file of a table with row ids does not say how many rows it has: {}", add->path);
+  }
+  add->base_row_id = *high + 1;
+  add->default_row_commit_version = version;
+  *high += rows;
+  return Status::Ok();
+}
+
+/// Files that were there before rows had ids get theirs by being added again as they are.
+std::vector<AddFile> FilesWithoutIds(const Snapshot& base, const std::vector<Action>& actions) {
+  std::set<std::string> named;
+  for (const auto& action : actions) {
+    if (const auto* add = std::get_if<AddFile>(&action)) named.insert(add->path);
+    if (const auto* remove = std::get_if<RemoveFile>(&action)) named.insert(remove->path);
+  }
+  std::vector<AddFile> files;
+  for (const auto& [path, file] : base.files) {
+    if (named.contains(path) || file.base_row_id) continue;
+    files.push_back(file);
+    files.back().data_change = false;
+  }
+  return files;
+}
+
+Status TrackRows(const Snapshot* base, const After& after, std::vector<Action>* actions) {
+  if (after.protocol == nullptr || !Supports(*after.protocol)) return Status::Ok();
+  const int64_t version = base == nullptr ? 0 : base->version + 1;
+  FRESHET_TRY(const int64_t before, HighWaterMark(base));
+  int64_t high = before;
+  if (base != nullptr && !Supports(base->protocol)) {
+    for (auto& file : FilesWithoutIds(*base, *actions)) actions->emplace_back(std::move(file));
+  }
+  for (auto& action : *actions) {
+    if (auto* add = std::get_if<AddFile>(&action))
+      FRESHET_CHECK_OK(NumberRows(base, version, &high, add));
+  }
+  if (high != before) {
+    actions->emplace_back(
+        DomainMetadata{kRowDomain, fmt::format(R"({{"{}":{}}})", kHighWaterMark, high)});
+  }
+  auto* metadata = Find<Metadata>(actions);
+  if (metadata == nullptr || PropertyOf(*metadata, kEnableRowTracking) != "true")
+    return Status::Ok();
+  // Where rows keep their ids when they are written anew; the names are never used again.
+  metadata->configuration.try_emplace(std::string(kIdColumn), "_row-id-col-" + RandomUuid());
+  metadata->configuration.try_emplace(std::string(kVersionColumn),
+                                      "_row-commit-version-col-" + RandomUuid());
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status FulfilDuties(store::FileStore& table, const std::shared_ptr<const Snapshot>& base,
                     CommitInfo* info, std::vector<Action>* actions) {
-  const After after = AfterOf(base.get(), actions);
-  return Stamp(table, base.get(), after, info, actions);
+  // A pointer into the actions does not outlive one that is added.
+  FRESHET_CHECK_OK(TrackRows(base.get(), AfterOf(base.get(), actions), actions));
+  return Stamp(table, base.get(), AfterOf(base.get(), actions), info, actions);
 }
 
 }  // namespace freshet::delta

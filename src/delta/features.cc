@@ -28,7 +28,8 @@ constexpr std::array<Feature, 13> kFeatures{
      {"generatedColumns", false, 4, 3, ""},
      {"columnMapping", true, 5, 2, "Polars, and the plain Arrow reader of delta-rs"},
      {"identityColumns", false, 6, 3, ""},
-     {"deletionVectors", true, 7, 3, "readers before Delta 2.3, the plain Arrow reader of delta-rs"},
+     {"deletionVectors", true, 7, 3,
+      "readers before Delta 2.3, the plain Arrow reader of delta-rs"},
      {"timestampNtz", true, 7, 3, "readers before Delta 2.4"},
      {"typeWidening", true, 7, 3, "delta-rs, Polars, and readers before Delta 4.0"},
      {"rowTracking", false, 7, 3, "writers that keep no row ids"},
@@ -114,17 +115,16 @@ Status CheckProperty(std::string_view name, std::string_view value) {
   if (is_switch && value != "true" && value != "false") return wrong("is not true or false");
   if (name == kEnableVectors && value == "false")
     return wrong("tables without deletion vectors are those of the profile classic");
-  if (value == "true" &&
-      (name == kEnableRowTracking || name == kEnableWidening))
-    return wrong("it is not written yet");
   if (name == "delta.appendOnly" && value == "true")
     return wrong("the table could not follow its source");
-  if (name == kMappingMode && value != "name") return wrong("columns are mapped by name or not at all");
-  if (StartsWithAny(name, {"delta.constraints.", "delta.feature.", "delta.columnMapping.max",
-                           "delta.rowTracking", "delta.inCommitTimestampEnablement",
-                           "delta.enableIcebergCompat", "delta.universalFormat", "delta.min",
-                           "delta.identity", "delta.coordinatedCommits", "delta.generationExpression",
-                           "delta.invariants", "delta.enableVariantShredding"}))
+  if (name == kMappingMode && value != "name")
+    return wrong("columns are mapped by name or not at all");
+  if (StartsWithAny(
+          name,
+          {"delta.constraints.", "delta.feature.", "delta.columnMapping.max", "delta.rowTracking",
+           "delta.inCommitTimestampEnablement", "delta.enableIcebergCompat",
+           "delta.universalFormat", "delta.min", "delta.identity", "delta.coordinatedCommits",
+           "delta.generationExpression", "delta.invariants", "delta.enableVariantShredding"}))
     return wrong("it cannot be given to a table that Freshet writes");
   return Status::Ok();
 }

@@ -27,7 +27,7 @@ const std::set<std::string>& WriterFeatures() {
       "identityColumns",      "changeDataFeed",      "columnMapping",    "deletionVectors",
       "timestampNtz",         "v2Checkpoint",        "domainMetadata",   "typeWidening",
       "typeWidening-preview", "vacuumProtocolCheck", "variantType",      "variantType-preview",
-      "inCommitTimestamp"};
+      "inCommitTimestamp",    "rowTracking"};
   return kNames;
 }
 
@@ -49,8 +49,8 @@ Status RefuseInUse(const Metadata& metadata) {
       return Unsupported(key);
   }
   if (!metadata.partition_columns.empty()) return Unsupported("partition columns");
-  for (const char* key : {"delta.enableRowTracking", "delta.enableIcebergCompatV1",
-                          "delta.enableIcebergCompatV2", "delta.enableIcebergCompatV3"}) {
+  for (const char* key : {"delta.enableIcebergCompatV1", "delta.enableIcebergCompatV2",
+                          "delta.enableIcebergCompatV3"}) {
     if (PropertyOf(metadata, key) == "true") return Unsupported(key);
   }
   return Status::Ok();
@@ -94,9 +94,9 @@ Status CheckWritable(const Protocol& protocol, const Metadata& metadata) {
 
 bool Snapshot::column_mapping() const { return PropertyOf(metadata, kMappingMode) == "name"; }
 
-bool Snapshot::deletion_vectors_enabled() const {
-  return IsOn(protocol, metadata, kEnableVectors);
-}
+bool Snapshot::deletion_vectors_enabled() const { return IsOn(protocol, metadata, kEnableVectors); }
+bool Snapshot::tracks_rows() const { return IsOn(protocol, metadata, kEnableRowTracking); }
+bool Snapshot::widens_types() const { return IsOn(protocol, metadata, kEnableWidening); }
 bool Snapshot::keeps_feed() const { return IsOn(protocol, metadata, kEnableFeed); }
 bool Snapshot::stamps_commits() const { return IsOn(protocol, metadata, kEnableCommitTimes); }
 

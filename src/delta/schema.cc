@@ -298,6 +298,16 @@ void TakeComment(const std::string& comment, Column* column) {
       metadata.empty() ? "" : metadata.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+void WidenColumn(std::shared_ptr<arrow::DataType> type, Column* column) {
+  Json metadata = Json::object();
+  if (!column->other_metadata_json.empty())
+    metadata = Json::parse(column->other_metadata_json, nullptr, false);
+  metadata["delta.typeChanges"].push_back(
+      {{"fromType", ScalarJson(*column->type)}, {"toType", ScalarJson(*type)}});
+  column->other_metadata_json = metadata.dump(-1, ' ', false, Json::error_handler_t::replace);
+  column->type = std::move(type);
+}
+
 bool IsPlainName(std::string_view name) {
   return name.find_first_of(" ,;{}()\n\t=") == std::string_view::npos;
 }

@@ -88,8 +88,8 @@ Result<State> Load(const Store& table, int64_t target) {
   return LoadFrom(table, log, target);
 }
 
-/// The feed has columns of its own. Source: Delta protocol, "Add CDC File", "Reader Requirements for
-/// AddCDCFile".
+/// The feed has columns of its own. Source: Delta protocol, "Add CDC File", "Reader Requirements
+/// for AddCDCFile".
 Status CheckFeedNames(const Snapshot& after) {
   if (!after.keeps_feed()) return Status::Ok();
   for (const auto& column : after.columns) {

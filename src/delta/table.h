@@ -33,6 +33,10 @@ struct Column {
 /// stays where the source has none.
 void TakeComment(const std::string& comment, Column* column);
 
+/// Give a column a wider type, and note that files have the narrower one. Source: Delta protocol,
+/// "Type Change Metadata". REQUIRES: record::IsWidening.
+void WidenColumn(std::shared_ptr<arrow::DataType> type, Column* column);
+
 /// Return the type as people write it: `LONG`, `DECIMAL(10,2)`, `ARRAY<STRING>`. REQUIRES: a type
 /// that record::TableShape lists.
 std::string TypeName(const arrow::DataType& type);
@@ -65,6 +69,10 @@ struct Snapshot {
 
   bool column_mapping() const;
   bool deletion_vectors_enabled() const;
+  /// Whether its rows keep their ids and versions.
+  bool tracks_rows() const;
+  /// Whether a column may take a wider type while files of the narrower one stay.
+  bool widens_types() const;
   /// Whether each commit tells which rows it changed, and to what.
   bool keeps_feed() const;
   /// Whether each commit says its own time, later than that of the one before.
@@ -111,8 +119,8 @@ struct NewTable {
   std::map<std::string, std::string> properties;
   bool column_mapping = false;
 };
-/// The metadata, with deletion vectors unless the properties say otherwise, and the protocol that it
-/// needs.
+/// The metadata, with deletion vectors unless the properties say otherwise, and the protocol that
+/// it needs.
 std::pair<Protocol, Metadata> Describe(const NewTable& table, int64_t now_ms);
 
 }  // namespace freshet::delta

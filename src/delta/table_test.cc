@@ -349,7 +349,7 @@ TEST(Table, UnknownFeaturesAreRefused) {
       },
       [](Protocol*, Metadata* metadata) { metadata->partition_columns = {"id"}; },
       [](Protocol*, Metadata* metadata) {
-        metadata->configuration["delta.enableRowTracking"] = "true";
+        metadata->configuration["delta.enableIcebergCompatV2"] = "true";
       },
   };
   for (const auto& change : unwritable) {
@@ -361,13 +361,6 @@ TEST(Table, UnknownFeaturesAreRefused) {
       [](Protocol*, Metadata* metadata) { metadata->configuration["delta.appendOnly"] = "true"; }));
   auto state = Must(append_only.Commit(Must(append_only.Latest(nullptr)), Info(), {Add("a")}));
   EXPECT_TRUE(append_only.Commit(state, Info(), {RemovalOf(Add("a"), 1)})
-                  .status()
-                  .Is(ErrorClass::DELTA_UNSUPPORTED));
-  Table feed(with([](Protocol*, Metadata* metadata) {
-    metadata->configuration["delta.enableChangeDataFeed"] = "true";
-  }));
-  state = Must(feed.Commit(Must(feed.Latest(nullptr)), Info(), {Add("a")}));
-  EXPECT_TRUE(feed.Commit(state, Info(), {RemovalOf(Add("a"), 1)})
                   .status()
                   .Is(ErrorClass::DELTA_UNSUPPORTED));
 }

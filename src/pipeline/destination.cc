@@ -152,6 +152,7 @@ Result<std::optional<SourceRecord>> Destination::ReadSource() const {
                         .slot = json.at("slot"),
                         .publication = json.at("publication"),
                         .type_mapping = json.value("type_mapping", "lossless"),
+                        .profile = json.value("profile", "portable"),
                         .slot_given = json.at("slot_given"),
                         .publication_given = json.at("publication_given"),
                         .staging_id = json.at("staging_id")};
@@ -173,6 +174,7 @@ Status Destination::WriteSource(const SourceRecord& record) const {
             {"slot", record.slot},
             {"publication", record.publication},
             {"type_mapping", record.type_mapping},
+            {"profile", record.profile},
             {"slot_given", record.slot_given},
             {"publication_given", record.publication_given},
             {"staging_id", record.staging_id}};

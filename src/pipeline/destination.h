@@ -28,6 +28,7 @@ struct SourceRecord {
   std::vector<std::pair<std::string, std::string>> parameters{};  // how it was last reached
   std::string slot{}, publication{};
   std::string type_mapping{};  // what the tables' types were made by
+  std::string profile{};       // what of Delta they use
   bool slot_given = false,
        publication_given = false;  // by the user: not dropped with the destination
   std::string staging_id;

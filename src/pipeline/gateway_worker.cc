@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "capture/gateway.h"
+#include "delta/features.h"
 #include "pipeline/destination.h"
 #include "pipeline/remote_holder.h"
 #include "pipeline/worker_channel.h"
@@ -21,9 +22,17 @@ staging::StagingWriter::ExpiryRules RulesOf(const StagingLimits& limits) {
   return rules;
 }
 
-/// REQUIRES: the rules live longer.
-capture::TablePolicies PoliciesOf(const std::vector<TableRule>* rules) {
+/// REQUIRES: the specification lives longer.
+capture::TablePolicies PoliciesOf(const PipelineSpec* spec) {
   capture::TablePolicies policies;
+  const auto* rules = &spec->table_rules;
+  // The times of versions have the type of the columns that order them.
+  policies.widens = [spec](const record::TableName& name) {
+    const auto properties = spec->PropertiesOf(name);
+    const auto widening = properties.find(std::string(delta::kEnableWidening));
+    return widening != properties.end() && widening->second == "true" &&
+           spec->HistoryOf(name).sequence_by.empty();
+  };
   policies.on_schema_change = [rules](const record::TableName& name) {
     return RuleOf(*rules, name).on_schema_change.value_or(capture::OnSchemaChange::kEvolve);
   };
@@ -45,7 +54,7 @@ Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   capture::GatewayOptions options;
   options.holder = &holder;
   options.selects = [&start](const record::TableName& name) { return start.spec.Selects(name); };
-  options.policies = PoliciesOf(&start.spec.table_rules);
+  options.policies = PoliciesOf(&start.spec);
   options.names = [&start](const record::TableName& name) { return start.spec.Names(name); };
   // A run that ends reads them once.
   options.reread_interval = start.continuous ? std::chrono::milliseconds(start.spec.reread_interval)

@@ -17,6 +17,7 @@
 #include "pipeline/event_line.h"
 #include "pipeline/flow_book.h"
 #include "pipeline/ingest_run.h"
+#include "pipeline/profile.h"
 #include "pipeline/refresh.h"
 #include "pipeline/supervisor.h"
 #include "pipeline/worker_channel.h"
@@ -116,6 +117,16 @@ Status TakeRecord(const Destination& destination, const std::optional<SourceReco
   source->publication = next->publication;
   source->slot_given = next->slot_given;
   source->publication_given = next->publication_given;
+  return Status::Ok();
+}
+
+/// The profile of the tables: as given, as remembered, or the default.
+Status TakeProfile(const std::optional<SourceRecord>& record, std::string* profile,
+                   SourceRecord* next) {
+  const std::string before(record ? std::string_view(record->profile) : kPortable);
+  if (profile->empty()) *profile = before;
+  if (record) FRESHET_CHECK_OK(CheckProfileChange(before, *profile));
+  next->profile = *profile;
   return Status::Ok();
 }
 
@@ -220,6 +231,10 @@ Result<Prepared> Prepare(const IngestOptions& options, const Destination& destin
   FRESHET_TRY(auto record, destination.ReadSource());
   SourceRecord next;
   FRESHET_CHECK_OK(TakeRecord(destination, record, clock, &prepared.start.source, &next));
+  FRESHET_CHECK_OK(TakeProfile(record, &prepared.start.spec.profile, &next));
+  // The oldest readers know no other times.
+  if (next.profile == kClassic)
+    prepared.start.source.parameters.emplace_back("freshet_timestamps", "utc");
   FRESHET_TRY(auto source, options.open_source(prepared.start.source));
   auto traits = source->traits();
   FRESHET_CHECK_OK(CheckIdentity(traits, record));

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/profile.h"
+
 namespace freshet::pipeline {
 namespace {
 
@@ -69,9 +71,11 @@ apply::HistoryRules PipelineSpec::HistoryOf(const record::TableName& name) const
   return pipeline::HistoryOf(history_rules, name);
 }
 
-std::map<std::string, std::string> PipelineSpec::PropertiesOf(
-    const record::TableName& name) const {
-  return RuleOf(table_rules, name).properties;
+std::map<std::string, std::string> PipelineSpec::PropertiesOf(const record::TableName& name) const {
+  auto properties = RuleOf(table_rules, name).properties;
+  // What is said of tables comes before what a profile has for all.
+  properties.merge(PropertiesOfProfile(profile));
+  return properties;
 }
 
 std::vector<std::string> PipelineSpec::Unmatched(
@@ -108,6 +112,7 @@ std::string ToJson(const PipelineSpec& spec) {
               {"slot", spec.slot},
               {"publication", spec.publication},
               {"type_mapping", spec.type_mapping},
+              {"profile", spec.profile},
               {"table_rules", ToJson(spec.table_rules)},
               {"staging_retention", spec.staging.retention.count()},
               {"staging_age_max", spec.staging.age_max.count()},
@@ -131,6 +136,7 @@ Result<PipelineSpec> SpecFromJson(std::string_view text) {
     spec.slot = json.at("slot");
     spec.publication = json.at("publication");
     spec.type_mapping = json.at("type_mapping");
+    spec.profile = json.at("profile");
     FRESHET_TRY(spec.table_rules, TableRulesFromJson(json.at("table_rules").get<std::string>()));
     spec.staging = {.retention = std::chrono::seconds(json.at("staging_retention").get<int64_t>()),
                     .age_max = std::chrono::seconds(json.at("staging_age_max").get<int64_t>()),

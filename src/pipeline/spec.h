@@ -45,6 +45,7 @@ struct PipelineSpec {
   std::vector<SpecObject> objects;
   std::string slot, publication;  // empty: ours, named from the destination
   std::string type_mapping;       // lossless, databricks; empty: as the destination was begun
+  std::string profile;            // portable, full, classic; empty: likewise
   /// Capture by queries instead of from the log. The rules go to the workers among the source's
   /// parameters.
   bool query_based = false;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "delta/features.h"
+#include "pipeline/profile.h"
 
 namespace freshet::pipeline {
 namespace {
@@ -367,7 +368,15 @@ Status ReadSourceConfiguration(PipelineSpec* spec, const Place& place, const YAM
   return Status::Ok();
 }
 
-/// Source: the API's IngestionPipelineDefinition.
+Status ReadProfile(std::string* profile, const Place& place, const YAML::Node& node) {
+  if (!node.IsScalar()) return Wrong(place, node, "is not a text");
+  if (!IsProfile(node.Scalar())) return Wrong(place, node, "is none of portable, full, classic");
+  // What an option says comes before the file.
+  if (profile->empty()) *profile = node.Scalar();
+  return Status::Ok();
+}
+
+/// Source: the API's IngestionPipelineDefinition; profile is ours.
 Status ReadDefinition(const Place& place, const YAML::Node& node, PipelineSpec* spec) {
   auto object = [spec](const Place& at, const YAML::Node& value) {
     return ReadObject(spec, at, value);
@@ -379,6 +388,9 @@ Status ReadDefinition(const Place& place, const YAML::Node& node, PipelineSpec* 
   CursorRule rule;
   HistoryRule history;
   TableRule changes;
+  auto profile = [spec](const Place& at, const YAML::Node& value) {
+    return ReadProfile(&spec->profile, at, value);
+  };
   auto connector = [&](const Place& at, const YAML::Node& value) {
     return ReadConnectorType(&connector_type, at, value);
   };
@@ -386,6 +398,7 @@ Status ReadDefinition(const Place& place, const YAML::Node& node, PipelineSpec* 
       ReadMap(place, node,
               {{"connection_name", Into(&connection_name)},
                {"objects", ListOf(object)},
+               {"profile", profile},
                {"table_configuration", ReadTableConfiguration(&rule, &history, &changes)},
                {"source_configurations", ListOf(source)},
                {"source_type", ReadSourceType},

@@ -189,10 +189,9 @@ TEST(SpecReaderTest, ReadsTableProperties) {
   auto back = SpecFromJson(ToJson(spec));
   ASSERT_TRUE(back.ok()) << back.status().ToString();
   using Properties = std::map<std::string, std::string>;
-  EXPECT_EQ(back->PropertiesOf({"s", "t"}),
-            (Properties{{"delta.appendOnly", "false"},
-                        {"delta.enableInCommitTimestamps", "true"},
-                        {"owner", "me"}}));
+  EXPECT_EQ(back->PropertiesOf({"s", "t"}), (Properties{{"delta.appendOnly", "false"},
+                                                        {"delta.enableInCommitTimestamps", "true"},
+                                                        {"owner", "me"}}));
   EXPECT_EQ(back->PropertiesOf({"s", "u"}),
             (Properties{{"delta.appendOnly", "false"}, {"owner", "all"}}));
   for (auto* wrong : {"freshet.flow: mine", "delta.appendOnly: true", "delta.constraints.c: id > 0",

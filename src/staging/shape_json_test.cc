@@ -44,6 +44,13 @@ TEST(ShapeJsonTest, WhetherTheLogTellsOfATableComesBack) {
   EXPECT_FALSE(ShapeFromJson(ShapeToJson(shape))->logged);
 }
 
+TEST(ShapeJsonTest, CommentsComeBackIfTheyAreKnown) {
+  auto shape = ShapeOf(arrow::int32());
+  EXPECT_FALSE(ShapeFromJson(ShapeToJson(shape))->comments.has_value());
+  shape.comments = record::TableComments{"what \"it\" holds", {{record::ColumnId(1), "ü"}}};
+  EXPECT_EQ(ShapeFromJson(ShapeToJson(shape))->comments, shape.comments);
+}
+
 TEST(ShapeJsonTest, TypesWithoutEndAreRefused) {
   auto json = ShapeToJson(ShapeOf(arrow::int32()));
   nlohmann::json deep = "int32";

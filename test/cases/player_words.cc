@@ -168,8 +168,7 @@ Status Player::CheckTold(Words& words, const Statement& statement) {
     FRESHET_TRY(auto row, HistoryRow(content.shape, ours, cells.Cells()));
     expected.emplace_back(std::move(sign), std::move(row));
   }
-  FRESHET_TRY(auto told,
-              ToldBy(store::Below(world_.store, model::World::TablePath("main", name))));
+  FRESHET_TRY(auto told, ToldBy(store::Below(world_.store, model::World::TablePath("main", name))));
   std::ranges::sort(expected);
   std::ranges::sort(told);
   if (told == expected) return Status::Ok();

@@ -20,7 +20,11 @@ class CursorRules;
 
 /// What types become: as near as Delta can hold them, or the tables of Lakeflow Connect.
 /// TYPES.md has both.
-enum class TypeMapping : uint8_t { kLossless, kDatabricks };
+enum class TypeMapping : uint8_t {
+  kLossless,
+  kLosslessUtc,  // but that times without a zone are taken as UTC
+  kDatabricks
+};
 
 /// How to reach one database and what Freshet uses there.
 struct Config {

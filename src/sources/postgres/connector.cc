@@ -12,18 +12,23 @@ namespace {
 /// The parameter that holds the rules of capture by queries; libpq knows none of that name.
 constexpr std::string_view kRules = "freshet_cursor_rules";
 /// Likewise, the rules of which columns are selected.
-constexpr std::string_view kColumns = "freshet_columns";
+constexpr std::string_view kColumns = "freshet_columns", kTimestamps = "freshet_timestamps";
+
+TypeMapping MappingOf(const Settings& settings) {
+  if (settings.type_mapping == "databricks") return TypeMapping::kDatabricks;
+  return settings.parameter(kTimestamps) == "utc" ? TypeMapping::kLosslessUtc
+                                                  : TypeMapping::kLossless;
+}
 
 Config ConfigOf(const Settings& settings) {
   Config config;
   for (const auto& parameter : settings.parameters) {
-    if (parameter.first != kRules && parameter.first != kColumns)
+    if (parameter.first != kRules && parameter.first != kColumns && parameter.first != kTimestamps)
       config.parameters.push_back(parameter);
   }
   config.password = settings.password;
   config.tls_key_password = settings.tls_key_password;
-  config.type_mapping =
-      settings.type_mapping == "databricks" ? TypeMapping::kDatabricks : TypeMapping::kLossless;
+  config.type_mapping = MappingOf(settings);
   config.scratch_folder = settings.scratch_folder;
   config.slot = settings.slot;
   config.slot_given = settings.slot_given;

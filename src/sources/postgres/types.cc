@@ -80,7 +80,7 @@ class Resolver {
     }
     if (found == catalog_.end()) return Scalar(use, 'b');
     const CatalogType& type = found->second;
-    bool nested = mapping_ == TypeMapping::kLossless && depth < kDepthMax;
+    bool nested = mapping_ != TypeMapping::kDatabricks && depth < kDepthMax;
     if (type.element != 0) return nested ? Array(type, use, depth) : Text();
     if (type.kind == 'c') return nested ? Struct(type, depth) : Text();
     if (type.hstore) return nested ? ColumnType{.kind = Kind::kMap, .as_text = true} : Text();
@@ -97,7 +97,7 @@ class Resolver {
     if (built_in == nullptr) return Text();
     ColumnType type{.kind = built_in->kind};
     if (type.kind == Kind::kNumeric && !SetDecimal(use.modifier, &type)) return Text();
-    if (type.kind == Kind::kTimestamp && mapping_ == TypeMapping::kDatabricks)
+    if (type.kind == Kind::kTimestamp && mapping_ != TypeMapping::kLossless)
       type.kind = Kind::kTimestampTz;
     return type;
   }
