@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "store/file_store.h"
 #include "store/local_file.h"
+#include "store/local_reader.h"
 #include "store/path.h"
 
 namespace freshet::store {
@@ -115,6 +116,8 @@ UtcMicros ModifiedAt(const struct stat& status) {
 /// before Put returns. Another process that sees it in between and builds on it syncs its own work
 /// later; journalling file systems (ext4, XFS) make metadata durable in order, so what it saw is
 /// then durable too.
+///
+/// Without a workshop it only reads.
 class LocalStore final : public FileStore {
  public:
   LocalStore(std::string root, std::unique_ptr<Workshop> workshop)
@@ -133,6 +136,7 @@ class LocalStore final : public FileStore {
   Status Put(std::string_view path, std::span<const std::string_view> pieces,
              If condition) override {
     CheckPath(path);
+    FRESHET_CHECK_OK(CheckWritable());
     Unfinished file(workshop_->NextName());
     FRESHET_CHECK_OK(WriteFile(file.path, pieces));
     std::string folder(FolderOf(path));
@@ -189,6 +193,7 @@ class LocalStore final : public FileStore {
   Status Copy(std::string_view from, std::string_view to) override {
     CheckPath(from);
     CheckPath(to);
+    FRESHET_CHECK_OK(CheckWritable());
     std::string folder(FolderOf(to));
     FRESHET_CHECK_OK(HaveFolder(folder));
     std::string full_from = Full(from), full_to = Full(to);
@@ -203,12 +208,18 @@ class LocalStore final : public FileStore {
 
   Status Remove(std::string_view path) override {
     CheckPath(path);
+    FRESHET_CHECK_OK(CheckWritable());
     std::string full = Full(path);
     if (unlink(full.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return Status::Ok();
     return FromErrno(errno, "cannot remove", full);
   }
 
  private:
+  Status CheckWritable() const {
+    if (workshop_ != nullptr) return Status::Ok();
+    return Error(ErrorClass::STORE_READ_ONLY, "the folder was opened to be read: {}", root_);
+  }
+
   std::string Full(std::string_view path) const { return fmt::format("{}/{}", root_, path); }
 
   static Status ReadError(int error, std::string_view what, const std::string& path) {
@@ -319,6 +330,10 @@ Result<std::shared_ptr<FileStore>> OpenLocalStore(const std::string& root) {
   auto store = std::make_shared<LocalStore>(std::move(absolute), std::move(workshop));
   FRESHET_CHECK_OK(store->Probe());
   return std::shared_ptr<FileStore>(std::move(store));
+}
+
+std::shared_ptr<FileStore> OpenLocalReader(const std::string& root) {
+  return std::make_shared<LocalStore>(root, nullptr);
 }
 
 }  // namespace freshet::store
