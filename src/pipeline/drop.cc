@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <filesystem>
 
+#include "base/log.h"
 #include "pipeline/destination.h"
 #include "pipeline/flow_book.h"
 #include "pipeline/ingest.h"
+#include "pipeline/owned_table.h"
 #include "store/file_store.h"
 
 namespace freshet::pipeline {
@@ -18,16 +20,21 @@ Status RemoveFolder(const std::string& path) {
   return Status::Ok();
 }
 
-/// The tables' folders that the book names, and schemas' folders that are empty then.
-Status RemoveTables(const Destination& destination) {
+/// The tables' folders that the book names and whose tables say that they are this staging's: a
+/// folder is claimed before it is known whose table lies there. Then schemas' folders that are
+/// empty.
+Status RemoveTables(const Destination& destination, const std::string& staging) {
   FRESHET_TRY(auto root, store::OpenLocalStore(destination.root()));
   FRESHET_TRY(auto book, FlowBook::Open(root));
   for (const auto& [flow, entry] : book.entries()) {
     auto path = destination.root() + "/" + entry.folder;
-    FRESHET_CHECK_OK(RemoveFolder(path));
+    FRESHET_TRY(auto removed, RemoveTableOf(path, staging, true));
+    if (!removed) spdlog::warn("left as it is, for it is another's: {}", path);
+    auto schema = std::filesystem::path(path).parent_path();
     std::error_code ignored;
-    std::filesystem::remove(std::filesystem::path(path).parent_path(),
-                            ignored);  // fails unless empty
+    // A link would go although what it leads to is not empty.
+    if (!std::filesystem::is_symlink(schema, ignored))
+      std::filesystem::remove(schema, ignored);  // fails unless empty
   }
   return Status::Ok();
 }
@@ -63,7 +70,8 @@ Result<bool> Drop(const DropOptions& options, Clock* clock) {
     FRESHET_CHECK_OK(source->Forget());
   }
   // Tables first: a crash in between leaves what a second drop needs to know.
-  if (options.tables) FRESHET_CHECK_OK(RemoveTables(destination));
+  if (options.tables)
+    FRESHET_CHECK_OK(RemoveTables(destination, record ? record->staging_id : std::string()));
   FRESHET_CHECK_OK(RemoveFolder(destination.own()));
   return true;
 }

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A table's road: snapshot, changes, and a run that finds nothing new."""
+import pathlib
+
+import deltalake
+import pyarrow as pa
+
 from contents import assert_equal, data_versions
 from freshet_command import wait_until
 
@@ -117,6 +122,16 @@ def test_drop_with_tables(database, freshet):
     assert data_versions(freshet.destination) == {}
     freshet.ingest()
     assert_equal(database.connection, freshet.destination, *TABLES)
+
+
+def test_drop_leaves_the_table_of_another(database, freshet):
+    database.execute(ORDERS)
+    folder = pathlib.Path(freshet.destination) / "public" / "orders"
+    deltalake.write_deltalake(str(folder), pa.table({"x": [1, 2]}))
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    freshet.ingest(expect=None)
+    freshet.command("drop", freshet.destination, "--tables")
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
 def test_status_names_every_table(database, freshet):
