@@ -74,7 +74,7 @@ Result<std::unique_ptr<store::Database>> ServerData::OpenDatabase(const std::str
   std::error_code ignored;
   if (!std::filesystem::exists(root + "/freshet.db", ignored))
     return Error(ErrorClass::NOT_FOUND, "there is no server's database in {}", root);
-  return OpenIn(root);
+  return store::Database::OpenToRead(root + "/freshet.db");
 }
 
 Status ServerData::PrepareFirstStart(catalog::Catalog& catalog, catalog::Identity& identity) const {
@@ -88,11 +88,9 @@ Status ServerData::PrepareFirstStart(catalog::Catalog& catalog, catalog::Identit
   if (begun) return Status::Ok();
   FRESHET_CHECK_OK(MakeIfMissing(catalog, std::move(main), admin.name));
   FRESHET_CHECK_OK(MakeIfMissing(catalog, std::move(schema), admin.name));
-  FRESHET_TRY(auto token, identity.AddToken(admin, "made at the first start", std::nullopt));
-  auto written = WriteToken(root_ + "/admin.token", token.text);
-  // A token that nobody was told would keep the next start from making one.
-  if (!written.ok()) FRESHET_CHECK_OK(identity.RemoveToken(admin, token.info.id));
-  return written;
+  // A token that nobody was told would keep the next start from making one: it is told first.
+  auto tell = [&](const Secret& token) { return WriteToken(root_ + "/admin.token", token); };
+  return identity.AddToken(admin, "made at the first start", std::nullopt, tell).status();
 }
 
 }  // namespace freshet::app

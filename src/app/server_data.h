@@ -19,7 +19,7 @@ class ServerData {
   /// Make the directory if need be, and take it. Errors: DESTINATION_BUSY (another server has it),
   /// STORE_*, DESTINATION_FOREIGN (a later version's).
   static Result<std::unique_ptr<ServerData>> Open(const std::string& directory);
-  /// Only its database, whoever has the directory. Errors: NOT_FOUND.
+  /// Only its database, as it is and to be read, whoever has the directory. Errors: NOT_FOUND.
   static Result<std::unique_ptr<store::Database>> OpenDatabase(const std::string& directory);
 
   const std::string& root() const { return root_; }

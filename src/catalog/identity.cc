@@ -38,11 +38,13 @@ Result<std::optional<User>> Identity::WhoHas(std::string_view token) {
 }
 
 Result<Identity::NewToken> Identity::AddToken(const User& user, const std::string& comment,
-                                              std::optional<int64_t> lifetime_seconds) {
+                                              std::optional<int64_t> lifetime_seconds,
+                                              const std::function<Status(const Secret&)>& tell) {
   NewToken made{
       .text = catalog::NewToken(kTokenPrefix),
       .info = {.id = RandomHex(32), .comment = comment, .created_at = clock_->WallNow() / 1000}};
   if (lifetime_seconds) made.info.expires_at = made.info.created_at + *lifetime_seconds * 1000;
+  if (tell) FRESHET_CHECK_OK(tell(made.text));
   FRESHET_CHECK_OK(database_->Execute(
       "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?)",
       {made.info.id, user.id, HashOf(made.text.Reveal()), comment, made.info.created_at,
@@ -68,7 +70,9 @@ Status Identity::RemoveToken(const User& user, const std::string& id) {
 }
 
 Result<bool> Identity::HasTokens() {
-  FRESHET_TRY(auto rows, database_->Query("SELECT 1 FROM tokens LIMIT 1"));
+  FRESHET_TRY(auto rows, database_->Query("SELECT 1 FROM tokens WHERE expires_at IS NULL OR "
+                                          "expires_at > ? LIMIT 1",
+                                          {clock_->WallNow() / 1000}));
   return !rows.empty();
 }
 

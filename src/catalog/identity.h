@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,17 +37,19 @@ class Identity {
   Result<User> Ensure(const std::string& name, const std::string& display_name);
   /// Return whose token this is; nothing: nobody's, or it has expired.
   Result<std::optional<User>> WhoHas(std::string_view token);
-  /// Make a token; this is the one time its text is told.
+  /// Make a token; this is the one time its text is told. It is good only if `tell`, where there is
+  /// one, could tell it.
   struct NewToken {
     Secret text;
     TokenInfo info;
   };
   Result<NewToken> AddToken(const User& user, const std::string& comment,
-                            std::optional<int64_t> lifetime_seconds);
+                            std::optional<int64_t> lifetime_seconds,
+                            const std::function<Status(const Secret&)>& tell = {});
   Result<std::vector<TokenInfo>> Tokens(const User& user);
   /// Errors: NOT_FOUND (no such token of that user).
   Status RemoveToken(const User& user, const std::string& id);
-  /// Whether anybody has a token.
+  /// Whether anybody has a token that is good.
   Result<bool> HasTokens();
 
  private:

@@ -47,11 +47,16 @@ Result<std::optional<Secret>> ReadKey(const std::string& path) {
   return std::optional(Secret(std::move(key)));
 }
 
+/// Written whole beside its place: half a key would keep the server from ever starting again.
 Status WriteKey(const std::string& path, const Secret& key) {
-  store::OpenFile file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file.ok()) return store::FromErrno(errno, "cannot write the master key", path);
-  FRESHET_CHECK_OK(store::WriteAll(file.get(), key.Reveal() + "\n", path));
-  if (fsync(file.get()) != 0) return store::FromErrno(errno, "cannot sync the master key", path);
+  auto beside = path + ".new";
+  unlink(beside.c_str());
+  store::OpenFile file(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.ok()) return store::FromErrno(errno, "cannot write the master key", beside);
+  FRESHET_CHECK_OK(store::WriteAll(file.get(), key.Reveal() + "\n", beside));
+  if (fsync(file.get()) != 0) return store::FromErrno(errno, "cannot sync the master key", beside);
+  if (std::rename(beside.c_str(), path.c_str()) != 0)
+    return store::FromErrno(errno, "cannot put the master key in its place", path);
   return store::SyncFolder(std::filesystem::path(path).parent_path().string());
 }
 

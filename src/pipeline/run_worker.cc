@@ -50,6 +50,8 @@ int RunRunWorker(const OpenSource& open_source) {
   SetUpLog("run", "info");
   // The server's end, however it comes, is this run's end too: the next one goes on from here.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // It holds the source's password.
+  prctl(PR_SET_DUMPABLE, 0);
   sigset_t taken;
   sigemptyset(&taken);
   sigaddset(&taken, SIGTERM);

@@ -86,6 +86,17 @@ Result<std::unique_ptr<Database>> Database::Open(const std::string& path,
   return database;
 }
 
+Result<std::unique_ptr<Database>> Database::OpenToRead(const std::string& path) {
+  sqlite3* handle = nullptr;
+  int code =
+      sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
+  std::unique_ptr<Database> database(new Database(handle));
+  if (code != SQLITE_OK) return database->Failed("cannot open the database").With("path", path);
+  sqlite3_busy_timeout(handle,
+                       static_cast<int>(limits::kDatabaseWaitMax / std::chrono::milliseconds(1)));
+  return database;
+}
+
 Database::~Database() {
   for (const auto& each : statements_) sqlite3_finalize(each.statement);
   sqlite3_close(handle_);
@@ -152,12 +163,19 @@ Status Database::Read(const std::function<Status(Session&)>& work) {
 }
 
 Status Database::Backup(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::exists(path, ignored))
-    return Error(ErrorClass::ALREADY_EXISTS, "there is a file already: {}", path);
-  std::lock_guard lock(mutex_);
-  FRESHET_CHECK_OK(Session(this).Execute("VACUUM INTO ?", {path}));
-  return MakePrivate(path);
+  // Private before anything is in it; SQLite fills a file that is empty.
+  OpenFile file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.ok()) return FromErrno(errno, "cannot make the copy", path);
+  Status copied;
+  {
+    std::lock_guard lock(mutex_);
+    copied = Session(this).Execute("VACUUM INTO ?", {path}).status();
+  }
+  if (copied.ok() && fsync(file.get()) != 0)
+    copied = FromErrno(errno, "cannot sync the copy", path);
+  if (copied.ok()) return SyncFolder(std::filesystem::absolute(path).parent_path().string());
+  unlink(path.c_str());
+  return copied;
 }
 
 Result<sqlite3_stmt*> Database::Prepare(std::string_view sql) {

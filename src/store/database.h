@@ -84,6 +84,9 @@ class Database {
   /// Errors: STORE_*, DATA_CORRUPT, DESTINATION_FOREIGN (a later version made it).
   static Result<std::unique_ptr<Database>> Open(const std::string& path,
                                                 std::span<const Migrations> migrations);
+  /// Open a file that is there to be read, beside whoever writes it; it is not brought up to date.
+  /// Errors: STORE_*, DATA_CORRUPT.
+  static Result<std::unique_ptr<Database>> OpenToRead(const std::string& path);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -95,7 +98,8 @@ class Database {
   Status Write(const std::function<Status(Session&)>& work);
   /// Look at several things of one state; `work` as for Write.
   Status Read(const std::function<Status(Session&)>& work);
-  /// Write a consistent copy beside ongoing work. Errors: ALREADY_EXISTS, STORE_*.
+  /// Write a consistent copy beside ongoing work; durable, its owner's only, and whole or not
+  /// there. Errors: ALREADY_EXISTS, STORE_*.
   Status Backup(const std::string& path);
 
  private:

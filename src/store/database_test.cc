@@ -157,5 +157,25 @@ TEST_F(DatabaseTest, ABackupIsAWholeDatabase) {
   EXPECT_EQ((*copy)->Query("SELECT name FROM notes")->at(0).text(0), "kept");
 }
 
+TEST_F(DatabaseTest, ABackupIsOfWhatIsThereAndOfItsOwnerAlone) {
+  auto database = Open(kFirst);
+  ASSERT_TRUE((*database)->Execute("INSERT INTO notes (name) VALUES ('kept')").ok());
+  // As a later version would leave it: a copy is taken all the same, and nothing is changed.
+  ASSERT_TRUE((*database)->Execute("UPDATE migrations SET steps = 99").ok());
+  auto reader = Database::OpenToRead(folder_ + "/freshet.db");
+  ASSERT_TRUE(reader.ok()) << reader.status().ToString();
+  EXPECT_FALSE((*reader)->Execute("DELETE FROM notes").ok());
+  auto copied = (*reader)->Backup(folder_ + "/copy.db");
+  ASSERT_TRUE(copied.ok()) << copied.ToString();
+  using std::filesystem::perms;
+  EXPECT_EQ(std::filesystem::status(folder_ + "/copy.db").permissions(),
+            perms::owner_read | perms::owner_write);
+  EXPECT_EQ((*database)->Query("SELECT steps FROM migrations")->at(0).number(0), 99);
+  // What comes to nothing leaves nothing.
+  EXPECT_FALSE((*reader)->Backup(folder_ + "/none/copy.db").ok());
+  EXPECT_FALSE(Database::OpenToRead(folder_ + "/none.db").ok());
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/none.db"));
+}
+
 }  // namespace
 }  // namespace freshet::store
