@@ -117,7 +117,8 @@ Result<Json> AlterConnection(const Context& context, const Request& request) {
     FRESHET_TRY(auto stored, context.catalog->SecretsOf(connection));
     auto names = NamesOf(stored);
     std::ranges::copy(NamesOf(split.secrets), std::back_inserter(names));
-    FRESHET_CHECK_OK(catalog::CredentialOf(*type, split.plain, names));
+    FRESHET_TRY(auto credential, catalog::CredentialOf(*type, split.plain, names));
+    change.facts["credential_type"] = credential;
     change.options = std::move(split.plain);
     change.secrets = std::move(split.secrets);
   }

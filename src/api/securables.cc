@@ -68,7 +68,7 @@ Result<std::string> StoragePath(const Context& context, std::string_view field,
     return Error(ErrorClass::INVALID_ARGUMENT, "{} lies in the server's own directory: '{}'", field,
                  uri);
   }
-  return text;
+  return real.substr(0, real.size() - 1);
 }
 
 }  // namespace freshet::api

@@ -107,6 +107,34 @@ Status Taken(Kind kind, const Path& path) {
       .WithRemedy("Choose another name; names differ by more than case.");
 }
 
+bool Holds(const std::string& outer, const std::string& inner) {
+  return (inner + "/").starts_with(outer + "/");
+}
+
+/// Two that keep their tables in one place would write and remove each other's. What is in a
+/// catalog may lie in its place.
+Status CheckPlace(store::Session& session, const Securable& made) {
+  bool has_place = made.kind == Kind::kCatalog || made.kind == Kind::kSchema;
+  auto place = made.fact("storage_location");
+  if (!has_place || place.empty()) return Status::Ok();
+  FRESHET_TRY(auto rows,
+              session.Query(fmt::format("SELECT {} FROM securables WHERE kind IN (?, ?)", kColumns),
+                            {Number(Kind::kCatalog), Number(Kind::kSchema)}));
+  for (const auto& row : rows) {
+    auto other = FromRow(row);
+    auto taken = other.fact("storage_location");
+    bool parent = made.path.size() == 2 && other.path.size() == 1 &&
+                  KeyOf(other.path) == KeyOf({made.path[0]}) && place != taken;
+    if (taken.empty() || (parent && Holds(taken, place))) continue;
+    if (!Holds(taken, place) && !Holds(place, taken)) continue;
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "the place {} is, is in or holds that of {} '{}': {}", place,
+                 Lower(NameOf(other.kind)), FullName(other.path), taken)
+        .WithRemedy("Give a storage_root of its own.");
+  }
+  return Status::Ok();
+}
+
 /// A page's end goes to the client as hex digits: it is a name's key, not a promise.
 std::string ToHex(const std::string& text) {
   std::string hex;
@@ -177,6 +205,10 @@ Result<Securable> Catalog::Create(Securable securable, const Secrets& secrets,
       FRESHET_TRY(auto above, Find(session, ParentKind(parent.size()), parent));
       std::copy(above.path.begin(), above.path.end(), securable.path.begin());
     }
+    // A name that is taken is the plainer word, also where the place follows from it.
+    auto same = Find(session, securable.kind, securable.path);
+    if (same.ok()) return Taken(securable.kind, securable.path);
+    FRESHET_CHECK_OK(CheckPlace(session, securable));
     auto made = session.Execute(
         "INSERT INTO securables VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         {securable.id, Number(securable.kind), KeyOf(securable.path), KeyOf(parent),
@@ -232,6 +264,17 @@ Result<Page> Catalog::List(Kind kind, const Path& parent, const PageRequest& req
   return page;
 }
 
+Result<std::vector<Securable>> Catalog::TablesOf(const std::string& pipeline) {
+  FRESHET_TRY(auto rows,
+              database_->Query(fmt::format("SELECT {} FROM securables WHERE kind = ? AND "
+                                           "json_extract(facts, '$.pipeline_id') = ? ORDER BY key",
+                                           kColumns),
+                               {Number(Kind::kTable), pipeline}));
+  std::vector<Securable> tables;
+  for (const auto& row : rows) tables.push_back(FromRow(row));
+  return tables;
+}
+
 Result<Securable> Catalog::Alter(Kind kind, const Path& path, const Change& change,
                                  const std::string& actor) {
   if (change.new_name) {
@@ -249,14 +292,15 @@ Result<Securable> Catalog::Alter(Kind kind, const Path& path, const Change& chan
     if (change.comment) altered.comment = *change.comment;
     if (change.properties) altered.properties = *change.properties;
     if (change.options) altered.options = *change.options;
+    for (const auto& [name, value] : change.facts) altered.facts[name] = value;
     altered.updated_at = NowMs();
     altered.updated_by = actor;
     auto done = session.Execute(
         "UPDATE securables SET key = ?, path = ?, owner = ?, comment = ?, properties = ?, "
-        "options = ?, updated_at = ?, updated_by = ? WHERE id = ?",
+        "options = ?, facts = ?, updated_at = ?, updated_by = ? WHERE id = ?",
         {KeyOf(altered.path), PathText(altered.path), altered.owner, altered.comment,
-         ToText(altered.properties), ToText(altered.options), altered.updated_at, actor,
-         altered.id});
+         ToText(altered.properties), ToText(altered.options), ToText(altered.facts),
+         altered.updated_at, actor, altered.id});
     if (done.status().Is(ErrorClass::ALREADY_EXISTS)) return Taken(kind, altered.path);
     FRESHET_CHECK_OK(done);
     return Seal(session, altered.id, change.secrets);

@@ -51,7 +51,8 @@ struct Securable {
 struct Change {
   std::optional<std::string> new_name, owner, comment;
   std::optional<Texts> properties, options;
-  /// Set or replaced; secrets that are not named stay.
+  /// Set or replaced; facts and secrets that are not named stay.
+  Texts facts;
   Secrets secrets;
 };
 
@@ -73,14 +74,16 @@ class Catalog {
       : database_(database), box_(std::move(box)), clock_(clock) {}
 
   /// Add an entry below one that is there; `actor` becomes its owner where none is said.
-  /// Errors: INVALID_ARGUMENT (a name that is none), NOT_FOUND (what it would be in),
-  /// ALREADY_EXISTS.
+  /// Errors: INVALID_ARGUMENT (a name that is none; a place that is, is in or holds that of another
+  /// catalog or schema), NOT_FOUND (what it would be in), ALREADY_EXISTS.
   Result<Securable> Create(Securable securable, const Secrets& secrets, const std::string& actor);
   /// Errors: NOT_FOUND.
   Result<Securable> Get(Kind kind, const Path& path);
   /// Return the entries of one kind in `parent` (empty: those that are in nothing).
   /// Errors: NOT_FOUND (the parent), INVALID_ARGUMENT (a page that no list gave).
   Result<Page> List(Kind kind, const Path& parent, const PageRequest& request);
+  /// Return every table that the pipeline made, whatever it is in.
+  Result<std::vector<Securable>> TablesOf(const std::string& pipeline);
   /// Errors: NOT_FOUND, ALREADY_EXISTS (the new name), UNSUPPORTED_FIELD (a new name of what others
   /// are in).
   Result<Securable> Alter(Kind kind, const Path& path, const Change& change,

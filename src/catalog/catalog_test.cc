@@ -157,10 +157,12 @@ TEST_F(CatalogTest, OptionsAreOfTheirType) {
   for (const auto* port : {"", "0", "65536", "http", "5432x", "999999"})
     EXPECT_FALSE(Split(*type, {{"port", port}}).ok()) << port;
   const auto* open = ConnectionTypeNamed("SNOWFLAKE");
-  auto others =
-      Split(*open, {{"sfWarehouse", "w"}, {"pem_private_key", "k"}, {"token_endpoint", "e"}});
+  auto others = Split(*open, {{"sfWarehouse", "w"},
+                              {"pem_private_key", "k"},
+                              {"token_endpoint", "e"},
+                              {"sasl_jaas_config", "j"}});
   ASSERT_TRUE(others.ok());
-  EXPECT_EQ(others->secrets.size(), 1U);
+  EXPECT_EQ(others->secrets.size(), 2U);
   for (const auto& each : ConnectionTypes()) {
     for (const auto& mode : each.modes) {
       for (auto name : mode.required)
@@ -182,6 +184,54 @@ TEST_F(CatalogTest, GrantsAreAddedAndRemovedTogether) {
   EXPECT_FALSE(grants.Apply("id", {{"bob", {"SELECT"}, {"SELECT"}}}).ok());
   EXPECT_FALSE(grants.Apply("id", {{"ann", {}, {"SELECT"}}, {"bob", {"FLY"}, {}}}).ok());
   EXPECT_EQ(grants.Get("id", "")->size(), 2U);
+}
+
+TEST_F(CatalogTest, NoTwoKeepTheirTablesInOnePlace) {
+  auto make = [&](Kind kind, Path path, const std::string& place) {
+    Securable securable{.kind = kind, .path = std::move(path)};
+    securable.facts["storage_location"] = "file:///" + place;
+    return catalog_->Create(securable, {}, "alice").status();
+  };
+  EXPECT_TRUE(make(Kind::kCatalog, {"a"}, "lake").ok());
+  for (const auto* place : {"lake", "lake/sales"})
+    EXPECT_TRUE(make(Kind::kCatalog, {"b"}, place).Is(ErrorClass::INVALID_ARGUMENT)) << place;
+  EXPECT_TRUE(make(Kind::kCatalog, {"b"}, "lake2/b").ok());
+  EXPECT_TRUE(make(Kind::kCatalog, {"c"}, "lake2").Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_TRUE(make(Kind::kSchema, {"a", "sales"}, "lake/sales").ok());
+  EXPECT_TRUE(make(Kind::kSchema, {"a", "SALES"}, "lake/sales").Is(ErrorClass::ALREADY_EXISTS));
+  for (const auto* place : {"lake", "lake/sales", "lake/sales/x", "lake2/b/x", "lake2"})
+    EXPECT_TRUE(make(Kind::kSchema, {"a", "x"}, place).Is(ErrorClass::INVALID_ARGUMENT)) << place;
+  EXPECT_TRUE(make(Kind::kSchema, {"a", "x"}, "elsewhere").ok());
+}
+
+TEST_F(CatalogTest, APipelinesTablesAreFoundWhereverTheyAre) {
+  ASSERT_TRUE(Make(Kind::kCatalog, {"c"}).ok());
+  for (const auto* schema : {"one", "two"}) {
+    ASSERT_TRUE(Make(Kind::kSchema, {"c", schema}).ok());
+    for (const auto* pipeline : {"p", "q"}) {
+      Securable table{.kind = Kind::kTable, .path = {"c", schema, pipeline}};
+      table.facts["pipeline_id"] = pipeline;
+      ASSERT_TRUE(catalog_->Create(table, {}, "alice").ok());
+    }
+  }
+  auto tables = catalog_->TablesOf("p");
+  ASSERT_TRUE(tables.ok()) << tables.status().ToString();
+  ASSERT_EQ(tables->size(), 2U);
+  EXPECT_THAT(tables->at(1).path, ElementsAre("c", "two", "p"));
+}
+
+TEST_F(CatalogTest, ATokenThatCouldNotBeToldIsNone) {
+  Identity identity(database_.get(), &clock_);
+  auto admin = identity.Ensure("admin", "Administrator");
+  auto fail = [](const Secret&) -> Status {
+    return Error(ErrorClass::STORE_FULL, "no space is left");
+  };
+  EXPECT_FALSE(identity.AddToken(*admin, "", std::nullopt, fail).ok());
+  EXPECT_FALSE(*identity.HasTokens());
+  ASSERT_TRUE(identity.AddToken(*admin, "of the past", -1).ok());
+  EXPECT_FALSE(*identity.HasTokens());
+  ASSERT_TRUE(identity.AddToken(*admin, "good", std::nullopt).ok());
+  EXPECT_TRUE(*identity.HasTokens());
 }
 
 TEST_F(CatalogTest, TokensTellWhoCallsUntilTheyEnd) {

@@ -158,17 +158,24 @@ std::vector<ConnectionType> Others() {
   return types;
 }
 
-bool SoundsSecret(std::string_view name) {
-  constexpr std::array<std::string_view, 8> kWords{
-      "password", "secret", "token", "key", "credential", "certificate", "code", "verifier"};
-  auto lower = Lower(name);
-  if (lower == "user" || lower == "username") return true;
-  // An endpoint or a lifetime of a token is none.
-  for (auto word : {"endpoint", "expiration", "fingerprint"}) {
-    if (lower.find(word) != std::string::npos) return false;
-  }
-  return std::ranges::any_of(kWords,
-                             [&](auto word) { return lower.find(word) != std::string::npos; });
+/// Of an option that no type of ours names. What is not known to be plain may be a secret.
+bool IsPlain(std::string_view name) {
+  constexpr std::array<std::string_view, 11> kPlain{"host",
+                                                    "port",
+                                                    "url",
+                                                    "region",
+                                                    "client_id",
+                                                    "tenant_id",
+                                                    "oauth_scope",
+                                                    "oauth_redirect_uri",
+                                                    "token_endpoint",
+                                                    "sasl_mechanism",
+                                                    "bootstrap_servers"};
+  constexpr std::array<std::string_view, 5> kOfSnowflake{"sfUrl", "sfDatabase", "sfSchema",
+                                                         "sfWarehouse", "sfRole"};
+  return std::ranges::find(kPlain, name) != kPlain.end() ||
+         std::ranges::find(kOfSnowflake, name) != kOfSnowflake.end() ||
+         name.ends_with("_expiration");
 }
 
 Status CheckValue(std::string_view name, const std::string& value) {
@@ -214,7 +221,7 @@ Result<SplitOptions> Split(const ConnectionType& type, const Texts& options) {
               "GET /api/2.1/unity-catalog/connection-types lists the options of each type.");
     }
     FRESHET_CHECK_OK(CheckValue(name, value));
-    bool secret = known == type.options.end() ? SoundsSecret(name) : known->secret;
+    bool secret = known == type.options.end() ? !IsPlain(name) : known->secret;
     if (secret) {
       split.secrets[name] = Secret(value);
     } else {

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/connection_settings.h"
 
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/random.h"
+#include "catalog/secret_box.h"
 #include "pipeline/destination.h"
 #include "store/local_file.h"
 
@@ -27,8 +33,15 @@ Status AddTls(const catalog::Securable& connection, const std::string& folder,
   std::string path = kSystemAuthorities;
   if (!authority.empty()) {
     FRESHET_CHECK_OK(store::MakeFolders(folder));
-    path = folder + "/" + connection.id + ".pem";
-    FRESHET_CHECK_OK(ReplaceFile(path, authority, false));
+    // Several may write it at once, and one that runs keeps the one it began with.
+    path = folder + "/" + catalog::HashOf(authority) + ".pem";
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) {
+      auto beside = path + "." + RandomHex(8);
+      FRESHET_CHECK_OK(ReplaceFile(beside, authority, false));
+      if (std::rename(beside.c_str(), path.c_str()) != 0)
+        return store::FromErrno(errno, "cannot keep the authority's certificate", path);
+    }
   }
   settings->parameters.emplace_back("sslrootcert", path);
   return Status::Ok();

@@ -156,6 +156,19 @@ def test_catalogs_schemas_and_volumes(api, tmp_path):
         client.catalogs.get("lake")
 
 
+def test_no_two_places_are_one(api, tmp_path):
+    client = api.client()
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "lake")
+    client.catalogs.create("lake", storage_root=f"file://{tmp_path}/lake")
+    for place in ("lake", "lake/sales", "link", "link/x", ""):
+        with pytest.raises(errors.BadRequest, match="holds that of catalog 'lake'"):
+            client.catalogs.create("other", storage_root=f"file://{tmp_path}/{place}".rstrip("/"))
+    client.schemas.create("sales", "lake")
+    with pytest.raises(errors.BadRequest, match="holds that of schema 'lake.sales'"):
+        client.schemas.create("other", "lake", storage_root=f"file://{tmp_path}/lake/sales")
+
+
 def test_lists_come_in_pages(api):
     client = api.client()
     for number in range(7):
