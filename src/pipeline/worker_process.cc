@@ -72,6 +72,9 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::Run(const Start& start) {
                                    O_WRONLY | O_CREAT | O_APPEND, 0666);
   if (start.lock >= 0)
     posix_spawn_file_actions_adddup2(&actions.files, start.lock, kLockDescriptor);
+  // A worker of the server would hold open what clients have let go of.
+  posix_spawn_file_actions_addclosefrom_np(&actions.files,
+                                           start.lock >= 0 ? kLockDescriptor + 1 : kLockDescriptor);
   std::vector<char*> arguments;
   for (const auto& argument : start.arguments)
     arguments.push_back(const_cast<char*>(argument.c_str()));
