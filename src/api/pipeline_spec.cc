@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/pipeline_spec.h"
 
+#include "base/server_limits.h"
+
 namespace freshet::api {
 namespace {
 
@@ -57,6 +59,8 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   record.id = id;
   record.creator = caller;
   record.name = fields.Required("name");
+  if (record.name.size() > limits::kNameBytesMax)
+    fields.Fail("name", fmt::format("is longer than {} bytes", limits::kNameBytesMax));
   record.continuous = fields.Flag("continuous").value_or(false);
   authored.dry_run = fields.Flag("dry_run").value_or(false);
   authored.allow_duplicate_names = fields.Flag("allow_duplicate_names").value_or(false);

@@ -153,12 +153,26 @@ Status ReadOrder(const std::string& text, pipeline::PipelineBook::ListRequest* l
   return Status::Ok();
 }
 
+/// By what the page ended with, and not by how many came before: one that is deleted between two
+/// pages would hide another. An id holds no '/'.
+std::string PageTokenOf(const PipelineRecord& last) { return last.id + "/" + last.name; }
+
+Status ReadPageToken(const std::string& token, pipeline::PipelineBook::ListRequest* list) {
+  if (token.empty()) return Status::Ok();
+  auto slash = token.find('/');
+  if (slash == 0 || slash == std::string::npos)
+    return Error(ErrorClass::INVALID_ARGUMENT, "page_token is of no list: '{}'", token);
+  list->after_id = token.substr(0, slash);
+  list->after_name = token.substr(slash + 1);
+  return Status::Ok();
+}
+
 Result<Json> ListPipelines(const Context& context, const Request& request) {
   pipeline::PipelineBook::ListRequest list;
   FRESHET_TRY(list.like, ParseNameFilter(request.parameter("filter")));
   FRESHET_CHECK_OK(ReadOrder(request.parameter("order_by"), &list));
   FRESHET_TRY(auto rows, request.NumberParameter("max_results", 0));
-  FRESHET_TRY(list.skip, request.NumberParameter("page_token", 0));
+  FRESHET_CHECK_OK(ReadPageToken(request.parameter("page_token"), &list));
   if (rows > kListRowsMax) {
     return Error(ErrorClass::INVALID_ARGUMENT, "max_results is more than {}: {}", kListRowsMax,
                  rows);
@@ -174,7 +188,7 @@ Result<Json> ListPipelines(const Context& context, const Request& request) {
     statuses.push_back(std::move(each));
   }
   Json json{{"statuses", statuses}};
-  if (more) json["next_page_token"] = std::to_string(list.skip + rows);
+  if (more) json["next_page_token"] = PageTokenOf(records.back());
   return json;
 }
 

@@ -127,10 +127,12 @@ std::string TimeText(int64_t milliseconds) {
 Result<UpdateRecord> BeginUpdate(const Context& context, const PipelineRecord& pipeline,
                                  std::string_view cause, const std::string& body,
                                  const std::string& user) {
-  FRESHET_TRY(auto update, context.book->Begin(pipeline.id, std::string(cause), body));
-  pipeline::EventLog log(context.book, pipeline, update.id);
-  FRESHET_CHECK_OK(context.book->AddEvent(log.UserAction("START", user)));
-  FRESHET_CHECK_OK(context.book->AddEvent(log.CreateUpdate(cause, body)));
+  auto tell = [&](const UpdateRecord& begun) {
+    pipeline::EventLog log(context.book, pipeline, begun.id);
+    return std::vector{log.UserAction("START", user), log.CreateUpdate(cause, body)};
+  };
+  FRESHET_TRY(auto update, context.book->Begin(pipeline.id, std::string(cause), body, tell));
+  // Nothing may come in between: an update that is begun and in no thread would never end.
   context.runner->Submit(update);
   return update;
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "pipeline/connection_settings.h"
+#include "pipeline/owned_table.h"
 #include "store/local_file.h"
 
 namespace freshet::pipeline {
@@ -15,19 +16,23 @@ using catalog::Kind;
 /// Longer than a run has to end in, killed at the latest.
 constexpr std::chrono::seconds kEndWait{40};
 
-/// No update begins as long as it lives.
+/// No update begins as long as it lives, and no second one does.
 class Closing {
  public:
-  Closing(PipelineBook* book, std::string id) : book_(book), id_(std::move(id)) {
-    book_->SetClosing(id_, true);
+  Closing(PipelineBook* book, std::string id)
+      : book_(book), id_(std::move(id)), held_(book_->Close(id_)) {}
+  ~Closing() {
+    if (held_) book_->Reopen(id_);
   }
-  ~Closing() { book_->SetClosing(id_, false); }
   Closing(const Closing&) = delete;
   Closing& operator=(const Closing&) = delete;
+
+  bool held() const { return held_; }
 
  private:
   PipelineBook* const book_;
   const std::string id_;
+  const bool held_;
 };
 
 Status RemoveFolder(const std::string& path) {
@@ -36,51 +41,55 @@ Status RemoveFolder(const std::string& path) {
   return error ? store::FromErrno(error.value(), "cannot remove", path) : Status::Ok();
 }
 
-Status RemoveTable(catalog::Catalog& catalog, const catalog::Securable& table) {
-  // Data first: what is left after a crash is still named, and removed by a second try.
+/// What the catalog knows of the pipeline, wherever its definition once led; the data that are
+/// still there only if the table itself says that they are the pipeline's.
+Status RemoveTables(catalog::Catalog& catalog, const PipelineRecord& pipeline) {
   constexpr std::string_view kFile = "file://";
-  FRESHET_CHECK_OK(RemoveFolder(table.fact("storage_location").substr(kFile.size())));
-  return catalog.Drop(Kind::kTable, table.path, true);
-}
-
-Status RemoveTables(catalog::Catalog& catalog, const PipelineRecord& pipeline,
-                    const Definition& definition) {
-  for (const auto& destination : definition.destinations) {
-    catalog::PageRequest request;
-    do {
-      auto page = catalog.List(Kind::kTable, {destination.catalog, destination.schema}, request);
-      if (page.status().Is(ErrorClass::NOT_FOUND)) break;
-      FRESHET_CHECK_OK(page);
-      for (const auto& table : page->items) {
-        if (table.fact("pipeline_id") == pipeline.id) FRESHET_CHECK_OK(RemoveTable(catalog, table));
-      }
-      request.after = page->next;
-    } while (!request.after.empty());
+  FRESHET_TRY(auto tables, catalog.TablesOf(pipeline.id));
+  for (const auto& table : tables) {
+    // Data first: what is left after a crash is still named, and removed by a second try.
+    auto folder = table.fact("storage_location").substr(kFile.size());
+    FRESHET_TRY(auto removed, RemoveTableOf(folder, table.fact("staging"), false));
+    if (!removed) spdlog::warn("left as it is, for it is another's: {}", folder);
+    FRESHET_CHECK_OK(catalog.Drop(Kind::kTable, table.path, true));
   }
   return Status::Ok();
 }
 
-/// Slot and publication. A pipeline that never ran has none, and no folder.
-Status ForgetAtSource(const UpdateParts& parts, const PipelineRecord& pipeline,
-                      const Definition& definition, const std::string& folder) {
+/// Slot, publication and, if it is said, tables. A pipeline that never ran has none, and no folder.
+Status DropWhatRan(const UpdateParts& parts, const PipelineRecord& pipeline, bool cascade,
+                   const std::string& folder) {
   std::error_code ignored;
   if (!std::filesystem::exists(folder + "/_freshet", ignored)) return Status::Ok();
+  FRESHET_TRY(auto definition, DefinitionOf(pipeline));
   FRESHET_TRY(auto name, catalog::ParseFullName(definition.connection_name, 1));
   FRESHET_TRY(auto connection, parts.catalog->Get(Kind::kConnection, name));
   FRESHET_TRY(auto secrets, parts.catalog->SecretsOf(connection));
   DropOptions options{
-      .directory = folder, .source = {}, .tables = false, .open_source = parts.open_source};
+      .directory = folder, .source = {}, .tables = cascade, .open_source = parts.open_source};
   FRESHET_TRY(options.source,
               SettingsOf(connection, secrets, definition.database, parts.data + "/connections"));
   spdlog::info("pipeline={} gives up what it has at its source", pipeline.id);
   return Drop(options, parts.clock).status();
 }
 
-Status RemoveAll(const UpdateParts& parts, const PipelineRecord& pipeline, bool cascade) {
+/// What a client would take for the pipeline's absence, or for a server that is busy and is asked
+/// again and again, is neither: the source or its connection is not what it was.
+Status Refused(const Status& why) {
+  bool misread = why.code() == Code::kNotFound || why.code() == Code::kUnavailable;
+  if (!misread || why.Is(ErrorClass::DESTINATION_BUSY)) return why;
+  return Error(ErrorClass::SOURCE_CHANGED, "what the pipeline made cannot be removed: {}",
+               why.ToString());
+}
+
+Status RemoveAll(const UpdateParts& parts, const PipelineRecord& pipeline, bool cascade,
+                 bool force) {
   auto folder = FolderOfPipeline(parts.data, pipeline.id);
-  FRESHET_TRY(auto definition, DefinitionOf(pipeline));
-  FRESHET_CHECK_OK(ForgetAtSource(parts, pipeline, definition, folder));
-  if (cascade) FRESHET_CHECK_OK(RemoveTables(*parts.catalog, pipeline, definition));
+  if (auto dropped = DropWhatRan(parts, pipeline, cascade, folder); !dropped.ok()) {
+    if (!force) return Refused(dropped);
+    spdlog::warn("pipeline={} is removed, but: {}", pipeline.id, dropped.ToString());
+  }
+  if (cascade) FRESHET_CHECK_OK(RemoveTables(*parts.catalog, pipeline));
   return RemoveFolder(folder);
 }
 
@@ -89,13 +98,19 @@ Status RemoveAll(const UpdateParts& parts, const PipelineRecord& pipeline, bool 
 Status DeletePipeline(const UpdateParts& parts, UpdateRunner& runner,
                       const PipelineRecord& pipeline, bool cascade, bool force) {
   Closing closing(parts.book, pipeline.id);
+  if (!closing.held()) {
+    return Error(ErrorClass::DESTINATION_BUSY, "The pipeline {} is being deleted.", pipeline.id);
+  }
   FRESHET_CHECK_OK(runner.Stop(pipeline.id));
-  if (!runner.WaitForEnd(pipeline.id, parts.clock->Now() + kEndWait)) {
+  bool ended = runner.WaitForEnd(pipeline.id, parts.clock->Now() + kEndWait);
+  // One that was begun a moment ago may not be in a thread yet.
+  FRESHET_TRY(auto active, parts.book->Active(pipeline.id));
+  if (!ended || active) {
     return Error(ErrorClass::DESTINATION_BUSY, "the pipeline's update does not end: {}",
                  pipeline.id)
         .WithRemedy("Try again.");
   }
-  auto removed = RemoveAll(parts, pipeline, cascade);
+  auto removed = RemoveAll(parts, pipeline, cascade, force);
   if (!removed.ok()) {
     if (!force) {
       return std::move(removed).WithRemedy(

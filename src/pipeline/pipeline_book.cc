@@ -139,11 +139,15 @@ Result<PipelineRecord> PipelineBook::Get(const std::string& id) {
 
 Result<std::vector<PipelineRecord>> PipelineBook::List(const ListRequest& request) {
   // None of these words is a client's.
-  auto sql = fmt::format("{} WHERE ? = '' OR name LIKE ? ORDER BY {} {} LIMIT ? OFFSET ?",
-                         kPipelines, request.by_name ? "name" : "id",
-                         request.descending ? "DESC, id DESC" : "ASC, id ASC");
+  auto key = request.by_name ? "name" : "id";
+  auto sql = fmt::format(
+      "{} WHERE (? = '' OR name LIKE ?) AND (? = '' OR ({}, id) {} (?, ?)) ORDER BY {} {} LIMIT ?",
+      kPipelines, key, request.descending ? "<" : ">", key,
+      request.descending ? "DESC, id DESC" : "ASC, id ASC");
   FRESHET_TRY(auto rows,
-              database_->Query(sql, {request.like, request.like, request.rows, request.skip}));
+              database_->Query(sql, {request.like, request.like, request.after_id,
+                                     request.by_name ? request.after_name : request.after_id,
+                                     request.after_id, request.rows}));
   std::vector<PipelineRecord> records;
   for (const auto& row : rows) records.push_back(PipelineFrom(row));
   return records;
@@ -180,17 +184,18 @@ Status PipelineBook::Remove(const std::string& id) {
   });
 }
 
-void PipelineBook::SetClosing(const std::string& id, bool closing) {
+bool PipelineBook::Close(const std::string& id) {
   std::lock_guard lock(mutex_);
-  if (closing) {
-    closing_.insert(id);
-  } else {
-    closing_.erase(id);
-  }
+  return closing_.insert(id).second;
+}
+
+void PipelineBook::Reopen(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  closing_.erase(id);
 }
 
 Result<UpdateRecord> PipelineBook::Begin(const std::string& pipeline, const std::string& cause,
-                                         const std::string& request) {
+                                         const std::string& request, const Tell& tell) {
   UpdateRecord update{.id = RandomUuid(),
                       .pipeline = pipeline,
                       .cause = cause,
@@ -218,6 +223,8 @@ Result<UpdateRecord> PipelineBook::Begin(const std::string& pipeline, const std:
          update.created_at}));
     FRESHET_TRY(auto number, session.Query("SELECT last_insert_rowid()"));
     update.number = number[0].number(0);
+    if (!tell) return Status::Ok();
+    for (auto& event : tell(update)) FRESHET_CHECK_OK(Insert(session, std::move(event)));
     return Status::Ok();
   });
   FRESHET_CHECK_OK(worked);

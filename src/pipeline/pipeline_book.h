@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -84,11 +85,13 @@ class PipelineBook {
   /// Errors: NOT_FOUND.
   Result<PipelineRecord> Get(const std::string& id);
   /// In the order of name or id. `like`: the pattern that the name has, by SQL's `%` and `_`;
-  /// empty: any.
+  /// empty: any. Those that come after the pipeline of this name and id, which may be gone by now;
+  /// no id: from the beginning.
   struct ListRequest {
     std::string like{};
     bool by_name = true, descending = false;
-    int64_t rows = 0, skip = 0;
+    int64_t rows = 0;
+    std::string after_name{}, after_id{};
   };
   Result<std::vector<PipelineRecord>> List(const ListRequest& request);
   /// Replace what was authored. Errors: NOT_FOUND; ALREADY_EXISTS (the name); DESTINATION_BUSY
@@ -97,13 +100,16 @@ class PipelineBook {
   /// With its updates and events.
   Status Remove(const std::string& id);
 
-  /// Whether updates of the pipeline are refused from now on: it is being deleted. Not remembered.
-  void SetClosing(const std::string& id, bool closing);
+  /// Refuse updates of the pipeline from now on: it is being deleted. False: it is already refusing
+  /// them for another, who alone ends that. Not remembered.
+  bool Close(const std::string& id);
+  void Reopen(const std::string& id);
 
-  /// Begin an update. Errors: DESTINATION_BUSY (one is active, or the pipeline is being deleted),
-  /// NOT_FOUND.
+  using Tell = std::function<std::vector<EventRecord>(const UpdateRecord&)>;
+  /// Begin an update, and note what `tell` says of it in the same breath. Errors: DESTINATION_BUSY
+  /// (one is active, or the pipeline is being deleted), NOT_FOUND.
   Result<UpdateRecord> Begin(const std::string& pipeline, const std::string& cause,
-                             const std::string& request);
+                             const std::string& request, const Tell& tell = {});
   /// Errors: NOT_FOUND.
   Result<UpdateRecord> GetUpdate(const std::string& pipeline, const std::string& id);
   /// The newest first; below the number `before` unless it is 0.

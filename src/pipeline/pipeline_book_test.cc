@@ -70,9 +70,10 @@ TEST_F(PipelineBookTest, OneUpdateOfAPipelineIsUnderWay) {
   EXPECT_TRUE(book_->Begin(b.id, "API_CALL", "{}").ok());
   EXPECT_TRUE(book_->Begin("none", "API_CALL", "{}").status().Is(ErrorClass::NOT_FOUND));
   auto c = Add("c");
-  book_->SetClosing(c.id, true);
+  EXPECT_TRUE(book_->Close(c.id));
+  EXPECT_FALSE(book_->Close(c.id));
   EXPECT_TRUE(book_->Begin(c.id, "API_CALL", "{}").status().Is(ErrorClass::DESTINATION_BUSY));
-  book_->SetClosing(c.id, false);
+  book_->Reopen(c.id);
   EXPECT_TRUE(book_->Begin(c.id, "API_CALL", "{}").ok());
   EXPECT_TRUE(Enter(a, *first, UpdateState::kRunning));
   EXPECT_TRUE(Enter(a, *first, UpdateState::kFailed));

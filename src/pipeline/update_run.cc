@@ -11,6 +11,7 @@
 #include "pipeline/event_digest.h"
 #include "pipeline/event_line.h"
 #include "pipeline/findings.h"
+#include "pipeline/owned_table.h"
 #include "pipeline/run_options.h"
 #include "pipeline/worker_process.h"
 #include "store/local_file.h"
@@ -25,6 +26,10 @@ constexpr std::chrono::seconds kStopWithin{30};
 /// A process that dies so often without a word will do so again.
 constexpr int kAttemptsMax = 5;
 constexpr std::chrono::seconds kAttemptWait{2};
+/// One that lived so long begins to count anew.
+constexpr std::chrono::minutes kGoodRun{10};
+/// Between two tries to tell what became of an update.
+constexpr std::chrono::seconds kTellWait{1};
 
 }  // namespace
 
@@ -37,10 +42,14 @@ Status UpdateRun::Enter(EventLog* log, UpdateState state, const Status& why) {
 void UpdateRun::Run(const std::stop_token& stop, const std::stop_token& ending) {
   stop_ = stop;
   ending_ = ending;
-  auto pipeline = parts_.book->Get(update_.pipeline);
-  if (!pipeline.ok()) return;  // it was deleted meanwhile, its updates with it
-  EventLog log(parts_.book, *pipeline, update_.id);
-  auto status = Work(&log, *pipeline);
+  PipelineRecord pipeline;
+  auto found = Insist([&]() -> Status {
+    FRESHET_TRY(pipeline, parts_.book->Get(update_.pipeline));
+    return Status::Ok();
+  });
+  if (!found.ok()) return;  // it was deleted meanwhile, its updates with it; or the server ends
+  EventLog log(parts_.book, pipeline, update_.id);
+  auto status = Work(&log, pipeline);
   if (ending.stop_requested() && !stop.stop_requested()) return;
   auto state = UpdateState::kCompleted;
   if (stop.stop_requested()) {
@@ -49,10 +58,19 @@ void UpdateRun::Run(const std::stop_token& stop, const std::stop_token& ending) 
   } else if (!status.ok()) {
     state = UpdateState::kFailed;
   }
-  auto told = log.Finish(state == UpdateState::kCompleted);
-  if (told.ok()) told = Enter(&log, state, status);
-  // Nothing else can be told: the next server finds the update under way, and runs it again.
+  auto told = Insist([&] { return log.Finish(state == UpdateState::kCompleted); });
+  if (told.ok()) told = Insist([&] { return Enter(&log, state, status); });
+  // The server ends: the next one finds the update under way, and runs it again.
   if (!told.ok()) spdlog::error("update={} {}", update_.id, told.ToString());
+}
+
+Status UpdateRun::Insist(const std::function<Status()>& work) const {
+  while (true) {
+    auto status = work();
+    if (status.ok() || status.Is(ErrorClass::NOT_FOUND) || ending_.stop_requested()) return status;
+    spdlog::error("update={} tries again: {}", update_.id, status.ToString());
+    parts_.clock->WaitUntil(parts_.clock->Now() + kTellWait, ending_);
+  }
 }
 
 Status UpdateRun::Work(EventLog* log, const PipelineRecord& pipeline) {
@@ -82,7 +100,9 @@ Status UpdateRun::RunProcesses(const IngestOptions& options, EventLog* log,
                                const PipelineRecord& pipeline, const Definition& definition) {
   for (int attempt = 1;; ++attempt) {
     bool said = false;
+    auto began = parts_.clock->Now();
     auto status = RunProcess(options, log, pipeline, definition, &said);
+    if (parts_.clock->Now() - began > kGoodRun) attempt = 1;
     if (said || stopping() || attempt == kAttemptsMax) return status;
     spdlog::warn("update={} its process died: {}", update_.id, status.ToString());
     parts_.clock->WaitUntil(parts_.clock->Now() + kAttemptWait, ending_);
@@ -92,6 +112,11 @@ Status UpdateRun::RunProcesses(const IngestOptions& options, EventLog* log,
 Status UpdateRun::RunProcess(const IngestOptions& options, EventLog* log,
                              const PipelineRecord& pipeline, const Definition& definition,
                              bool* said) {
+  // What a process failed at that died since is the next one's to tell.
+  failed_tables_ = 0;
+  first_failure_ = Status::Ok();
+  unregistered_.clear();
+  refused_.clear();
   FRESHET_CHECK_OK(store::MakeFolders(options.directory + "/log"));
   auto arguments = parts_.program;
   arguments.emplace_back(kRunRole);
@@ -140,36 +165,67 @@ Status UpdateRun::TakeEvent(const record::Event& event, EventLog* log,
                             const PipelineRecord& pipeline, const Definition& definition) {
   if (event.name == "run_started")
     FRESHET_CHECK_OK(Enter(log, UpdateState::kRunning, Status::Ok()));
+  if (refused_.contains(TextOf(event, "table"))) return Status::Ok();
   if (event.name == "table_found" && Has(event, "folder"))
-    FRESHET_CHECK_OK(Register(event, pipeline, definition));
+    unregistered_[TextOf(event, "table")] = TextOf(event, "folder");
   if (event.name == "table_failed" || event.name == "table_broken" ||
-      event.name == "table_left_out") {
-    ++failed_tables_;
-    if (first_failure_.ok()) first_failure_ = StatusOf(event);
-  }
-  return log->Take(event);
+      event.name == "table_left_out")
+    CountFailure(StatusOf(event));
+  FRESHET_CHECK_OK(log->Take(event));
+  if (event.name != "table_found" && event.name != "table_committed") return Status::Ok();
+  return RegisterTold(event, log, pipeline, definition);
 }
 
-Status UpdateRun::Register(const record::Event& event, const PipelineRecord& pipeline,
-                           const Definition& definition) {
-  auto folder = TextOf(event, "folder");
+void UpdateRun::CountFailure(const Status& why) {
+  ++failed_tables_;
+  if (first_failure_.ok()) first_failure_ = why;
+}
+
+Status UpdateRun::RegisterTold(const record::Event& event, EventLog* log,
+                               const PipelineRecord& pipeline, const Definition& definition) {
+  auto table = unregistered_.find(TextOf(event, "table"));
+  if (table == unregistered_.end()) return Status::Ok();
+  auto registered = Register(table->second, pipeline, definition);
+  if (registered.ok() && !*registered) return Status::Ok();  // its first commit is yet to come
+  auto name = table->first;
+  unregistered_.erase(table);
+  if (registered.ok()) return Status::Ok();
+  CountFailure(registered.status());
+  refused_.insert(name);
+  return log->Take(WithStatus({"table_failed", {{"table", name}}}, registered.status()));
+}
+
+Result<bool> UpdateRun::Register(const std::string& folder, const PipelineRecord& pipeline,
+                                 const Definition& definition) {
   auto path = TableAt(definition, folder);
   if (!path) return Error(ErrorClass::INTERNAL, "a table has no place in the catalog: {}", folder);
   auto found = parts_.catalog->Get(catalog::Kind::kTable, *path);
   if (found.ok()) {
-    if (found->fact("pipeline_id") == pipeline.id) return Status::Ok();
+    if (found->fact("pipeline_id") == pipeline.id) return true;
     return Error(ErrorClass::TABLE_FOREIGN, "the table {} is another pipeline's: {}",
                  catalog::FullName(*path), found->fact("pipeline_id"));
   }
-  std::error_code error;
+  if (!found.status().Is(ErrorClass::NOT_FOUND)) return found.status();
   auto slash = folder.find('/');
-  auto target = std::filesystem::read_symlink(
-      FolderOfPipeline(parts_.data, pipeline.id) + "/" + folder.substr(0, slash), error);
+  auto own = FolderOfPipeline(parts_.data, pipeline.id);
+  std::error_code error;
+  auto link = own + "/" + folder.substr(0, slash);
+  auto target = std::filesystem::read_symlink(link, error);
+  if (error) return store::FromErrno(error.value(), "cannot read the schema's link", link);
+  auto location = target.string() + folder.substr(slash);
+  FRESHET_TRY(auto destination, Destination::Open(own));
+  FRESHET_TRY(auto source, destination.ReadSource());
+  // What stands there may be anybody's; what is registered is removed with the pipeline.
+  if (!source) return false;
+  FRESHET_TRY(auto ours, IsTableOf(location, source->staging_id));
+  if (!ours) return false;
   catalog::Securable table{.kind = catalog::Kind::kTable, .path = *path};
   table.facts = {{"table_type", "STREAMING_TABLE"},
                  {"pipeline_id", pipeline.id},
-                 {"storage_location", "file://" + target.string() + folder.substr(slash)}};
-  return parts_.catalog->Create(std::move(table), {}, pipeline.creator).status();
+                 {"staging", source->staging_id},
+                 {"storage_location", "file://" + location}};
+  FRESHET_CHECK_OK(parts_.catalog->Create(std::move(table), {}, pipeline.creator));
+  return true;
 }
 
 }  // namespace freshet::pipeline

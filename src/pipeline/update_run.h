@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,7 +27,7 @@ struct UpdateParts {
 };
 
 /// One update, from its first state to its last: plans it, runs it in a process of its own, writes
-/// what it says into the event log, registers the tables it finds. One thread.
+/// what it says into the event log, registers the tables it makes. One thread.
 ///
 ///   QUEUED → WAITING_FOR_RESOURCES → INITIALIZING → SETTING_UP_TABLES → RUNNING → COMPLETED,
 ///     FAILED
@@ -52,16 +54,28 @@ class UpdateRun {
                     const Definition& definition, bool* said);
   Status TakeEvent(const record::Event& event, EventLog* log, const PipelineRecord& pipeline,
                    const Definition& definition);
-  Status Register(const record::Event& event, const PipelineRecord& pipeline,
-                  const Definition& definition);
+  /// Register the table, once it says of itself that it is this pipeline's; false: not yet.
+  Result<bool> Register(const std::string& folder, const PipelineRecord& pipeline,
+                        const Definition& definition);
+  /// The same of a table that an event is about, where it is still to be done. What keeps it from
+  /// being registered is the table's own failure.
+  Status RegisterTold(const record::Event& event, EventLog* log, const PipelineRecord& pipeline,
+                      const Definition& definition);
+  void CountFailure(const Status& why);
   Status Enter(EventLog* log, UpdateState state, const Status& why);
+  /// Try again until it succeeds or the server ends: what cannot be told would leave the update
+  /// under way and in no thread.
+  Status Insist(const std::function<Status()>& work) const;
   bool stopping() const { return stop_.stop_requested() || ending_.stop_requested(); }
 
   const UpdateParts& parts_;
   UpdateRecord update_;
   std::stop_token stop_, ending_;
+  // Of the process that runs now.
   int failed_tables_ = 0;
   Status first_failure_;
+  std::map<std::string, std::string> unregistered_;  // folders, by table
+  std::set<std::string> refused_;                    // tables of which nothing more is told
 };
 
 }  // namespace freshet::pipeline

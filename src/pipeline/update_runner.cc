@@ -47,7 +47,26 @@ bool UpdateRunner::Enter(const std::stop_token& stop) {
   return true;
 }
 
+void UpdateRunner::Prepare(const UpdateRecord& update) {
+  auto now = parts_.book->GetUpdate(update.pipeline, update.id);
+  bool waits = false;
+  {
+    std::lock_guard lock(mutex_);
+    waits = running_ >= limits::kUpdatesMax;
+    if (now.ok() && now->state == UpdateState::kStopping)
+      entries_.at(update.id).stop.request_stop();
+  }
+  if (!waits) return;
+  auto pipeline = parts_.book->Get(update.pipeline);
+  if (!pipeline.ok()) return;
+  EventLog log(parts_.book, *pipeline, update.id);
+  auto told = parts_.book->Enter(update, UpdateState::kWaitingForResources,
+                                 log.Progress(UpdateState::kWaitingForResources, Status::Ok()));
+  if (!told.ok()) spdlog::warn("update={} {}", update.id, told.status().ToString());
+}
+
 void UpdateRunner::Work(const UpdateRecord& update, const std::stop_token& stop) {
+  Prepare(update);
   bool entered = Enter(stop);
   // One that was stopped while it waited still has to be told canceled.
   if (!ending_.stop_requested()) UpdateRun(parts_, update).Run(stop, ending_.get_token());

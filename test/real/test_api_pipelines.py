@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import socket
 
 import pytest
 from databricks.sdk import errors
@@ -186,6 +187,32 @@ def test_a_connection_stays_as_long_as_a_pipeline_needs_it(shop, database):
     assert shop.connections.get("shop").options["host"] != "h"
     shop.pipelines.delete(pipeline)
     shop.connections.delete("shop")
+
+
+def sockets_of(process):
+    found = set()
+    for descriptor in pathlib.Path(f"/proc/{process}/fd").iterdir():
+        try:
+            name = os.readlink(descriptor)
+        except FileNotFoundError:  # closed meanwhile
+            continue
+        if name.startswith("socket:"):
+            found.add(name)
+    return found
+
+
+def test_what_a_run_writes_and_holds_is_its_owners(api, shop, database):
+    host, port = api.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as held:
+        held.sendall(b"POST /x HTTP/1.1\r\n")
+        pipeline = create(shop, database, continuous=True)
+        wait_until(lambda: shop.tables.exists("main.public.orders").table_exists, "the table")
+        (worker,) = children(api.process.pid)
+        assert not sockets_of(worker) & sockets_of(api.process.pid)
+    shop.pipelines.stop_and_wait(pipeline)
+    for file in api.data.rglob("*"):
+        if not file.is_symlink():
+            assert file.stat().st_mode & 0o077 == 0, (file, oct(file.stat().st_mode))
 
 
 def test_what_cannot_be_is_refused_by_name(shop, database):
@@ -396,16 +423,19 @@ def test_pipelines_share_a_schema_but_no_table(api, shop, database):
             wait_for(shop, pipeline, update)
         assert_equal(database.connection, lake, *TABLES)
         database.execute("UPDATE orders SET amount = amount + 1; DELETE FROM customers WHERE id % 9 = 0")
-    # A third that would write one of their tables fails, and leaves it as it is.
-    third = create(
-        shop, database, name="third", ingestion_definition=one_table(database, "customers", "Orders")
-    )
+    # A third that would write one of their tables fails, and leaves it as it is; its own table is
+    # ingested all the same.
+    taken = one_table(database, "customers", "Orders")
+    taken["objects"] += one_table(database, "orders", "more")["objects"]
+    third = create(shop, database, name="third", ingestion_definition=taken)
     before = sorted(file.name for file in (lake / "public" / "orders" / "_delta_log").iterdir())
     update = shop.pipelines.start_update(third).update_id
     wait_for(shop, third, update, "FAILED")
     event = next(iter(shop.pipelines.list_pipeline_events(third, filter="level='ERROR'")))
     assert "TABLE_FOREIGN" in event.error.exceptions[0].message
     assert sorted(file.name for file in (lake / "public" / "orders" / "_delta_log").iterdir()) == before
+    assert shop.tables.get("main.public.more").pipeline_id == third
+    assert shop.tables.get("main.public.orders").pipeline_id == both[1]
     shop.pipelines.delete(third)
     for pipeline in both:
         run(shop, pipeline)
