@@ -43,16 +43,23 @@ void Give(Response&& from, httplib::Response* to) {
   to->set_content(from.body, from.content_type);
 }
 
-/// Read the body into the request; false: `refusal` says why not.
-bool ReadBody(const httplib::Request& from, const httplib::ContentReader& reader, Request* request,
-              Response* refusal) {
+Response TooLarge() {
+  return ErrorResponse(413, "INVALID_PARAMETER_VALUE",
+                       fmt::format("the body is larger than {} bytes", limits::kRequestBytesMax));
+}
+
+/// Read the body into the request; or return why not.
+std::optional<Response> ReadBody(const httplib::Request& from, const httplib::ContentReader& reader,
+                                 Request* request) {
   // Without either of them there is no body; the library would wait for the connection's end.
-  if (!from.has_header("Content-Length") && !from.has_header("Transfer-Encoding")) return true;
+  if (!from.has_header("Content-Length") && !from.has_header("Transfer-Encoding"))
+    return std::nullopt;
   // The library would look for a receiver of the parts, and there is none.
-  if (from.is_multipart_form_data()) {
-    *refusal = ErrorResponse(415, "INVALID_PARAMETER_VALUE", "multipart bodies are not taken");
-    return false;
-  }
+  if (from.is_multipart_form_data())
+    return ErrorResponse(415, "INVALID_PARAMETER_VALUE", "multipart bodies are not taken");
+  // The library would read all of it, however long that takes, to throw it away.
+  if (from.get_header_value<uint64_t>("Content-Length") > limits::kRequestBytesMax)
+    return TooLarge();
   auto until = SystemClock().Now() + limits::kRequestBodyWaitMax;
   bool large = false, slow = false;
   // Whatever the headers say of its length, and after it was unpacked.
@@ -63,28 +70,30 @@ bool ReadBody(const httplib::Request& from, const httplib::ContentReader& reader
     request->body.append(bytes, size);
     return true;
   });
-  if (large) {
-    *refusal =
-        ErrorResponse(413, "INVALID_PARAMETER_VALUE",
-                      fmt::format("the body is larger than {} bytes", limits::kRequestBytesMax));
-  } else if (slow) {
-    *refusal = ErrorResponse(408, "DEADLINE_EXCEEDED", "the body took too long");
-  } else if (!whole) {
-    *refusal = ErrorResponse(400, "INVALID_PARAMETER_VALUE", "the body did not arrive whole");
+  if (large) return TooLarge();
+  if (slow) return ErrorResponse(408, "DEADLINE_EXCEEDED", "the body took too long");
+  if (!whole) return ErrorResponse(400, "INVALID_PARAMETER_VALUE", "the body did not arrive whole");
+  return std::nullopt;
+}
+
+std::string WhatOf(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "no std::exception";
   }
-  return whole && !large && !slow;
 }
 
 void Install(httplib::Server& server, const HttpServer::Answer& answer) {
   auto plain = [answer](const httplib::Request& from, httplib::Response& to) {
-    Give(answer(Take(from)), &to);
+    Give(answer(Take(from), {}), &to);
   };
   auto with_body = [answer](const httplib::Request& from, httplib::Response& to,
                             const httplib::ContentReader& reader) {
-    auto request = Take(from);
-    Response refusal;
-    bool whole = ReadBody(from, reader, &request, &refusal);
-    Give(whole ? answer(std::move(request)) : std::move(refusal), &to);
+    auto receive = [&](Request* request) { return ReadBody(from, reader, request); };
+    Give(answer(Take(from), receive), &to);
   };
   constexpr char kAny[] = R"([\s\S]*)";
   server.Get(kAny, plain).Options(kAny, plain).Delete(kAny, plain);
@@ -95,8 +104,8 @@ void Install(httplib::Server& server, const HttpServer::Answer& answer) {
       Give(ErrorResponse(to.status, "INVALID_PARAMETER_VALUE", "the request is not readable"), &to);
   });
   server.set_exception_handler(
-      [](const httplib::Request&, httplib::Response& to, const std::exception_ptr&) {
-        spdlog::error("a request's handler failed");
+      [](const httplib::Request&, httplib::Response& to, const std::exception_ptr& exception) {
+        spdlog::error("a request's handler failed: {}", WhatOf(exception));
         Give(ErrorResponse(500, "INTERNAL_ERROR", "the request failed"), &to);
       });
 }
@@ -125,6 +134,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Open(const Options& options, Ans
   server.set_socket_options(SetSocketOptions);
   server.set_tcp_nodelay(true);
   server.set_keep_alive_max_count(1);
+  // How long a connection may say nothing; it has a thread meanwhile.
+  server.set_keep_alive_timeout(1);
   server.set_read_timeout(limits::kRequestWaitMax).set_write_timeout(limits::kRequestWaitMax);
   server.set_payload_max_length(limits::kRequestBytesMax);
   server.new_task_queue = [] {

@@ -21,8 +21,8 @@ class HttpServer {
     int port = 0;                          // 0: any that is free
     std::string tls_certificate, tls_key;  // PEM files; empty: plain HTTP
   };
-  /// Called by several threads; `request` has what came over the wire and no more.
-  using Answer = std::function<Response(Request&&)>;
+  /// Called by several threads; `request` has what came over the wire and no more, and no body yet.
+  using Answer = std::function<Response(Request&&, const ReceiveBody&)>;
 
   /// Bind; nothing is answered yet. Errors: INVALID_ARGUMENT (an address or a certificate that is
   /// of no use).

@@ -8,9 +8,18 @@
 namespace freshet::api {
 namespace {
 
-/// How deep its objects and lists are; what is no JSON may give any number.
-int DepthOf(std::string_view text) {
-  int depth = 0, deepest = 0;
+/// Keys of one object: they are looked up one after the other.
+constexpr int kKeysMax = 10'000;
+
+struct Extent {
+  int depth = 0;  // of objects and lists within each other
+  int keys = 0;   // of one object
+};
+
+/// How large it is at most; what is no JSON may give any numbers.
+Extent ExtentOf(std::string_view text) {
+  Extent most;
+  std::vector<int> keys;  // of the objects and lists that are open
   bool quoted = false;
   for (size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
@@ -20,22 +29,28 @@ int DepthOf(std::string_view text) {
     } else if (c == '"') {
       quoted = true;
     } else if (c == '{' || c == '[') {
-      deepest = std::max(deepest, ++depth);
-    } else if (c == '}' || c == ']') {
-      --depth;
+      keys.push_back(0);
+      most.depth = std::max(most.depth, static_cast<int>(keys.size()));
+    } else if ((c == '}' || c == ']') && !keys.empty()) {
+      keys.pop_back();
+    } else if (c == ':' && !keys.empty()) {
+      most.keys = std::max(most.keys, ++keys.back());
     }
   }
-  return deepest;
+  return most;
 }
 
 }  // namespace
 
 Result<Json> ParseBody(std::string_view text) {
   if (text.empty()) return Json::object();
-  if (DepthOf(text) > limits::kJsonDepthMax) {
+  auto extent = ExtentOf(text);
+  if (extent.depth > limits::kJsonDepthMax) {
     return Error(ErrorClass::INVALID_ARGUMENT, "the body is nested more than {} levels deep",
                  limits::kJsonDepthMax);
   }
+  if (extent.keys > kKeysMax)
+    return Error(ErrorClass::INVALID_ARGUMENT, "an object has more than {} keys", kKeysMax);
   auto json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) return Error(ErrorClass::INVALID_ARGUMENT, "the body is not JSON");
   if (!json.is_object())

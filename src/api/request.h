@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -47,6 +48,9 @@ struct Response {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers{};
 };
+
+/// Reads the body into the request, as soon as it is wanted; returns why it is refused.
+using ReceiveBody = std::function<std::optional<Response>(Request*)>;
 
 /// Return the answer for an error: the published body, with our class and remedy in `details`.
 Response ErrorResponse(const Status& status);

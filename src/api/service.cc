@@ -61,7 +61,7 @@ Result<bool> Service::Authenticate(Request& request) const {
   return true;
 }
 
-Response Service::Serve(Request& request) const {
+Response Service::Serve(Request& request, const ReceiveBody& receive) const {
   auto readable = ReadTarget(&request);
   const auto* route = readable.ok() ? router_.Find(&request) : nullptr;
   if (!IsOpen(route)) {
@@ -81,14 +81,17 @@ Response Service::Serve(Request& request) const {
         404, "ENDPOINT_NOT_FOUND",
         fmt::format("No API found for '{} {}'", request.method, Legible(request.target)));
   }
+  if (receive) {
+    if (auto refusal = receive(&request)) return std::move(*refusal);
+  }
   auto answer = route->handler(request);
   if (!answer.ok()) return ErrorResponse(answer.status());
   return {.status = 200, .body = ToText(*answer)};
 }
 
-Response Service::Answer(Request&& request) const {
+Response Service::Answer(Request&& request, const ReceiveBody& receive) const {
   auto began = context_.clock->Now();
-  auto response = Serve(request);
+  auto response = Serve(request, receive);
   // Clients read the workspace from it, whatever they asked for.
   response.headers.emplace_back("X-Databricks-Org-Id", context_.workspace_id);
   auto took = std::chrono::duration<double, std::milli>(context_.clock->Now() - began).count();

@@ -13,12 +13,13 @@ class Service {
  public:
   explicit Service(const Context& context);
 
-  Response Answer(Request&& request) const;
+  /// The body is received once it is known who asks, and where it is taken at all.
+  Response Answer(Request&& request, const ReceiveBody& receive = {}) const;
   /// Whether `/ready` says so: from the start of work until it is asked to end.
   void SetReady(bool ready) { ready_ = ready; }
 
  private:
-  Response Serve(Request& request) const;
+  Response Serve(Request& request, const ReceiveBody& receive) const;
   Result<bool> Authenticate(Request& request) const;
 
   const Context context_;

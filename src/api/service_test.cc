@@ -117,6 +117,58 @@ TEST_F(ServiceTest, WhatIsNotThereIsToldInThePublishedWay) {
   Get("/api/2.1/unity-catalog/schemas?catalog_name=main&max_results=x", 400);
 }
 
+TEST_F(ServiceTest, NoBodyIsReceivedFromAStranger) {
+  for (bool known : {false, true}) {
+    bool received = false;
+    Request request;
+    request.method = "POST";
+    request.target = "/api/2.1/unity-catalog/catalogs";
+    request.authorization = "Bearer " + (known ? token_.Reveal() : std::string("none"));
+    auto response = service_->Answer(std::move(request), [&](Request*) {
+      received = true;
+      return ErrorResponse(413, "INVALID_PARAMETER_VALUE", "too large");
+    });
+    EXPECT_EQ(received, known);
+    EXPECT_EQ(response.status, known ? 413 : 401);
+  }
+}
+
+TEST_F(ServiceTest, ObjectsWithTooManyKeysAreRefused) {
+  auto properties = [](int number) {
+    auto keys = Json::object();
+    for (int i = 0; i < number; ++i) keys.push_back({std::to_string(i), "x"});
+    return keys;
+  };
+  auto refused = Post("/api/2.1/unity-catalog/catalogs",
+                      {{"name", "many"}, {"properties", properties(10'001)}}, 400);
+  EXPECT_THAT(refused["message"], HasSubstr("more than 10000 keys"));
+  Post("/api/2.1/unity-catalog/catalogs", {{"name", "some"}, {"properties", properties(100)}});
+}
+
+TEST_F(ServiceTest, APageGoesOnWhereTheLastOneEndedAlsoWhenThatIsGone) {
+  for (const auto* name : {"a", "b", "c", "d"}) {
+    ASSERT_TRUE(
+        book_
+            ->Add({.id = std::string("id-") + name, .name = name, .spec = "{}", .parameters = "{}"},
+                  false)
+            .ok());
+  }
+  for (const auto* order : {"name%20asc", "id%20asc"}) {
+    auto target = std::string("/api/2.0/pipelines?max_results=2&order_by=") + order;
+    auto first = Ask("GET", target, Json::object(), 200);
+    ASSERT_EQ(first["statuses"].size(), 2U);
+    auto gone = first["statuses"][1]["pipeline_id"].get<std::string>();
+    ASSERT_TRUE(book_->Remove(gone).ok());
+    auto next = Ask("GET", target + "&page_token=" + first["next_page_token"].get<std::string>(),
+                    Json::object(), 200);
+    ASSERT_EQ(next["statuses"].size(), 2U);
+    EXPECT_EQ(next["statuses"][0]["name"], "c");
+    ASSERT_TRUE(
+        book_->Add({.id = gone, .name = "b", .spec = "{}", .parameters = "{}"}, false).ok());
+  }
+  Ask("GET", "/api/2.0/pipelines?page_token=2", Json::object(), 400);
+}
+
 TEST_F(ServiceTest, UnknownFieldsAreRefusedByName) {
   auto refused =
       Post("/api/2.1/unity-catalog/catalogs", {{"name", "other"}, {"storage_rot", "x"}}, 400);
@@ -181,6 +233,8 @@ TEST_F(ServiceTest, TablesAreWhatTheirLogsSay) {
                  {"pipeline_id", "p"}};
   ASSERT_TRUE(catalog_->Create(table, {}, "admin").ok());
   EXPECT_TRUE(Get("/api/2.1/unity-catalog/tables/main.sales.ORDERS")["columns"].empty());
+  // To look is not to make.
+  EXPECT_FALSE(std::filesystem::exists(place));
   auto store = store::OpenLocalStore(place);
   ASSERT_TRUE(store.ok());
   constexpr std::string_view kLog = R"({"protocol":{"minReaderVersion":1,"minWriterVersion":2}}
@@ -201,6 +255,24 @@ TEST_F(ServiceTest, TablesAreWhatTheirLogsSay) {
       1U);
   EXPECT_EQ(Get("/api/2.1/unity-catalog/tables/main.sales.orders/exists")["table_exists"], true);
   EXPECT_EQ(Get("/api/2.1/unity-catalog/tables/main.sales.none/exists")["table_exists"], false);
+}
+
+TEST_F(ServiceTest, ATableThatCannotBeReadDoesNotHideTheOthers) {
+  for (const auto* name : {"bad", "empty"}) {
+    catalog::Securable table{.kind = catalog::Kind::kTable, .path = {"main", "sales", name}};
+    table.facts = {{"storage_location", "file://" + folder_ + "/" + name}};
+    ASSERT_TRUE(catalog_->Create(table, {}, "admin").ok());
+  }
+  constexpr std::string_view kLog = R"({"protocol":{"minReaderVersion":1,"minWriterVersion":2}}
+{"metaData":{"id":"1","format":{"provider":"parquet","options":{}},"schemaString":"{\"type\":\"struct\",\"fields\":[{\"name\":\"a\",\"type\":{\"type\":\"array\"}}]}","partitionColumns":[],"configuration":{},"createdTime":1}}
+)";
+  auto store = store::OpenLocalStore(folder_ + "/bad");
+  ASSERT_TRUE((*store)->Put("_delta_log/00000000000000000000.json", kLog, store::If::kAbsent).ok());
+  auto tables = Get("/api/2.1/unity-catalog/tables?catalog_name=main&schema_name=sales")["tables"];
+  ASSERT_EQ(tables.size(), 2U);
+  EXPECT_FALSE(tables[0].contains("columns"));
+  EXPECT_TRUE(tables[1].contains("columns"));
+  Get("/api/2.1/unity-catalog/tables/main.sales.bad", 400);
 }
 
 TEST_F(ServiceTest, GrantsReachWhatIsWithin) {

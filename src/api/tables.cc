@@ -5,7 +5,7 @@
 
 #include "api/securables.h"
 #include "delta/table.h"
-#include "store/file_store.h"
+#include "store/local_reader.h"
 
 namespace freshet::api {
 namespace {
@@ -31,8 +31,7 @@ constexpr std::array<TypeName, 13> kTypeNames{{{"boolean", "BOOLEAN", "boolean"}
                                                {"binary", "BINARY", "binary"},
                                                {"variant", "VARIANT", "variant"}}};
 
-/// Return the type as SQL writes it. REQUIRES: a type of a Delta schema, no deeper than a body may
-/// be.
+/// Return the type as SQL writes it; throws what the library does at what is no type.
 std::string TypeText(const Json& type) {
   if (type.is_string()) {
     for (const auto& each : kTypeNames) {
@@ -41,12 +40,12 @@ std::string TypeText(const Json& type) {
     return type.get<std::string>();
   }
   auto kind = type.value("type", "");
-  if (kind == "array") return "array<" + TypeText(type["elementType"]) + ">";
+  if (kind == "array") return "array<" + TypeText(type.at("elementType")) + ">";
   if (kind == "map")
-    return "map<" + TypeText(type["keyType"]) + "," + TypeText(type["valueType"]) + ">";
+    return "map<" + TypeText(type.at("keyType")) + "," + TypeText(type.at("valueType")) + ">";
   std::string text;
   for (const auto& field : type.value("fields", Json::array())) {
-    text += (text.empty() ? "" : ",") + field.value("name", "") + ":" + TypeText(field["type"]);
+    text += (text.empty() ? "" : ",") + field.value("name", "") + ":" + TypeText(field.at("type"));
   }
   return "struct<" + text + ">";
 }
@@ -63,7 +62,7 @@ std::string TypeNameOf(const Json& type) {
 }
 
 Json ColumnToJson(const Json& field, int position) {
-  const auto& type = field["type"];
+  const auto& type = field.at("type");
   auto text = TypeText(type);
   Json column{{"name", field.value("name", "")},
               {"type_name", TypeNameOf(type)},
@@ -92,16 +91,18 @@ Json TableToJson(const Context& context, const Securable& table) {
 /// Add the columns and properties that the table's log says; a table that has none yet has none.
 Status AddContents(const Securable& table, Json* json) {
   auto location = table.fact("storage_location").substr(std::string_view("file://").size());
-  FRESHET_TRY(auto store, store::OpenLocalStore(location));
-  auto snapshot = delta::Table(store).Latest(nullptr);
+  auto snapshot = delta::Table(store::OpenLocalReader(location)).Latest(nullptr);
   (*json)["columns"] = Json::array();
   if (snapshot.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();
   FRESHET_CHECK_OK(snapshot);
-  auto schema = Json::parse((*snapshot)->metadata.schema_json, nullptr, false);
-  if (schema.is_object()) {
-    int position = 0;
-    for (const auto& field : schema["fields"])
-      (*json)["columns"].push_back(ColumnToJson(field, position++));
+  try {
+    auto columns = Json::array();
+    auto schema = Json::parse((*snapshot)->metadata.schema_json);
+    for (const auto& field : schema.at("fields"))
+      columns.push_back(ColumnToJson(field, static_cast<int>(columns.size())));
+    (*json)["columns"] = columns;
+  } catch (const std::exception& error) {
+    return Error(ErrorClass::DELTA_CORRUPT, "the table's schema is none: {}", error.what());
   }
   auto properties = Json::object();
   for (const auto& [name, value] : (*snapshot)->metadata.configuration) properties[name] = value;
@@ -135,8 +136,11 @@ Result<Json> ListTables(const Context& context, const Request& request) {
                   Kind::kTable,
                   {request.parameter("catalog_name"), request.parameter("schema_name")}, page));
   auto json = PageToJson(context, found, "tables", TableToJson);
-  for (size_t i = 0; i < found.items.size() && !without; ++i)
-    FRESHET_CHECK_OK(AddContents(found.items[i], &json["tables"][i]));
+  for (size_t i = 0; i < found.items.size() && !without; ++i) {
+    // One that cannot be read does not hide the others: it says why when it is asked for alone.
+    auto& each = json["tables"][i];
+    if (!AddContents(found.items[i], &each).ok()) each.erase("columns");
+  }
   return json;
 }
 

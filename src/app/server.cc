@@ -3,11 +3,15 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "api/http_server.h"
 #include "api/service.h"
@@ -21,6 +25,9 @@ namespace freshet::app {
 namespace {
 
 using pipeline::ExitCode;
+
+/// What requests that are under way have to end in.
+constexpr std::chrono::seconds kEndWait{10};
 
 constexpr char kServerExamples[] = R"(Examples:
   freshet server --data /var/lib/freshet
@@ -53,12 +60,22 @@ class StopSignals {
   sigset_t taken_{};
 };
 
-/// From the environment, and out of it: nothing that is started later inherits it.
+/// From the environment, and out of it: nothing that is started later inherits it, and the kernel,
+/// which shows the bytes that a process was started with, shows none of it.
 Secret TakeKey() {
-  const char* key = std::getenv("FRESHET_MASTER_KEY");
-  Secret secret(key == nullptr ? "" : key);
+  char* key = std::getenv("FRESHET_MASTER_KEY");
+  if (key == nullptr) return Secret();
+  Secret secret{std::string(key)};
+  explicit_bzero(key, strlen(key));
   unsetenv("FRESHET_MASTER_KEY");
   return secret;
+}
+
+/// What the server and all that it starts write is its owner's alone, and so is its memory.
+void KeepToOwner() {
+  constexpr mode_t kOthers = 0077;
+  umask(kOthers);
+  prctl(PR_SET_DUMPABLE, 0);
 }
 
 catalog::KeySource KeyOf(const ServerArguments& arguments, const ServerData& data) {
@@ -74,8 +91,21 @@ std::string NewWorkspaceId() {
   return "1" + std::string(15 - std::min<size_t>(15, digits.size()), '0') + digits.substr(0, 15);
 }
 
+/// A client that holds its connection does not hold the server: what was answered is durable.
+void StopWithin(api::HttpServer* server, std::chrono::seconds wait) {
+  std::jthread watch([wait](const std::stop_token& stopped) {
+    SystemClock clock;
+    clock.WaitUntil(clock.Now() + wait, stopped);
+    if (stopped.stop_requested()) return;
+    spdlog::warn("ended although clients hold their connections");
+    std::_Exit(0);
+  });
+  server->Stop();
+}
+
 Status Serve(const ServerArguments& arguments) {
   StopSignals signals;
+  KeepToOwner();
   FRESHET_TRY(auto data, ServerData::Open(arguments.data));
   FRESHET_TRY(auto box, catalog::OpenBox(KeyOf(arguments, *data), *data->database()));
   SystemClock clock;
@@ -105,13 +135,14 @@ Status Serve(const ServerArguments& arguments) {
   FRESHET_TRY(context.metastore_id, catalog.Setting("metastore_id", RandomUuid()));
   FRESHET_TRY(context.workspace_id, catalog.Setting("workspace_id", NewWorkspaceId()));
   api::Service service(context);
-  FRESHET_TRY(auto server, api::HttpServer::Open({.host = arguments.host,
-                                                  .port = arguments.port,
-                                                  .tls_certificate = arguments.tls_certificate,
-                                                  .tls_key = arguments.tls_key},
-                                                 [&service](api::Request&& request) {
-                                                   return service.Answer(std::move(request));
-                                                 }));
+  FRESHET_TRY(auto server, api::HttpServer::Open(
+                               {.host = arguments.host,
+                                .port = arguments.port,
+                                .tls_certificate = arguments.tls_certificate,
+                                .tls_key = arguments.tls_key},
+                               [&service](api::Request&& request, const api::ReceiveBody& receive) {
+                                 return service.Answer(std::move(request), receive);
+                               }));
   FRESHET_CHECK_OK(runner.Resume());
   server->Start();
   service.SetReady(true);
@@ -123,18 +154,20 @@ Status Serve(const ServerArguments& arguments) {
   auto number = signals.Wait();
   spdlog::info("ending signal={}", number);
   service.SetReady(false);
-  server->Stop();
   runner.Shutdown();
+  StopWithin(server.get(), kEndWait);
   spdlog::info("ended");
   return Status::Ok();
 }
 
 Status Rotate(const ServerArguments& arguments) {
+  KeepToOwner();
   FRESHET_TRY(auto data, ServerData::Open(arguments.data));
   return catalog::RotateKey(KeyOf(arguments, *data), *data->database());
 }
 
 Status BackUp(const ServerArguments& arguments) {
+  KeepToOwner();
   FRESHET_TRY(auto database, ServerData::OpenDatabase(arguments.data));
   return database->Backup(arguments.backup_to);
 }
@@ -256,6 +289,12 @@ void AddServer(CLI::App& app, ServerArguments* arguments, ExitCode* code) {
     if (!server->get_subcommands().empty()) return;
     if (auto read = ReadConfig(server, arguments->config); !read.ok()) {
       *code = Fail(read);
+      return;
+    }
+    // The command line's own rule does not see what stands in a file.
+    if (arguments->tls_certificate.empty() != arguments->tls_key.empty()) {
+      *code = Fail(Error(ErrorClass::INVALID_ARGUMENT,
+                         "tls-cert and tls-key are given together, or neither of them"));
       return;
     }
     if (arguments->data.empty()) throw CLI::RequiredError("--data");

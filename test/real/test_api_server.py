@@ -6,6 +6,8 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import threading
+import time
 
 import pytest
 from databricks.sdk import errors
@@ -133,7 +135,11 @@ def test_large_and_slow_bodies(api):
     )
     # By its length, and by what comes although no length was said.
     large = raw(api, (head + "Content-Length: 99999999999\r\n\r\n{").encode())
-    assert large.split(b" ", 2)[1] in (b"413", b"400"), large[:80]
+    assert large.split(b" ", 2)[1] == b"413", large[:80]
+    # Who says no good token is not listened to.
+    began = time.monotonic()
+    stranger = raw(api, b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+    assert stranger.split(b" ", 2)[1] == b"401" and time.monotonic() - began < 5, stranger[:80]
     chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
     try:
         large = raw(api, (head + "Transfer-Encoding: chunked\r\n\r\n").encode() + chunk * 12)
@@ -150,6 +156,31 @@ def test_large_and_slow_bodies(api):
     assert raw(api, b"NONSENSE\r\n\r\n")[:12] in (b"", b"HTTP/1.1 400")
     assert api.request("GET", "/health", token=False)[0] == 200
     assert process_fields(api.process.pid), "the server is gone"
+
+
+def test_a_client_that_holds_on_does_not_keep_it_from_ending(api):
+    head = f"POST /api/2.1/unity-catalog/catalogs HTTP/1.1\r\nAuthorization: Bearer {api.token}\r\n"
+    host, port = api.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+        connection.sendall((head + "Content-Length: 1000\r\n\r\n").encode())
+        ended = threading.Event()
+
+        def drip():
+            while not ended.wait(1):
+                try:
+                    connection.sendall(b" ")
+                except OSError:
+                    return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            began = time.monotonic()
+            assert api.stop() == 0
+            assert time.monotonic() - began < 20
+        finally:
+            ended.set()
+            dripping.join()
 
 
 def test_a_planted_secret_is_found_nowhere(api, server, database):
@@ -217,7 +248,8 @@ def test_a_key_from_the_environment_is_on_no_disk(tmp_path):
     api = ServerProcess(tmp_path / "data", environment={"FRESHET_MASTER_KEY": key}).start()
     try:
         assert not (tmp_path / "data" / "master.key").exists()
-        # Out of its environment too, as far as what it starts is concerned.
+        # Out of its environment too: of what it starts, and of what the kernel shows.
+        assert key.encode() not in pathlib.Path(f"/proc/{api.process.pid}/environ").read_bytes()
         assert api.request("GET", "/api/2.0/preview/scim/v2/Me")[0] == 200
         assert api.stop() == 0
         for file in (tmp_path / "data").rglob("*"):
@@ -233,6 +265,7 @@ def test_a_backup_is_taken_while_it_runs(api, tmp_path):
     assert subprocess.run(words, timeout=PATIENCE).returncode == 0
     with sqlite3.connect(copy) as database:
         assert database.execute("SELECT count(*) FROM securables WHERE path = 'kept'").fetchone() == (1,)
+    assert mode_of(copy) == 0o600
     again = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
     assert again.returncode != 0 and "ALREADY_EXISTS" in again.stderr
 
@@ -256,6 +289,10 @@ def test_options_come_from_three_places(tmp_path):
         config.write_text(line + "\n")
         wrong = subprocess.run(words[:2] + words[4:], capture_output=True, text=True, timeout=PATIENCE)
         assert wrong.returncode == 2 and why in wrong.stderr, wrong.stderr
+    config.write_text(f"tls-key = {tmp_path}/key.pem\n")
+    half = [*words[:2], "--data", str(tmp_path / "half"), "--port", "0", "--config", str(config)]
+    wrong = subprocess.run(half, capture_output=True, text=True, timeout=PATIENCE)
+    assert wrong.returncode == 2 and "tls-cert and tls-key" in wrong.stderr, wrong.stderr
     wrong = subprocess.run([str(BINARY), "server"], capture_output=True, text=True, timeout=PATIENCE)
     assert wrong.returncode == 2 and "--data" in wrong.stderr
 
