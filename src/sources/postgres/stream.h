@@ -80,6 +80,10 @@ class PostgresStream final : public ChangeStream {
   Status TakeStreamStart(std::string_view body);
   Status TakeStreamCommit(std::string_view body);
   Status TakeStreamAbort(std::string_view body);
+  Status ReadAllAgain();
+  /// Add the subtransactions that were rolled back without a Stream Abort; returns whether the
+  /// server still knew of all.
+  Result<bool> AddUntoldAborts(StreamedTransactions::Committed* committed);
   Status TakeReplayed(std::string_view message);
   Status ReadOnReplay();
   void Begin(const BeginMessage& begin);

@@ -1,9 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stream's part that takes transactions which the server sends before they end. Nothing of them
 // counts until they commit: neither as a position nor as something that idleness waits for.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <vector>
+
 #include "sources/postgres/stream.h"
 
 namespace freshet::sources::postgres {
+namespace {
+
+/// How (sub)transactions ended, whose numbers come without their epoch: each is the one nearest to
+/// the newest. NULL: the server no longer knows. Source: PostgreSQL, "Transaction ID and Snapshot
+/// Information Functions".
+constexpr char kEnds[] =
+    "SELECT x, pg_xact_status((near - mod(near - x, 4294967296))::text::xid8) "
+    "FROM unnest($1::bigint[]) x, (SELECT 2147483648 + "
+    "pg_snapshot_xmax(pg_current_snapshot())::text::numeric AS near) n";
+constexpr size_t kAskedMax = 10'000;
+
+}  // namespace
 
 Status PostgresStream::TakeStreamStart(std::string_view body) {
   auto start = ParseStreamStart(body);
@@ -23,10 +42,44 @@ Status PostgresStream::TakeStreamCommit(std::string_view body) {
   auto commit = ParseStreamCommit(body);
   if (!commit) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Stream Commit");
   FRESHET_TRY(auto committed, streamed_.Commit(commit->transaction));
+  FRESHET_TRY(bool sure, AddUntoldAborts(&committed));
   replay_.emplace(streamed_.scratch(), std::move(committed.bytes), std::move(committed.aborted));
   replay_end_ = commit->commit;
   waiting_ = std::exchange(block_, WireBlock());
   Begin(commit->begin);
+  return sure ? Status::Ok() : ReadAllAgain();
+}
+
+/// The server tells no Stream Abort of a subtransaction that it had spilled to its disk before it
+/// streamed it: it then takes it for one that it never sent (ReorderBufferTruncateTXN marks it by
+/// what of it is in memory). It does know how each ended.
+Result<bool> PostgresStream::AddUntoldAborts(StreamedTransactions::Committed* committed) {
+  std::vector<uint32_t> asked;
+  std::ranges::set_difference(committed->subtransactions, committed->aborted,
+                              std::back_inserter(asked));
+  bool sure = true;
+  for (size_t first = 0; first < asked.size(); first += kAskedMax) {
+    std::span<const uint32_t> some = std::span(asked).subspan(first);
+    some = some.first(std::min(some.size(), kAskedMax));
+    FRESHET_TRY(Rows rows, side_->Query(kEnds, {fmt::format("{{{}}}", fmt::join(some, ","))}));
+    for (int row = 0; row < rows.size(); ++row) {
+      sure = sure && !rows.null(row, 1);
+      if (rows.text(row, 1) == "aborted") committed->aborted.push_back(rows.oid(row, 0));
+    }
+  }
+  return sure;
+}
+
+/// What a transaction rolled back of itself is known no longer: its rows may be among those that
+/// follow.
+Status PostgresStream::ReadAllAgain() {
+  record::Sequence at = record::Sequence::Of(origin_.epoch, begin_.commit_lsn, ordinal_);
+  for (auto& [oid, table] : tables_) {
+    if (!table.followed()) continue;
+    ready_.emplace_back(record::TableEvent(record::RowsUntold{
+        table.shape->id, at,
+        "a large transaction is so old that the server forgot what it rolled back of itself"}));
+  }
   return Status::Ok();
 }
 

@@ -14,13 +14,17 @@ constexpr size_t kLengthBytes = sizeof(uint32_t);
 /// The tag, then the number of the (sub)transaction.
 constexpr size_t kHeadBytes = 1 + sizeof(uint32_t);
 
+void SortOnce(std::vector<uint32_t>* numbers) {
+  std::sort(numbers->begin(), numbers->end());
+  numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
+}
+
 }  // namespace
 
 StreamedReplay::StreamedReplay(store::Scratch* scratch, store::Scratch::Bytes bytes,
                                std::vector<uint32_t> aborted)
     : scratch_(scratch), bytes_(std::move(bytes)), aborted_(std::move(aborted)) {
-  std::sort(aborted_.begin(), aborted_.end());
-  aborted_.erase(std::unique(aborted_.begin(), aborted_.end()), aborted_.end());
+  SortOnce(&aborted_);
 }
 
 Result<std::optional<WireBlock>> StreamedReplay::Next() {
@@ -66,7 +70,7 @@ Status StreamedTransactions::Start(const StreamStartMessage& start) {
     return Error(ErrorClass::SOURCE_PROTOCOL, "a streamed transaction does not begin where it was");
   }
   // A map's elements stay where they are.
-  open_ = &found->second;
+  open_ = {.transaction = &found->second, .number = start.transaction};
   return Status::Ok();
 }
 
@@ -82,7 +86,7 @@ Status StreamedTransactions::Take(std::string_view message) {
       break;
     case 'E':
       FRESHET_CHECK_OK(Flush());
-      open_ = nullptr;
+      open_ = {};
       return Status::Ok();
     // Types, origins and logical messages say nothing that we need.
     case 'Y':
@@ -99,12 +103,20 @@ Status StreamedTransactions::Keep(std::string_view message) {
   auto length = static_cast<uint32_t>(message.size());
   char prefix[kLengthBytes];
   std::memcpy(prefix, &length, kLengthBytes);
+  Note(LoadBigEndian<uint32_t>(message.data() + 1));
   buffer_.append(prefix, kLengthBytes).append(message);
   return buffer_.size() < limits::kWireBlockBytes ? Status::Ok() : Flush();
 }
 
+/// Messages of one come one after the other, so few numbers come again.
+void StreamedTransactions::Note(uint32_t subtransaction) {
+  auto& noted = open_.transaction->subtransactions;
+  if (subtransaction == open_.number || (!noted.empty() && noted.back() == subtransaction)) return;
+  noted.push_back(subtransaction);
+}
+
 Status StreamedTransactions::Flush() {
-  FRESHET_CHECK_OK(scratch_.Append(buffer_, &open_->bytes));
+  FRESHET_CHECK_OK(scratch_.Append(buffer_, &open_.transaction->bytes));
   // One large message makes it large.
   if (buffer_.capacity() > 2 * limits::kWireBlockBytes) buffer_ = std::string();
   buffer_.clear();
@@ -132,6 +144,8 @@ Result<StreamedTransactions::Committed> StreamedTransactions::Commit(uint32_t tr
   }
   Committed committed = std::move(found->second);
   transactions_.erase(found);
+  SortOnce(&committed.aborted);
+  SortOnce(&committed.subtransactions);
   return committed;
 }
 

@@ -61,7 +61,7 @@ class StreamedTransactions {
   explicit StreamedTransactions(std::string folder) : scratch_(std::move(folder)) {}
 
   /// Whether a Stream Start came and its Stream Stop did not.
-  bool open() const { return open_ != nullptr; }
+  bool open() const { return open_.transaction != nullptr; }
   /// Errors: SOURCE_PROTOCOL.
   Status Start(const StreamStartMessage& start);
   /// Take a message as it came, its tag first. REQUIRES: open(). Errors: SOURCE_PROTOCOL, STORE_*.
@@ -72,17 +72,24 @@ class StreamedTransactions {
   struct Committed {
     store::Scratch::Bytes bytes;
     std::vector<uint32_t> aborted;
+    /// Its subtransactions that messages are of, sorted, each once.
+    std::vector<uint32_t> subtransactions;
   };
   Result<Committed> Commit(uint32_t transaction);
   store::Scratch* scratch() { return &scratch_; }
 
  private:
+  struct Open {
+    Committed* transaction = nullptr;
+    uint32_t number = 0;
+  };
   Status Keep(std::string_view message);
+  void Note(uint32_t subtransaction);
   Status Flush();
 
   store::Scratch scratch_;
   std::unordered_map<uint32_t, Committed> transactions_;
-  Committed* open_ = nullptr;
+  Open open_;
   std::string buffer_;  // of the open one, not in scratch yet
 };
 

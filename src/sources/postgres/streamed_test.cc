@@ -81,6 +81,15 @@ TEST_F(StreamedTest, WhatWasRolledBackToASavepointIsNotReplayed) {
   EXPECT_THAT(Commit(7), ElementsAre("I a", "I g", "I h"));
 }
 
+TEST_F(StreamedTest, SubtransactionsThatMessagesAreOfAreKnown) {
+  Piece(7, true, {{7, "a"}, {12, "b"}, {12, "c"}, {10, "d"}});
+  Piece(7, false, {{12, "e"}, {7, "f"}, {11, "g"}});
+  auto committed = streamed_.Commit(7);
+  ASSERT_TRUE(committed.ok());
+  EXPECT_THAT(committed->subtransactions, ElementsAre(10, 11, 12));
+  streamed_.scratch()->Free(&committed->bytes);
+}
+
 TEST_F(StreamedTest, AllOfItCanHaveBeenRolledBack) {
   Piece(7, true, {{8, "a"}, {8, "b"}});
   streamed_.Abort({.transaction = 7, .aborted = 8});
