@@ -124,7 +124,7 @@ void AddTables(CLI::App* command, IngestArguments* arguments) {
   command
       ->add_option("--profile", arguments->profile,
                    "what of Delta the tables use: portable (what current readers know; the "
-                   "default), full (also a change data feed, row ids, types widened in place) or "
+                   "default), full (also a change data feed, row ids, wider types) or "
                    "classic (what the oldest readers know)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"portable", "full", "classic"}));

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "apply/history_form.h"
-#include "apply/table_form.h"
 #include "record/widening.h"
 
 namespace freshet::apply {
@@ -24,6 +23,21 @@ bool IsActive(const record::TableShape& shape, record::ColumnId id) {
 
 /// Whether the table has the column for its history.
 bool IsOurs(record::ColumnId id) { return id == kStartId || id == kEndId || id == kDeletedId; }
+
+bool Has(const std::vector<record::ColumnId>& ids, record::ColumnId id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+/// Whether the rows that are there stay what they are when a column of theirs takes this type.
+/// Those that rows are known by must keep their bytes; those that order versions have given the
+/// times of versions their type; and a FLOAT's statistics are too short for the DOUBLE it becomes.
+bool MayWiden(const TableMark& mark, const delta::Column& column, const arrow::DataType& to) {
+  const arrow::DataType& from = *column.type;
+  if (!record::IsWidening(from, to) || from.id() == arrow::Type::FLOAT) return false;
+  if (Has(mark.history.sequence_by, column.id)) return false;
+  const bool identifies = mark.key.empty() || Has(mark.key, column.id);
+  return !identifies || record::KeepsIdentity(from, to);
+}
 
 /// A name that no column has, of a column that gave it up.
 std::string MovedAside(const std::string& name, const std::set<std::string>& taken) {
@@ -43,7 +57,7 @@ std::string PhysicalOf(const delta::Column& wanted, const std::vector<delta::Col
 
 }  // namespace
 
-Status TakeColumns(const record::TableShape& shape, bool widens,
+Status TakeColumns(const record::TableShape& shape, const TableMark* widens,
                    std::vector<delta::Column>* columns) {
   for (auto& wanted : ColumnsOf(shape)) {
     auto same = std::find_if(columns->begin(), columns->end(),
@@ -53,7 +67,7 @@ Status TakeColumns(const record::TableShape& shape, bool widens,
       columns->push_back(std::move(wanted));
       continue;
     }
-    if (widens && record::IsWidening(*same->type, *wanted.type)) {
+    if (widens != nullptr && MayWiden(*widens, *same, *wanted.type)) {
       delta::WidenColumn(wanted.type, &*same);
     } else if (!same->type->Equals(*wanted.type)) {
       return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, "column {} {} became {}", same->name,

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "apply/table_form.h"
 #include "base/status.h"
 #include "delta/table.h"
 #include "record/shape.h"
@@ -13,10 +14,11 @@ namespace freshet::apply {
 /// is added; what has another name there is renamed, and its values stay; what the shape lacks
 /// stays too, inactive. An inactive column whose name is another's by now is moved aside, as
 /// `<name>__dropped_<n>`.
-/// With `widens` a column takes a wider type.
+/// With `widens`, the mark of a table whose columns may take wider types, those do that leave the
+/// rows what they are.
 /// Errors: SHAPE_CHANGE_UNSUPPORTED (a column has another type), COLUMN_NAME_CONFLICT (a column
 /// that another program added, or the table's history, has the name).
-Status TakeColumns(const record::TableShape& shape, bool widens,
+Status TakeColumns(const record::TableShape& shape, const TableMark* widens,
                    std::vector<delta::Column>* columns);
 
 /// The columns that came from the source and are not in its shape any more.

@@ -132,6 +132,11 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
   auto found = latest.tables.find(flow_.table);
   if (found == latest.tables.end()) return waiting;
   const TableState& state = found->second;
+  if (known_ != nullptr && mark_.complete) {
+    // Before anything is planned, for a plan goes by what the table is.
+    FRESHET_TRY(auto told, TakeProperties());
+    if (told) return *told;
+  }
   auto generation = state.generations.find(flow_.id);
   if (generation == state.generations.end()) {
     // A generation that no checkpoint names any more was complete; without a table none began.
@@ -150,8 +155,6 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
       if (applied) return *applied;
     }
   }
-  FRESHET_TRY(auto told, TakeProperties());
-  if (told) return *told;
   FRESHET_TRY(auto switched, SwitchHistory(!state.shape || state.shape->logged, stop));
   if (switched) return *switched;
   // Under load changes go first, and every so often a compaction comes between them.
@@ -258,6 +261,7 @@ Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& 
     FRESHET_TRY(auto shape, FindShape(context_.staging, *successor, state));
     FRESHET_TRY(mark, MarkOf(*successor, shape, &columns));
     words = WordsOf(shape);
+    draft.keeps_row_ids = false;
     for (const auto& [path, file] : known_->files)
       draft.actions.emplace_back(RemoveOf(file, now_ms));
     draft.positions.generation = successor->generation;
@@ -319,7 +323,7 @@ Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
   TableMark mark = mark_;
   TableWords words;
   for (const auto& shape : shapes) {
-    FRESHET_CHECK_OK(TakeColumns(shape, known_->widens_types(), &columns));
+    FRESHET_CHECK_OK(TakeColumns(shape, known_->widens_types() ? &mark_ : nullptr, &columns));
     if (shape.comments) words = WordsOf(shape);
     mark.inactive = InactiveColumns(columns, shape);
     mark.shape_version = std::max(mark.shape_version, shape.version);

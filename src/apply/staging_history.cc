@@ -81,7 +81,7 @@ Result<std::vector<delta::Column>> StagingApplier::ColumnsWith(
   }
   shape.schema = arrow::schema(std::move(fields));
   std::vector<delta::Column> columns = known_->columns;
-  Status taken = TakeColumns(shape, known_->widens_types(), &columns);
+  Status taken = TakeColumns(shape, known_->widens_types() ? &mark_ : nullptr, &columns);
   if (taken.Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED)) {
     return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, "{}, and the table keeps its history",
                  taken.message())

@@ -454,5 +454,28 @@ TEST_F(TableApplierTest, WhatOutlivedItsRetentionGoesWithACheckpoint) {
   EXPECT_EQ(world_.Rows(), (Lines{fmt::format("1 a{} A", again), "2 b B"}));
 }
 
+TEST_F(TableApplierTest, AWiderTypeThatIsNotedWhileItIsReadAgain) {
+  world_.properties_["delta.enableTypeWidening"] = "true";
+  auto shape = [](std::shared_ptr<arrow::DataType> type) {
+    return fakes::MakeShape("100", "public", "t", {{"id", arrow::int64()}, {"n", std::move(type)}},
+                            1);
+  };
+  world_.List(shape(arrow::int32()));
+  world_.Begin(1, 10);
+  world_.Chunk(1, 0, {{1, 11}});
+  world_.End(1);
+  world_.Seal();
+  ASSERT_EQ(Settle(), Applied::State::kCurrent);
+  world_.Begin(2, 20);
+  world_.Chunk(2, 0, {{1, 11}});
+  world_.End(2);
+  world_.Seal();
+  world_.NoteShape(shape(arrow::int64()), StagedWorld::At(21, 0));
+  world_.Change({Change(Op::kUpdate, {1, 5'000'000'000}, 22)});
+  world_.Seal();
+  ASSERT_EQ(Settle(), Applied::State::kCurrent);
+  EXPECT_EQ(world_.Rows(), Lines{"1 5000000000"});
+}
+
 }  // namespace
 }  // namespace freshet::apply

@@ -23,9 +23,6 @@ struct Context {
     bool given = policies != nullptr && policies->on_schema_change;
     return given ? policies->on_schema_change(table) : OnSchemaChange::kEvolve;
   }
-  bool widens(const record::TableName& table) const {
-    return policies != nullptr && policies->widens && policies->widens(table);
-  }
   std::optional<std::chrono::hours> refresh_lost(const record::TableName& table) const {
     bool given = policies != nullptr && policies->refresh_lost;
     return given ? policies->refresh_lost(table) : std::nullopt;

@@ -21,8 +21,6 @@ enum class OnSchemaChange : uint8_t {
 struct TablePolicies {
   /// Null: kEvolve.
   std::function<OnSchemaChange(const record::TableName&)> on_schema_change;
-  /// Whether its destinations take a wider type for a column without being read again. Null: none.
-  std::function<bool(const record::TableName&)> widens;
   /// How long after its last snapshot a table that lost changes is read again by itself; nothing:
   /// it is not. Null: none is.
   std::function<std::optional<std::chrono::hours>(const record::TableName&)> refresh_lost;

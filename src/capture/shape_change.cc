@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "record/widening.h"
-
 namespace freshet::capture {
 namespace {
 
@@ -45,23 +43,13 @@ Status CheckAdded(const record::TableShape& before, const record::TableShape& af
   return Status::Ok();
 }
 
-/// Whether the rows that are there stay what they are when a column of theirs takes this type.
-bool MayWiden(const record::TableShape& before, int column, const arrow::DataType& to) {
-  const auto& from = *before.schema->field(column)->type();
-  if (!record::IsWidening(from, to)) return false;
-  const bool identifies = before.keyless() || std::find(before.key.begin(), before.key.end(),
-                                                        column) != before.key.end();
-  return !identifies || record::KeepsIdentity(from, to);
-}
-
 }  // namespace
 
 bool SameKey(const record::TableShape& before, const record::TableShape& after) {
   return KeyIds(before) == KeyIds(after);
 }
 
-Status CheckFollowable(const record::TableShape& before, const record::TableShape& after,
-                       bool widens) {
+Status CheckFollowable(const record::TableShape& before, const record::TableShape& after) {
   if (!SameKey(before, after)) {
     return Error(ErrorClass::KEY_CHANGED,
                  "the key names other columns than when the table was read")
@@ -74,8 +62,8 @@ Status CheckFollowable(const record::TableShape& before, const record::TableShap
     if (now < 0 && before.keyless())
       return Unsupported(before, "a column was dropped of a table without a key", field.name());
     if (now < 0 || after.schema->field(now)->type()->Equals(field.type())) continue;
-    if (!widens || !MayWiden(before, i, *after.schema->field(now)->type()))
-      return Unsupported(before, "a column has another type", field.name());
+    // A wider type too: what made new values of the old ones, no log says.
+    return Unsupported(before, "a column has another type", field.name());
   }
   for (int i = 0; i < after.width(); ++i) {
     if (PlaceOf(before, after.ids[static_cast<size_t>(i)]) < 0)
@@ -93,8 +81,6 @@ std::string ChangesOf(const record::TableShape& before, const record::TableShape
       changes.push_back("dropped " + name);
     } else if (after.schema->field(now)->name() != name) {
       changes.push_back("renamed " + name + " to " + after.schema->field(now)->name());
-    } else if (!after.schema->field(now)->type()->Equals(before.schema->field(i)->type())) {
-      changes.push_back("widened " + name);
     }
   }
   for (int i = 0; i < after.width(); ++i) {

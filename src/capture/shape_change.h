@@ -13,11 +13,9 @@ namespace freshet::capture {
 bool SameKey(const record::TableShape& before, const record::TableShape& after);
 
 /// Say whether a table can be followed from one shape to the next without being read again: columns
-/// were added that are NULL in the rows before, renamed, dropped, or, where its destinations take
-/// that, got a wider type.
+/// were added that are NULL in the rows before, renamed or dropped.
 /// Errors: KEY_CHANGED, SHAPE_CHANGE_UNSUPPORTED, and what CheckShape says.
-Status CheckFollowable(const record::TableShape& before, const record::TableShape& after,
-                       bool widens);
+Status CheckFollowable(const record::TableShape& before, const record::TableShape& after);
 
 /// Say what the columns of a shape are beside those of the one before: `added w, renamed v to x,
 /// comments`.

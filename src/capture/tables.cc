@@ -163,7 +163,7 @@ Result<bool> Tables::IsNews(const record::TableShape& shown) const {
   if (shown.SameColumns(staged)) return false;
   switch (policy(shown.id)) {
     case OnSchemaChange::kEvolve:
-      FRESHET_CHECK_OK(CheckFollowable(staged, shown, context_.widens(staged.name)));
+      FRESHET_CHECK_OK(CheckFollowable(staged, shown));
       return true;
     case OnSchemaChange::kPause:
       return Paused(staged.name, "its columns or its key are others");

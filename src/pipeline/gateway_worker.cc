@@ -4,7 +4,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "capture/gateway.h"
-#include "delta/features.h"
 #include "pipeline/destination.h"
 #include "pipeline/remote_holder.h"
 #include "pipeline/worker_channel.h"
@@ -26,13 +25,6 @@ staging::StagingWriter::ExpiryRules RulesOf(const StagingLimits& limits) {
 capture::TablePolicies PoliciesOf(const PipelineSpec* spec) {
   capture::TablePolicies policies;
   const auto* rules = &spec->table_rules;
-  // The times of versions have the type of the columns that order them.
-  policies.widens = [spec](const record::TableName& name) {
-    const auto properties = spec->PropertiesOf(name);
-    const auto widening = properties.find(std::string(delta::kEnableWidening));
-    return widening != properties.end() && widening->second == "true" &&
-           spec->HistoryOf(name).sequence_by.empty();
-  };
   policies.on_schema_change = [rules](const record::TableName& name) {
     return RuleOf(*rules, name).on_schema_change.value_or(capture::OnSchemaChange::kEvolve);
   };

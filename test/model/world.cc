@@ -87,9 +87,6 @@ Status World::Capture() {
   capture::GatewayOptions options;
   options.selects = [](const record::TableName&) { return true; };
   options.policies.on_schema_change = [this](const record::TableName&) { return on_schema_change; };
-  options.policies.widens = [this](const record::TableName&) {
-    return properties["delta.enableTypeWidening"] == "true" && history.sequence_by.empty();
-  };
   options.policies.refresh_lost = [this](const record::TableName&) {
     return rereads_lost ? std::optional(std::chrono::hours(0)) : std::nullopt;
   };

@@ -5,7 +5,6 @@
 #include <map>
 #include <set>
 
-#include "record/widening.h"
 #include "sources/postgres/relation_match.h"
 #include "sources/postgres/type_catalog.h"
 
@@ -161,8 +160,6 @@ Result<record::TableShape> ShapeAfter(Connection* connection, const RelationMess
     FRESHET_TRY(auto type, TypeIn(connection, column, found, known, mapping));
     if (known == nullptr) {
       FRESHET_CHECK_OK(CheckAdded(shape, found, type, column.name));
-    } else if (type && record::IsWidening(*known->type(), *ArrowTypeOf(*type))) {
-      known = nullptr;  // whoever follows the table says whether it takes the wider type
     } else if (type && !ArrowTypeOf(*type)->Equals(known->type())) {
       return Unsupported(shape, fmt::format("a column's type changed: {}, it was {}", column.name,
                                             known->type()->ToString()));
