@@ -19,18 +19,31 @@ bool IsDamage(const Status& status) {
          status.Is(ErrorClass::DELTA_UNSUPPORTED);
 }
 
-TableApplier::Context ForShadow(TableApplier::Context context) {
+/// `table`: what it is to replace; null: nothing is there.
+TableApplier::Context ForShadow(TableApplier::Context context, const delta::Snapshot* table) {
   context.table = context.shadow;
   context.table_prefix = context.shadow_prefix;
   context.created_before = false;
   // What bears on files alone; the rest is the table's, before as after the swap.
   std::erase_if(context.properties, [](const auto& property) {
-    return property.first != delta::kMappingMode && property.first != delta::kEnableVectors;
+    return property.first != delta::kMappingMode && property.first != delta::kEnableVectors &&
+           property.first != delta::kEnableWidening;
   });
+  if (table != nullptr && !table->deletion_vectors_enabled())
+    context.properties[std::string(delta::kEnableVectors)] = "false";
   // What the source holds: the table's past is the table's.
   if (context.history.scd_type == ScdType::kType2 || context.history.soft_delete)
     context.history = {};
   return context;
+}
+
+/// Whether all of the shadow's rows can be the table's: others may have done away with its vectors.
+bool CanTake(const delta::Snapshot& table, const delta::Snapshot& shadow) {
+  if (table.deletion_vectors_enabled()) return true;
+  for (const auto& [path, file] : shadow.files) {
+    if (file.deletion_vector) return false;
+  }
+  return true;
 }
 
 /// What a new generation puts right.
@@ -130,7 +143,7 @@ Status RefreshingApplier::Look() {
 Status RefreshingApplier::LookAtShadow() {
   FRESHET_TRY(bool exists, files_.Exist());
   if (exists) {
-    shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_));
+    shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_, table_->state().get()));
     auto of_shadow = shadow_->Current();
     if (!of_shadow.ok() && !IsDamage(of_shadow.status())) return of_shadow.status();
     bool is_newer =
@@ -158,7 +171,7 @@ Result<bool> RefreshingApplier::IsRefreshing() {
   const auto& begun = generation->second.begun;
   const bool later = former_ || begun.generation > table_->positions().generation;
   if (begun.difference || !later) return false;
-  shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_));
+  shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_, table_->state().get()));
   return true;
 }
 
@@ -221,6 +234,11 @@ Result<Applied> RefreshingApplier::Swap(const std::stop_token& stop) {
       auto taken = TakeShadow(stop);
       if (!taken.status().Is(ErrorClass::DELTA_CONFLICT)) return taken;
       continue;
+    }
+    if (!CanTake(*table_->state(), *shadow_->state())) {
+      return BuildAgain(
+          Error(ErrorClass::DELTA_UNSUPPORTED, "the table does not allow deletion vectors any more")
+              .With("table", flow_.source.ToString()));
     }
     Status placed = files_.Place(*shadow_->state());
     if (placed.Is(ErrorClass::NOT_FOUND)) return BuildAgain(placed);

@@ -228,6 +228,7 @@ std::vector<delta::Action> Redescribe(const delta::Snapshot& snapshot,
   for (auto& [name, value] : mark.ToProperties()) properties[name] = value;
   TakeWords(words, &metadata);
   const std::string max_id = delta::PropertyOf(metadata, delta::kMaxColumnId);
+  const bool says_vectors = properties.contains(std::string(delta::kEnableVectors));
   delta::NewTable table;
   table.column_mapping = IsMapped(metadata) || NeedsMapping(columns);
   table.columns = std::move(columns);
@@ -235,6 +236,8 @@ std::vector<delta::Action> Redescribe(const delta::Snapshot& snapshot,
   auto [fresh, described] = delta::Describe(table, now_ms);
   metadata.schema_json = std::move(described.schema_json);
   metadata.configuration = std::move(described.configuration);
+  // What a new table has; this one lost it to another engine.
+  if (!says_vectors) metadata.configuration.erase(std::string(delta::kEnableVectors));
   // Ids are never used again, so their highest never falls.
   auto highest = metadata.configuration.find(std::string(delta::kMaxColumnId));
   if (highest != metadata.configuration.end() && NumberOf(highest->second) < NumberOf(max_id))

@@ -88,7 +88,14 @@ constexpr std::string_view kIdColumn = "delta.rowTracking.materializedRowIdColum
                            kVersionColumn =
                                "delta.rowTracking.materializedRowCommitVersionColumnName";
 
-bool Supports(const Protocol& protocol) { return protocol.writer_features.contains("rowTracking"); }
+constexpr char kSuspended[] = "delta.rowTrackingSuspended";
+
+/// Whether files have to have row ids; where that is suspended, none may be given.
+bool GivesIds(const Protocol& protocol, const Metadata& metadata) {
+  return protocol.writer_features.contains("rowTracking") &&
+         (PropertyOf(metadata, kSuspended) != "true" ||
+          PropertyOf(metadata, kEnableRowTracking) == "true");
+}
 
 /// The highest row id that was ever given; -1: none.
 Result<int64_t> HighWaterMark(const Snapshot* base) {
@@ -136,11 +143,16 @@ std::vector<AddFile> FilesWithoutIds(const Snapshot& base, const std::vector<Act
 }
 
 Status TrackRows(const Snapshot* base, const After& after, std::vector<Action>* actions) {
-  if (after.protocol == nullptr || !Supports(*after.protocol)) return Status::Ok();
+  if (after.protocol == nullptr || after.metadata == nullptr ||
+      !GivesIds(*after.protocol, *after.metadata))
+    return Status::Ok();
   const int64_t version = base == nullptr ? 0 : base->version + 1;
   FRESHET_TRY(const int64_t before, HighWaterMark(base));
   int64_t high = before;
-  if (base != nullptr && !Supports(base->protocol)) {
+  // While it was off, or suspended, others may have added files without.
+  const bool begins = base != nullptr && (!GivesIds(base->protocol, base->metadata) ||
+                                          (!base->tracks_rows() && after.Has(kEnableRowTracking)));
+  if (begins) {
     for (auto& file : FilesWithoutIds(*base, *actions)) actions->emplace_back(std::move(file));
   }
   for (auto& action : *actions) {
@@ -154,6 +166,8 @@ Status TrackRows(const Snapshot* base, const After& after, std::vector<Action>* 
   auto* metadata = Find<Metadata>(actions);
   if (metadata == nullptr || PropertyOf(*metadata, kEnableRowTracking) != "true")
     return Status::Ok();
+  auto suspended = metadata->configuration.find(kSuspended);
+  if (suspended != metadata->configuration.end()) suspended->second = "false";
   // Where rows keep their ids when they are written anew; the names are never used again.
   metadata->configuration.try_emplace(std::string(kIdColumn), "_row-id-col-" + RandomUuid());
   metadata->configuration.try_emplace(std::string(kVersionColumn),

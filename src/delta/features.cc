@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 
+#include "delta/retention.h"
+
 namespace freshet::delta {
 namespace {
 
@@ -117,14 +119,20 @@ Status CheckProperty(std::string_view name, std::string_view value) {
     return wrong("tables without deletion vectors are those of the profile classic");
   if (name == "delta.appendOnly" && value == "true")
     return wrong("the table could not follow its source");
+  if (name == "delta.checkpointPolicy" && value != "classic")
+    return wrong("checkpoints are classic ones");
+  const bool is_retention =
+      name == "delta.deletedFileRetentionDuration" || name == "delta.logRetentionDuration";
+  if (is_retention && !IsInterval(value))
+    return wrong("is no interval of hours, days or weeks, as: interval 7 days");
   if (name == kMappingMode && value != "name")
     return wrong("columns are mapped by name or not at all");
-  if (StartsWithAny(
-          name,
-          {"delta.constraints.", "delta.feature.", "delta.columnMapping.max", "delta.rowTracking",
-           "delta.inCommitTimestampEnablement", "delta.enableIcebergCompat",
-           "delta.universalFormat", "delta.min", "delta.identity", "delta.coordinatedCommits",
-           "delta.generationExpression", "delta.invariants", "delta.enableVariantShredding"}))
+  if (StartsWithAny(name, {"delta.constraints.", "delta.feature.", "delta.columnMapping.max",
+                           "delta.rowTracking", "delta.inCommitTimestampEnablement",
+                           "delta.enableIcebergCompat", "delta.universalFormat", "delta.min",
+                           "delta.identity", "delta.coordinatedCommits",
+                           "delta.setTransactionRetentionDuration", "delta.generationExpression",
+                           "delta.invariants", "delta.enableVariantShredding"}))
     return wrong("it cannot be given to a table that Freshet writes");
   return Status::Ok();
 }

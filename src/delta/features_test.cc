@@ -185,5 +185,78 @@ TEST_F(DutiesTest, FilesThatWereThereGetIdsWithTheFeature) {
   EXPECT_EQ(state_->domains.at("delta.rowTracking").configuration, R"({"rowIdHighWaterMark":5})");
 }
 
+TEST_F(DutiesTest, NoIdsAreGivenWhileThatIsSuspended) {
+  Commit(Described({{"delta.enableRowTracking", "true"}}), 1);
+  Commit({File("a", 3)}, 2);
+  Metadata off = state_->metadata;
+  off.configuration["delta.enableRowTracking"] = "false";
+  off.configuration["delta.rowTrackingSuspended"] = "true";
+  Commit({off}, 3);
+  Commit({File("b", 2)}, 4);
+  EXPECT_FALSE(state_->files.at("b").base_row_id.has_value());
+  EXPECT_EQ(state_->files.at("a").base_row_id, 0);
+  Metadata on = state_->metadata;
+  on.configuration["delta.enableRowTracking"] = "true";
+  Commit({on}, 5);
+  EXPECT_EQ(state_->metadata.configuration.at("delta.rowTrackingSuspended"), "false");
+  EXPECT_EQ(state_->files.at("b").base_row_id, 3);
+  EXPECT_EQ(state_->files.at("a").base_row_id, 0);
+}
+
+TEST_F(DutiesTest, FilesThatCameWithoutIdsWhileTheyWereOffGetTheirs) {
+  Commit(Described({{"delta.enableRowTracking", "true"}}), 1);
+  Metadata off = state_->metadata;
+  off.configuration["delta.enableRowTracking"] = "false";
+  Commit({off}, 2);
+  Commit({File("a", 3)}, 3);
+  // As of a writer that goes by the property alone.
+  const std::string foreign =
+      R"({"add":{"path":"b","partitionValues":{},"size":4,"modificationTime":1,"dataChange":true,)"
+      R"("stats":"{\"numRecords\":2}"}})";
+  ASSERT_TRUE(store_->Put(CommitPath(3), foreign, store::If::kAbsent).ok());
+  state_ = *Table(store_).Latest(nullptr);
+  ASSERT_FALSE(state_->files.at("b").base_row_id.has_value());
+  Metadata on = state_->metadata;
+  on.configuration["delta.enableRowTracking"] = "true";
+  Commit({on}, 5);
+  EXPECT_EQ(state_->files.at("b").base_row_id, 3);
+}
+
+TEST_F(DutiesTest, VectorsThatWereThereStayWhereNoneMayCome) {
+  Commit(Described({{"delta.enableDeletionVectors", "true"}}), 1);
+  AddFile marked = File("a", 2);
+  marked.deletion_vector = DeletionVectorDescriptor{'i', "00000", std::nullopt, 4, 1};
+  Commit({marked, File("b", 2)}, 2);
+  Metadata off = state_->metadata;
+  off.configuration["delta.enableDeletionVectors"] = "false";
+  Commit({off}, 3);
+  AddFile other = File("c", 2);
+  other.deletion_vector = marked.deletion_vector;
+  EXPECT_TRUE(table_.Commit(state_, {}, {other}).status().Is(ErrorClass::DELTA_UNSUPPORTED));
+  // Added again as it is, for its row ids.
+  Metadata ids = state_->metadata;
+  ids.configuration["delta.enableRowTracking"] = "true";
+  Commit({ProtocolFor(ids, state_->columns, &state_->protocol), ids}, 4);
+  EXPECT_EQ(state_->files.at("a").base_row_id, 0);
+  EXPECT_TRUE(state_->files.at("a").deletion_vector.has_value());
+}
+
+TEST(Features, WhatACommitCouldNotKeepIsNotGiven) {
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+           {"delta.setTransactionRetentionDuration", "interval 1 day"},
+           {"delta.checkpointPolicy", "v2"},
+           {"delta.logRetentionDuration", "a week"},
+           {"delta.deletedFileRetentionDuration", "interval 1 month"},
+           {"delta.rowTrackingSuspended", "true"},
+           {"delta.appendOnly", "true"}})
+    EXPECT_TRUE(CheckProperty(name, value).Is(ErrorClass::INVALID_ARGUMENT)) << name;
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+           {"delta.checkpointPolicy", "classic"},
+           {"delta.logRetentionDuration", "interval 9 days"},
+           {"delta.deletedFileRetentionDuration", "interval 1 week"},
+           {"owner", "me"}})
+    EXPECT_TRUE(CheckProperty(name, value).ok()) << name;
+}
+
 }  // namespace
 }  // namespace freshet::delta

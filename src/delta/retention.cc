@@ -2,7 +2,6 @@
 #include "delta/retention.h"
 
 #include <charconv>
-#include <string_view>
 
 namespace freshet::delta {
 namespace {
@@ -10,11 +9,8 @@ namespace {
 constexpr int64_t kHourMs = 3'600'000;
 constexpr int64_t kDayMs = 24 * kHourMs;
 
-/// Read `interval 3 days` and its like.
-int64_t IntervalMs(const Metadata& metadata, const char* property, int64_t otherwise) {
-  auto found = metadata.configuration.find(property);
-  if (found == metadata.configuration.end()) return otherwise;
-  std::string_view text = found->second;
+/// Read `interval 3 days` and its like; INT64_MAX: it has another form.
+int64_t MillisOf(std::string_view text) {
   if (text.starts_with("interval ")) text.remove_prefix(9);
   int64_t count = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
@@ -26,7 +22,14 @@ int64_t IntervalMs(const Metadata& metadata, const char* property, int64_t other
   return INT64_MAX;
 }
 
+int64_t IntervalMs(const Metadata& metadata, const char* property, int64_t otherwise) {
+  auto found = metadata.configuration.find(property);
+  return found == metadata.configuration.end() ? otherwise : MillisOf(found->second);
+}
+
 }  // namespace
+
+bool IsInterval(std::string_view text) { return MillisOf(text) != INT64_MAX; }
 
 int64_t DeletedFileRetentionMs(const Metadata& metadata) {
   return IntervalMs(metadata, "delta.deletedFileRetentionDuration", 7 * kDayMs);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "delta/actions.h"
 
@@ -10,6 +11,8 @@
 /// Source: Delta, "Table properties": the intervals of `delta.…RetentionDuration`.
 namespace freshet::delta {
 
+/// Whether we know an interval of this form: `interval 3 days` and its like.
+bool IsInterval(std::string_view text);
 /// Of data files and deletion vectors that were removed, and of files that no commit names; one
 /// week unless told.
 int64_t DeletedFileRetentionMs(const Metadata& metadata);

@@ -107,7 +107,8 @@ Status CheckFeedNames(const Snapshot& after) {
 }
 
 /// What our own rules and the table's properties say about a commit before it is tried.
-Status CheckCommit(const Snapshot& after, const std::vector<Action>& actions) {
+Status CheckCommit(const Snapshot* base, const Snapshot& after,
+                   const std::vector<Action>& actions) {
   FRESHET_CHECK_OK(CheckWritable(after.protocol, after.metadata));
   FRESHET_CHECK_OK(CheckFeedNames(after));
   auto set = [&](const char* name) {
@@ -117,7 +118,12 @@ Status CheckCommit(const Snapshot& after, const std::vector<Action>& actions) {
   for (const auto& action : actions) {
     const auto* add = std::get_if<AddFile>(&action);
     const auto* remove = std::get_if<RemoveFile>(&action);
-    if (add != nullptr && add->deletion_vector && !after.deletion_vectors_enabled()) {
+    // One that was there when they were turned off stays as long as its rows do.
+    auto had = [&] {
+      return base != nullptr && base->files.contains(add->path) &&
+             UniqueId(base->files.at(add->path).deletion_vector) == UniqueId(add->deletion_vector);
+    };
+    if (add != nullptr && add->deletion_vector && !after.deletion_vectors_enabled() && !had()) {
       return Error(ErrorClass::DELTA_UNSUPPORTED, "the table does not allow deletion vectors");
     }
     const bool loses_rows = remove != nullptr && remove->data_change;
@@ -225,7 +231,7 @@ Result<State> Table::Commit(const State& base, CommitInfo info, std::vector<Acti
   Replay replay(base);
   replay.Apply(actions);
   FRESHET_TRY(auto after, replay.Finish(version, base == nullptr ? -1 : base->checkpoint_version));
-  FRESHET_CHECK_OK(CheckCommit(*after, actions));
+  FRESHET_CHECK_OK(CheckCommit(base.get(), *after, actions));
   std::string text;
   for (const auto& action : actions) text += ToJson(action) + "\n";
   FRESHET_CHECK_OK(PutCommit(*store_, version, text, info.txn_id));
