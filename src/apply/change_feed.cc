@@ -52,29 +52,24 @@ Result<std::vector<delta::Action>> ChangeFeed::Write(LiveRows* rows) {
 
 Status ChangeFeed::Add(const delta::AddFile& file, Side side, const std::vector<int64_t>& rows,
                        RowTally* tally) {
-  const auto number = static_cast<uint32_t>(told_.size());
-  told_.push_back({.file = file, .side = side, .rows = {}, .paired = {}});
+  if (told_.empty() || told_.back().file.path != file.path || told_.back().side != side)
+    told_.push_back({.file = file, .side = side, .rows = {}, .paired = {}});
+  const auto number = static_cast<uint32_t>(told_.size() - 1);
   const auto fields = IdentityFields(form_);
   const bool keyless = form_.rows.keyless();
   FRESHET_TRY(auto reader, parquet::Reader::Open(table_, file.path));
-  for (size_t first = 0; first < rows.size();) {
-    const size_t end = std::min(rows.size(), first + static_cast<size_t>(limits::kApplyRowsMax));
-    const std::vector<int64_t> some(rows.begin() + static_cast<std::ptrdiff_t>(first),
-                                    rows.begin() + static_cast<std::ptrdiff_t>(end));
-    FRESHET_TRY(const auto batch, reader->Take(some, fields));
-    const auto keys = keyless ? HashContents(batch->columns(), form_.rows.ids, batch->num_rows())
-                              : HashKeys(batch->columns(), batch->num_rows());
-    for (size_t i = 0; i < keys.size(); ++i) {
-      // A row that is written again changed, as its source said, though it be to what it was.
-      KeyHash content = keys[i];
-      if (!keyless && side == Side::kNew) content.low = ~content.low;
-      FRESHET_CHECK_OK(tally->Add({.key = keys[i],
-                                   .content = content,
-                                   .side = side,
-                                   .file = number,
-                                   .row = static_cast<uint32_t>(some[i])}));
-    }
-    first = end;
+  FRESHET_TRY(const auto batch, reader->Take(rows, fields));
+  const auto keys = keyless ? HashContents(batch->columns(), form_.rows.ids, batch->num_rows())
+                            : HashKeys(batch->columns(), batch->num_rows());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    // A row that is written again changed, as its source said, though it be to what it was.
+    KeyHash content = keys[i];
+    if (!keyless && side == Side::kNew) content.low = ~content.low;
+    FRESHET_CHECK_OK(tally->Add({.key = keys[i],
+                                 .content = content,
+                                 .side = side,
+                                 .file = number,
+                                 .row = static_cast<uint32_t>(rows[i])}));
   }
   return Status::Ok();
 }

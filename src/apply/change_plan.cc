@@ -96,16 +96,20 @@ Status ChangePlanner::ReadRowIds(const Folded& folded, const Addresses& addresse
     const auto& kept = static_cast<const arrow::Int64Array&>(*rows->column(0));
     for (size_t i = 0; i < part.size(); ++i) {
       const auto row = static_cast<int64_t>(i);
-      const auto& key = folded.erases[part[i].of].key;
-      if (kept.IsValid(row)) {
-        row_ids_[key] = kept.Value(row);
-      } else if (part[i].file->base_row_id) {  // else it is this commit's
-        row_ids_[key] = *part[i].file->base_row_id + part[i].row;
-      }
+      KeepRowId(folded.erases[part[i].of].key, *part[i].file, part[i].row, kept, row);
     }
     return Status::Ok();
   };
   return ReadPlaces(table_.store, places, {table_.form->row_ids->Fields()[0]}, take);
+}
+
+void ChangePlanner::KeepRowId(const KeyHash& key, const delta::AddFile& file, int64_t row,
+                              const arrow::Int64Array& kept, int64_t ordinal) {
+  if (kept.IsValid(ordinal)) {
+    row_ids_[key] = kept.Value(ordinal);
+  } else if (file.base_row_id) {  // else it is this commit's
+    row_ids_[key] = *file.base_row_id + row;
+  }
 }
 
 /// What rows keep of the ones they replace: their ids; the version is the commit's.

@@ -78,6 +78,11 @@ class ChangePlanner {
   /// Read the ids of the rows that are erased, where rows have ids; with `replaced` of those alone
   /// that a put replaces.
   Status ReadRowIds(const Folded& folded, const Addresses& addresses, bool replaced);
+  /// Let a row of a file have what it becomes under WriteRows its id: of `kept`, the ids that its
+  /// file names, the one at `ordinal`, else that of its place.
+  void KeepRowId(const KeyHash& key, const delta::AddFile& file, int64_t row,
+                 const arrow::Int64Array& kept, int64_t ordinal);
+  void ForgetRowIds() { row_ids_.clear(); }
   /// The living rows of each erased key, no more than it erases.
   Result<Addresses> Locate(const Folded& folded);
   Status WritePuts(const std::vector<FoldItem>& items, const Folded& folded,

@@ -321,7 +321,7 @@ Status HistoryPlanner::WriteEnded(const arrow::RecordBatch& rows,
   FRESHET_CHECK_OK(builder.AppendValues(ordinals));
   FRESHET_TRY(auto indices, builder.Finish());
   arrow::ArrayVector columns;
-  for (int column = 0; column < rows.num_columns(); ++column) {
+  for (int column = 0; column < form_.rows.schema->num_fields(); ++column) {
     if (column == history_.end) {
       FRESHET_TRY(auto values, ValuesOf(ends, form_.columns[static_cast<size_t>(column)].type));
       columns.push_back(std::move(values));
@@ -364,8 +364,12 @@ Status HistoryPlanner::CloseRest(const Slice& slice, const delta::AddFile& file)
   RowAddress address{HashPath(file.path), 0};
   const bool own = slice.goes_on && emptied.first && own_files_.contains(address.file);
   FRESHET_TRY(auto reader, parquet::Reader::Open(table_.store, file.path));
+  auto fields = form_.physical;
+  if (form_.row_ids) fields.push_back(form_.row_ids->Fields()[0]);
   for (int group = 0; group < reader->row_groups(); ++group) {
-    FRESHET_TRY(auto rows, reader->Read(group, form_.physical));
+    FRESHET_TRY(auto rows, reader->Read(group, fields));
+    const auto kept = form_.row_ids ? rows->columns().back() : nullptr;
+    ForgetRowIds();
     arrow::ArrayVector key_columns;
     for (int ordinal : form_.rows.key) key_columns.push_back(rows->column(ordinal));
     const auto keys = HashKeys(key_columns, rows->num_rows());
@@ -380,6 +384,8 @@ Status HistoryPlanner::CloseRest(const Slice& slice, const delta::AddFile& file)
       FRESHET_TRY(const auto* living, live_.Find(address));
       if (living == nullptr) continue;
       live_.Kill(address);
+      if (kept != nullptr)
+        KeepRowId(key, *living, address.row, static_cast<const arrow::Int64Array&>(*kept), row);
       ordinals.push_back(row);
       of.push_back(key);
     }

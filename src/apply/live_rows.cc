@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "apply/key_hash.h"
+#include "base/limits.h"
 #include "delta/stats.h"
 #include "parquet/reader.h"
 
@@ -151,6 +152,19 @@ Result<int64_t> LiveRows::CountFates() {
   return count;
 }
 
+namespace {
+
+/// Hand rows over once there are enough of them.
+Status TellFull(const LiveRows::Tell& tell, const delta::AddFile& file, bool came,
+                std::vector<int64_t>* rows) {
+  if (std::ssize(*rows) < limits::kApplyRowsMax) return Status::Ok();
+  FRESHET_CHECK_OK(tell(file, came, *rows));
+  rows->clear();
+  return Status::Ok();
+}
+
+}  // namespace
+
 Status LiveRows::EachFate(const Tell& tell) {
   std::vector<int64_t> rows;
   for (const File* file : Touched()) {
@@ -159,18 +173,23 @@ Status LiveRows::EachFate(const Tell& tell) {
     if (file->add->deletion_vector) {
       FRESHET_TRY(before, delta::DeletionVector::Load(*table_, *file->add->deletion_vector));
     }
-    const auto died = file->dead.Minus(before);
-    rows.assign(died.begin(), died.end());
-    FRESHET_CHECK_OK(tell(*file->add, /*came=*/false, rows));
+    rows.clear();
+    for (const auto row : file->dead.Minus(before)) {
+      rows.push_back(static_cast<int64_t>(row));
+      FRESHET_CHECK_OK(TellFull(tell, *file->add, /*came=*/false, &rows));
+    }
+    if (!rows.empty()) FRESHET_CHECK_OK(tell(*file->add, /*came=*/false, rows));
   }
   for (const auto& add : added_) {
     const File& file = files_.at(HashPath(add.path));
     FRESHET_TRY(const int64_t count, RowsOf(add));
     rows.clear();
     for (int64_t row = 0; row < count; ++row) {
-      if (!file.dead.Contains(static_cast<uint64_t>(row))) rows.push_back(row);
+      if (file.dead.Contains(static_cast<uint64_t>(row))) continue;
+      rows.push_back(row);
+      FRESHET_CHECK_OK(TellFull(tell, add, /*came=*/true, &rows));
     }
-    FRESHET_CHECK_OK(tell(add, /*came=*/true, rows));
+    if (!rows.empty()) FRESHET_CHECK_OK(tell(add, /*came=*/true, rows));
   }
   return Status::Ok();
 }

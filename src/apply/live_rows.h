@@ -57,7 +57,7 @@ class LiveRows {
   /// Whether some rows died, and not just all that there were.
   bool marks_rows() const;
   /// Tell which rows die of each file that the version has, and which live of each new one, as
-  /// ascending ordinals. To be called before ToActions.
+  /// ascending ordinals, some at a time. To be called before ToActions.
   using Tell = std::function<Status(const delta::AddFile& file, bool came,
                                     const std::vector<int64_t>& rows)>;
   Status EachFate(const Tell& tell);

@@ -131,7 +131,49 @@ TEST_F(RowIdsTest, ATableThatWasThereGetsIdsLater) {
   world_.Change({Change(Op::kUpdate, {1, "aa", Unsent{}}, 20)});
   world_.Seal();
   Settle();
-  EXPECT_EQ(Ids().size(), 2U);
+  const auto ids = Ids();
+  ASSERT_EQ(ids.size(), 2U);
+  EXPECT_TRUE(ids.contains("1 aa"));
+  // The row that no change touched is still in its file, which was added again with an id.
+  const auto snapshot = delta::Table(world_.table_).Latest(nullptr).value();
+  for (const auto& [path, file] : snapshot->files) {
+    EXPECT_TRUE(file.base_row_id.has_value()) << path;
+    EXPECT_TRUE(file.default_row_commit_version.has_value()) << path;
+  }
+  EXPECT_LT(ids.at("2 b").version, ids.at("1 aa").version);
+  world_.Change({Change(Op::kUpdate, {1, "aaa", "A"}, 30)});
+  world_.Seal();
+  Settle();
+  EXPECT_EQ(Ids().at("1 aaa").id, ids.at("1 aa").id);
+  EXPECT_EQ(Ids().at("2 b"), ids.at("2 b"));
+}
+
+TEST_F(RowIdsTest, RowsThatAllGoAtOnceKeepTheirs) {
+  world_.history_ = {.scd_type = ScdType::kType2};
+  Snapshot();
+  Settle();
+  const auto first = Ids();
+  world_.Truncate(20, 1, 20);
+  world_.Seal();
+  Settle();
+  EXPECT_EQ(Preserved(), "true");
+  EXPECT_EQ(Ids().at("1 a").id, first.at("1 a").id);
+  EXPECT_EQ(Ids().at("2 b").id, first.at("2 b").id);
+}
+
+TEST_F(RowIdsTest, ASnapshotThatBeginsAgainKeepsNone) {
+  world_.List(Shape());
+  world_.Begin(1, 10);
+  world_.Chunk(1, 0, {{1, "a", "A"}});
+  world_.Seal();
+  Settle();
+  world_.Note(staging::GenerationAbandoned{world_.flow_.id, world_.flow_.table,
+                                           record::Generation(1), record::Generation(2), "why"});
+  world_.Begin(2, 20);
+  world_.Chunk(2, 0, {{1, "a", "A"}});
+  world_.Seal();
+  Settle();
+  EXPECT_EQ(Preserved(), "false");
 }
 
 }  // namespace

@@ -2,18 +2,20 @@
 // What is asked of a table beside its rows.
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 #include "apply/staging_applier.h"
 #include "delta/features.h"
 
 namespace freshet::apply {
 
 Result<std::optional<Applied>> StagingApplier::TakeProperties() {
-  const bool has_all = std::ranges::all_of(context_.properties, [&](const auto& wanted) {
-    return delta::PropertyOf(known_->metadata, wanted.first) == wanted.second;
-  });
-  if (has_all) return std::optional<Applied>();
+  std::vector<std::string> set;
+  for (const auto& [name, value] : context_.properties) {
+    const std::string was = delta::PropertyOf(known_->metadata, name);
+    if (was == value) continue;
+    set.push_back(was.empty() ? fmt::format("{} = {}", name, value)
+                              : fmt::format("{} = {} (it was {})", name, value, was));
+  }
+  if (set.empty()) return std::optional<Applied>();
   Draft draft;
   draft.operation = "SET TBLPROPERTIES";
   draft.actions =
@@ -21,6 +23,11 @@ Result<std::optional<Applied>> StagingApplier::TakeProperties() {
   draft.positions = positions_;
   draft.applied.through = positions_.changes;
   FRESHET_TRY(auto applied, Commit(std::move(draft)));
+  context_.observer->OnEvent({"properties_set",
+                              {{"table", flow_.source.ToString()},
+                               {"flow", flow_.id.value()},
+                               {"version", applied.version},
+                               {"properties", fmt::format("{}", fmt::join(set, ", "))}}});
   return std::optional<Applied>(std::move(applied));
 }
 

@@ -83,6 +83,8 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
   }
   if (name == "shape_changed")
     return fmt::format("{}: its columns changed: {}", table, TextOf(event, "what"));
+  if (name == "properties_set")
+    return fmt::format("{}: given {}", table, TextOf(event, "properties"));
   if (name == "table_upgraded") {
     auto loses = TextOf(event, "loses");
     return fmt::format("{}: has {} from version {} on{}{}", table, TextOf(event, "features"),
