@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kStopWithin{30};
 /// A process that dies so often without a word will do so again.
 constexpr int kAttemptsMax = 5;
 constexpr std::chrono::seconds kAttemptWait{2};
-/// One that lived so long begins to count anew.
+/// After one that committed something, or lived so long, they are counted anew.
 constexpr std::chrono::minutes kGoodRun{10};
 /// Between two tries to tell what became of an update.
 constexpr std::chrono::seconds kTellWait{1};
@@ -102,7 +102,7 @@ Status UpdateRun::RunProcesses(const IngestOptions& options, EventLog* log,
     bool said = false;
     auto began = parts_.clock->Now();
     auto status = RunProcess(options, log, pipeline, definition, &said);
-    if (parts_.clock->Now() - began > kGoodRun) attempt = 1;
+    if (progressed_ || parts_.clock->Now() - began > kGoodRun) attempt = 1;
     if (said || stopping() || attempt == kAttemptsMax) return status;
     spdlog::warn("update={} its process died: {}", update_.id, status.ToString());
     parts_.clock->WaitUntil(parts_.clock->Now() + kAttemptWait, ending_);
@@ -113,6 +113,7 @@ Status UpdateRun::RunProcess(const IngestOptions& options, EventLog* log,
                              const PipelineRecord& pipeline, const Definition& definition,
                              bool* said) {
   // What a process failed at that died since is the next one's to tell.
+  progressed_ = false;
   failed_tables_ = 0;
   first_failure_ = Status::Ok();
   unregistered_.clear();
@@ -163,6 +164,7 @@ Status UpdateRun::RunProcess(const IngestOptions& options, EventLog* log,
 
 Status UpdateRun::TakeEvent(const record::Event& event, EventLog* log,
                             const PipelineRecord& pipeline, const Definition& definition) {
+  progressed_ = progressed_ || event.name == "table_committed";
   if (event.name == "run_started")
     FRESHET_CHECK_OK(Enter(log, UpdateState::kRunning, Status::Ok()));
   if (refused_.contains(TextOf(event, "table"))) return Status::Ok();

@@ -72,6 +72,7 @@ class UpdateRun {
   UpdateRecord update_;
   std::stop_token stop_, ending_;
   // Of the process that runs now.
+  bool progressed_ = false;  // it committed something
   int failed_tables_ = 0;
   Status first_failure_;
   std::map<std::string, std::string> unregistered_;  // folders, by table
