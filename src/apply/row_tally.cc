@@ -120,9 +120,12 @@ Status RowTally::PairPart(const Part& part,
     ++(row.side == Side::kNew ? changes[row.key].come : changes[row.key].gone);
     return Status::Ok();
   }));
+  for (auto& [key, change] : changes)
+    change.gone = change.come = std::min(change.gone, change.come);
   return EachSurplus(part, [&](const Row& row) {
-    const Change& change = changes.at(row.key);
-    return surplus(row, change.gone > 0 && change.come > 0);
+    Change& change = changes.at(row.key);
+    int64_t& left = row.side == Side::kNew ? change.come : change.gone;
+    return surplus(row, left-- > 0);
   });
 }
 

@@ -37,8 +37,8 @@ class RowTally {
   /// Call `surplus` with each row that its side has and the other lacks; of several equal ones with
   /// so many as it has more. To be called once, after the last Add.
   Result<Totals> Compare(const std::function<Status(const Row&)>& surplus);
-  /// The same, and say of each row whether the other side has a surplus one of its key too. To be
-  /// called instead.
+  /// The same, and say of each row whether a surplus one of its key at the other side is its pair:
+  /// of several, so many as both sides have. To be called instead.
   Status Pair(const std::function<Status(const Row&, bool paired)>& surplus);
 
  private:

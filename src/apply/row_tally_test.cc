@@ -108,10 +108,11 @@ TEST_F(RowTallyTest, ManyEqualRowsCostNoMoreThanOthers) {
   EXPECT_EQ(totals.inserted, 0);
 }
 
-TEST_F(RowTallyTest, PairsAreTheRowsOfAKeyThatBothSidesHaveMoreOf) {
+TEST_F(RowTallyTest, PairsAreRowsOfAKeyAsManyAsBothSidesHaveMoreOf) {
   for (size_t bytes_max : {size_t{1} << 20U, size_t{200}}) {
     RowTally tally(folder_.string(), true, 8, bytes_max);
-    const std::vector<Small> old_rows{{1, 0}, {2, 0}, {3, 0}}, new_rows{{2, 1}, {3, 0}, {4, 0}};
+    const std::vector<Small> old_rows{{1, 0}, {2, 0}, {3, 0}, {5, 0}},
+        new_rows{{2, 1}, {3, 0}, {4, 0}, {5, 1}, {5, 2}};
     for (size_t i = 0; i < old_rows.size(); ++i)
       ASSERT_TRUE(tally.Add(RowOf(old_rows[i], RowTally::Side::kOld, i)).ok());
     for (size_t i = 0; i < new_rows.size(); ++i)
@@ -124,8 +125,9 @@ TEST_F(RowTallyTest, PairsAreTheRowsOfAKeyThatBothSidesHaveMoreOf) {
                       return Status::Ok();
                     })
                     .ok());
-    EXPECT_EQ(gone, (std::map<Small, bool>{{{1, 0}, false}, {{2, 0}, true}}));
-    EXPECT_EQ(come, (std::map<Small, bool>{{{2, 1}, true}, {{4, 0}, false}}));
+    EXPECT_EQ(gone, (std::map<Small, bool>{{{1, 0}, false}, {{2, 0}, true}, {{5, 0}, true}}));
+    EXPECT_EQ(come, (std::map<Small, bool>{
+                        {{2, 1}, true}, {{4, 0}, false}, {{5, 1}, true}, {{5, 2}, false}}));
   }
 }
 
