@@ -113,7 +113,10 @@ std::string_view NameOf(State state) {
 }
 
 void RunProgress::Take(const record::Event& event) {
-  if (auto table = TextOf(event, "table"); !table.empty()) TakeTableEvent(event, &tables_[table]);
+  // This run's other words of it are under the name before.
+  const bool renamed = event.name == "table_renamed";
+  auto table = TextOf(event, "table");
+  if (!table.empty() && !renamed) TakeTableEvent(event, &tables_[table]);
   if (Has(event, "bytes_behind")) bytes_behind_ = NumberOf(event, "bytes_behind");
   if (event.name == "segment_seen") sealed_at_ = NumberOf(event, "sealed_at");
   if (event.name == "values_nulled") changes_nulled_ += NumberOf(event, "values");

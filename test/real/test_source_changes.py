@@ -110,6 +110,7 @@ def test_table_renamed(database, freshet):
     run = freshet.ingest()
     (event,) = run.events("table_renamed")
     assert (event["before"], event["table"]) == ("public.t", "public.moved")
+    assert run.events("run_finished")[0]["tables"] == 2, run.describe()
     assert not run.events("snapshot_started"), run.describe()
     same_place(database, freshet)
     database.execute(
