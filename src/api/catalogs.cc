@@ -186,15 +186,7 @@ void AddCatalogs(const Context& context, Router* router) {
                              kSchema = "/api/2.1/unity-catalog/schemas/{name}",
                              kVolumes = "/api/2.1/unity-catalog/volumes",
                              kVolume = "/api/2.1/unity-catalog/volumes/{name}";
-  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation,
-                 Result<Json> (*handler)(const Context&, const Request&),
-                 std::vector<std::string_view> query = {}) {
-    router->Add({.method = method,
-                 .pattern = pattern,
-                 .operation = operation,
-                 .handler = Bind(context, handler),
-                 .query = std::move(query)});
-  };
+  const RouteAdder add(context, router);
   add("POST", kCatalogs, "catalogs.create", CreateCatalog);
   add("GET", kCatalogs, "catalogs.list", ListCatalogs, {"max_results", "page_token"});
   add("GET", kCatalog, "catalogs.get", GetOne<Kind::kCatalog, CatalogToJson>);

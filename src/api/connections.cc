@@ -199,15 +199,7 @@ void AddConnections(const Context& context, Router* router) {
                              kOne = "/api/2.1/unity-catalog/connections/{name}",
                              kTest = "/api/2.1/unity-catalog/connections/{name}/test",
                              kTypes = "/api/2.1/unity-catalog/connection-types";
-  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation,
-                 Result<Json> (*handler)(const Context&, const Request&),
-                 std::vector<std::string_view> query = {}) {
-    router->Add({.method = method,
-                 .pattern = pattern,
-                 .operation = operation,
-                 .handler = Bind(context, handler),
-                 .query = std::move(query)});
-  };
+  const RouteAdder add(context, router);
   add("POST", kAll, "connections.create", CreateConnection);
   add("GET", kAll, "connections.list", ListConnections, {"max_results", "page_token"});
   add("GET", kOne, "connections.get", GetConnection);

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "api/router.h"
 #include "base/clock.h"
@@ -41,5 +44,24 @@ inline Handler Bind(const Context& context,
                     Result<Json> (*handler)(const Context&, const Request&)) {
   return [context, handler](const Request& request) { return handler(context, request); };
 }
+
+/// Adds a resource's routes, their handlers bound to the context.
+class RouteAdder {
+ public:
+  RouteAdder(const Context& context, Router* router) : context_(context), router_(router) {}
+  void operator()(std::string_view method, std::string_view pattern, std::string_view operation,
+                  Result<Json> (*handler)(const Context&, const Request&),
+                  std::vector<std::string_view> query = {}) const {
+    router_->Add({.method = method,
+                  .pattern = pattern,
+                  .operation = operation,
+                  .handler = Bind(context_, handler),
+                  .query = std::move(query)});
+  }
+
+ private:
+  const Context& context_;
+  Router* const router_;
+};
 
 }  // namespace freshet::api

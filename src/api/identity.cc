@@ -89,13 +89,7 @@ Result<Json> GetMetastore(const Context& context, const Request& request) {
 }  // namespace
 
 void AddIdentity(const Context& context, Router* router) {
-  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation,
-                 Result<Json> (*handler)(const Context&, const Request&)) {
-    router->Add({.method = method,
-                 .pattern = pattern,
-                 .operation = operation,
-                 .handler = Bind(context, handler)});
-  };
+  const RouteAdder add(context, router);
   router->Add({.method = "GET",
                .pattern = "/.well-known/databricks-config",
                .operation = "configuration",

@@ -196,15 +196,7 @@ Result<Json> ListPipelines(const Context& context, const Request& request) {
 
 void AddPipelines(const Context& context, Router* router) {
   constexpr std::string_view kAll = "/api/2.0/pipelines", kOne = "/api/2.0/pipelines/{id}";
-  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation,
-                 Result<Json> (*handler)(const Context&, const Request&),
-                 std::vector<std::string_view> query = {}) {
-    router->Add({.method = method,
-                 .pattern = pattern,
-                 .operation = operation,
-                 .handler = Bind(context, handler),
-                 .query = std::move(query)});
-  };
+  const RouteAdder add(context, router);
   add("POST", kAll, "pipelines.create", CreatePipeline);
   add("GET", kAll, "pipelines.list_pipelines", ListPipelines,
       {"filter", "max_results", "order_by", "page_token"});

@@ -139,15 +139,7 @@ Result<UpdateRecord> BeginUpdate(const Context& context, const PipelineRecord& p
 
 void AddUpdates(const Context& context, Router* router) {
   constexpr std::string_view kUpdates = "/api/2.0/pipelines/{id}/updates";
-  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation,
-                 Result<Json> (*handler)(const Context&, const Request&),
-                 std::vector<std::string_view> query = {}) {
-    router->Add({.method = method,
-                 .pattern = pattern,
-                 .operation = operation,
-                 .handler = Bind(context, handler),
-                 .query = std::move(query)});
-  };
+  const RouteAdder add(context, router);
   add("POST", kUpdates, "pipelines.start_update", StartUpdate);
   add("GET", kUpdates, "pipelines.list_updates", ListUpdates,
       {"max_results", "page_token", "until_update_id"});
