@@ -37,8 +37,9 @@ Status Snapshots::ReadOn() {
 Result<std::shared_ptr<sources::Snapshot>> Snapshots::ViewOf(const GenerationState& state,
                                                              Views* views) const {
   const auto& begun = state.begun;
-  bool readable = !begun.view.empty() && std::ssize(begun.plan) == begun.chunks &&
-                  tables_->shape(begun.table)->version == begun.shape_version;
+  const auto& table = context_.writer->checkpoint().tables.at(begun.table);
+  const bool readable = !begun.view.empty() && std::ssize(begun.plan) == begun.chunks &&
+                        begun.shape_version >= table.rows_since;
   if (!readable) return std::shared_ptr<sources::Snapshot>();
   if (auto known = views->find(begun.view); known != views->end()) return known->second;
   auto resumed = context_.source->ResumeSnapshot(begun.view);

@@ -187,7 +187,7 @@ void Tables::TakeComments(const record::TableShape& shown) {
   auto commented = staged;
   commented.comments = shown.comments;
   const bool anew = shapes_.at(shown.id).anew;
-  Note(std::move(commented), {});
+  Note(std::move(commented), {}, /*words_only=*/true);
   shapes_.at(shown.id).anew = anew;
 }
 
@@ -198,14 +198,15 @@ std::shared_ptr<const record::TableShape> Tables::TakeKept(const record::TableSh
   return Note(std::move(restricted), at);
 }
 
-std::shared_ptr<const record::TableShape> Tables::Note(record::TableShape shape, Sequence at) {
+std::shared_ptr<const record::TableShape> Tables::Note(record::TableShape shape, Sequence at,
+                                                       bool words_only) {
   Followed& followed = shapes_.at(shape.id);
   shape.name = followed.staged->name;
   shape.logged = followed.staged->logged;
   shape.last_column = std::max(shape.last_column, followed.staged->last_column);
   if (!shape.comments) shape.comments = followed.staged->comments;
   auto noted = Numbered(std::move(shape));
-  context_.writer->Note(staging::ShapeNoted{.shape = *noted, .at = at});
+  context_.writer->Note(staging::ShapeNoted{.shape = *noted, .at = at, .words_only = words_only});
   context_.Tell("shape_changed", {{"table", noted->name.ToString()},
                                   {"version", static_cast<int64_t>(noted->version)},
                                   {"columns", static_cast<int64_t>(noted->width())},

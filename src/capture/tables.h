@@ -99,7 +99,8 @@ class Tables {
 
   /// Take a table out of what is followed or put off; null: it is neither.
   std::shared_ptr<const record::TableShape> Take(const TableId& table);
-  std::shared_ptr<const record::TableShape> Note(record::TableShape shape, Sequence at);
+  std::shared_ptr<const record::TableShape> Note(record::TableShape shape, Sequence at,
+                                                 bool words_only = false);
   /// The entry and the event of a table whose changes end.
   void NoteEnd(const TableId& table, const record::TableName& name, const Status& why) const;
 

@@ -29,6 +29,7 @@ struct EntryFold {
   }
   void operator()(const ShapeNoted& entry) {
     TableState& state = Touch(entry.shape.id);
+    if (!entry.words_only) state.rows_since = entry.shape.version;
     state.shape = entry.shape;
     state.broken.reset();
   }

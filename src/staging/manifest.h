@@ -38,6 +38,8 @@ struct TableListed {
 struct ShapeNoted {
   record::TableShape shape;
   Sequence at;
+  /// Only what is written about the table is new: rows go on as they were.
+  bool words_only = false;
 };
 /// The partitions that a table's rows lie in from here on, by the source's ids for them.
 struct PartitionsNoted {
@@ -146,6 +148,7 @@ struct TableState {
   record::TableName name;
   std::optional<TableId> former;                    // whose place it took
   std::optional<record::TableShape> shape;          // the newest
+  int32_t rows_since = 0;                           // the first version with the newest's rows
   std::optional<std::set<std::string>> partitions;  // the newest, of a partitioned table
   std::optional<TableBroken> broken;
   bool dropped = false;

@@ -36,7 +36,10 @@ struct EntryWriter {
     return out;
   }
   json operator()(const ShapeNoted& entry) {
-    return {{"kind", "shape_noted"}, {"shape", ShapeToJson(entry.shape)}, {"at", entry.at.ToHex()}};
+    json out = {
+        {"kind", "shape_noted"}, {"shape", ShapeToJson(entry.shape)}, {"at", entry.at.ToHex()}};
+    if (entry.words_only) out["words_only"] = true;
+    return out;
   }
   json operator()(const PartitionsNoted& entry) {
     return {{"kind", "partitions_noted"},
@@ -141,7 +144,10 @@ json StateToJson(const TableId& table, const TableState& state) {
               {"last_segment", state.last_segment.value()},
               {"generations", json::array()}};
   if (state.former) out["former"] = state.former->value();
-  if (state.shape) out["shape"] = ShapeToJson(*state.shape);
+  if (state.shape) {
+    out["shape"] = ShapeToJson(*state.shape);
+    if (state.rows_since != state.shape->version) out["rows_since"] = state.rows_since;
+  }
   if (state.partitions) out["partitions"] = *state.partitions;
   if (state.broken) out["broken"] = EntryWriter{}(*state.broken);
   for (const auto& [flow, generation] : state.generations) {
@@ -251,6 +257,7 @@ Result<Entry> ShapeNotedIn(const json& in) {
   ShapeNoted entry;
   FRESHET_TRY(entry.shape, ShapeFromJson(in.at("shape")));
   FRESHET_TRY(entry.at, Sequence::FromHex(Text(in, "at")));
+  entry.words_only = in.value("words_only", false);
   return Entry(std::move(entry));
 }
 
@@ -318,6 +325,7 @@ Result<TableState> StateIn(const json& in) {
   state.last_segment = SegmentNumber(Number(in, "last_segment"));
   if (in.contains("shape")) {
     FRESHET_TRY(record::TableShape shape, ShapeFromJson(in.at("shape")));
+    state.rows_since = in.contains("rows_since") ? Number32(in, "rows_since") : shape.version;
     state.shape = std::move(shape);
   }
   if (in.contains("partitions")) state.partitions = PartitionsIn(in);
