@@ -99,6 +99,9 @@ void AddChanges(CLI::App* command, IngestArguments* arguments) {
           "default), pause (it waits, the others go on) or ignore (it keeps its columns)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"evolve", "pause", "ignore"}));
+  command->add_flag("--drop-inactive-columns", arguments->drop_inactive_columns,
+                    "columns that the source has no more, or that are not selected any more, go "
+                    "from the tables too, with all they held; else they stay, inactive");
   command
       ->add_option("--auto-full-refresh", arguments->auto_refresh_hours,
                    "read a table again by itself when changes of it were lost, but not within so "

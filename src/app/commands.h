@@ -22,6 +22,7 @@ struct IngestArguments {
   bool continuous = false;
   std::chrono::milliseconds retry_for{120'000};
   std::string on_schema_change;
+  bool drop_inactive_columns = false;
   std::vector<std::string> include_columns, exclude_columns;
   std::optional<int64_t> auto_refresh_hours;
   bool change_data_feed = false;

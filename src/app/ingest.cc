@@ -27,6 +27,7 @@ Result<pipeline::TableRule> RuleOf(const IngestArguments& arguments) {
   if (!arguments.on_schema_change.empty()) {
     FRESHET_TRY(rule.on_schema_change, pipeline::ParseOnSchemaChange(arguments.on_schema_change));
   }
+  if (arguments.drop_inactive_columns) rule.drop_inactive_columns = true;
   if (arguments.change_data_feed) rule.properties[std::string(delta::kEnableFeed)] = "true";
   if (arguments.auto_refresh_hours)
     rule.refresh = {.enabled = true, .min_interval_hours = *arguments.auto_refresh_hours};

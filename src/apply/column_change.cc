@@ -6,6 +6,7 @@
 #include <set>
 
 #include "apply/history_form.h"
+#include "base/random.h"
 #include "record/widening.h"
 
 namespace freshet::apply {
@@ -48,7 +49,10 @@ std::string MovedAside(const std::string& name, const std::set<std::string>& tak
 }
 
 /// A new column's name in data files: its own, unless an older column's values are under that.
-std::string PhysicalOf(const delta::Column& wanted, const std::vector<delta::Column>& columns) {
+/// Once columns were dropped nobody knows any more what names are taken.
+std::string PhysicalOf(const delta::Column& wanted, const TableMark& mark,
+                       const std::vector<delta::Column>& columns) {
+  if (mark.dropped) return fmt::format("{}-{}", wanted.name, RandomHex(8));
   bool taken = std::any_of(columns.begin(), columns.end(), [&](const auto& column) {
     return Lower(column.physical) == Lower(wanted.name);
   });
@@ -57,17 +61,17 @@ std::string PhysicalOf(const delta::Column& wanted, const std::vector<delta::Col
 
 }  // namespace
 
-Status TakeColumns(const record::TableShape& shape, const TableMark* widens,
+Status TakeColumns(const record::TableShape& shape, const TableMark& mark, bool widens,
                    std::vector<delta::Column>* columns) {
   for (auto& wanted : ColumnsOf(shape)) {
     auto same = std::find_if(columns->begin(), columns->end(),
                              [&](const auto& column) { return column.id == wanted.id; });
     if (same == columns->end()) {
-      wanted.physical = PhysicalOf(wanted, *columns);
+      wanted.physical = PhysicalOf(wanted, mark, *columns);
       columns->push_back(std::move(wanted));
       continue;
     }
-    if (widens != nullptr && MayWiden(*widens, *same, *wanted.type)) {
+    if (widens && MayWiden(mark, *same, *wanted.type)) {
       delta::WidenColumn(wanted.type, &*same);
     } else if (!same->type->Equals(*wanted.type)) {
       return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, "column {} {} became {}", same->name,
@@ -103,6 +107,24 @@ std::vector<record::ColumnId> InactiveColumns(const std::vector<delta::Column>& 
       inactive.push_back(column.id);
   }
   return inactive;
+}
+
+std::vector<std::string> DropInactive(TableMark* mark, std::vector<delta::Column>* columns) {
+  std::vector<std::string> names;
+  std::vector<record::ColumnId> stay;
+  for (const auto& id : mark->inactive) {
+    auto column = std::ranges::find(*columns, id, &delta::Column::id);
+    if (column == columns->end()) continue;
+    if (Has(mark->key, id) || Has(mark->history.sequence_by, id)) {
+      stay.push_back(id);
+      continue;
+    }
+    names.push_back(column->name);
+    columns->erase(column);
+  }
+  mark->inactive = std::move(stay);
+  mark->dropped = mark->dropped || !names.empty();
+  return names;
 }
 
 }  // namespace freshet::apply

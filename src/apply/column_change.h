@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "apply/table_form.h"
@@ -13,13 +14,16 @@ namespace freshet::apply {
 /// Give a table the columns of a newer shape of its source. What the shape has and the table lacks
 /// is added; what has another name there is renamed, and its values stay; what the shape lacks
 /// stays too, inactive. An inactive column whose name is another's by now is moved aside, as
-/// `<name>__dropped_<n>`.
-/// With `widens`, the mark of a table whose columns may take wider types, those do that leave the
-/// rows what they are.
+/// `<name>__dropped_<n>`. `mark` is the table's; where its columns may take wider types (`widens`),
+/// those do that leave the rows what they are.
 /// Errors: SHAPE_CHANGE_UNSUPPORTED (a column has another type), COLUMN_NAME_CONFLICT (a column
 /// that another program added, or the table's history, has the name).
-Status TakeColumns(const record::TableShape& shape, const TableMark* widens,
+Status TakeColumns(const record::TableShape& shape, const TableMark& mark, bool widens,
                    std::vector<delta::Column>* columns);
+
+/// Take the inactive columns away that nothing of the table goes by, and note that in its mark.
+/// Returns their names.
+std::vector<std::string> DropInactive(TableMark* mark, std::vector<delta::Column>* columns);
 
 /// The columns that came from the source and are not in its shape any more.
 std::vector<record::ColumnId> InactiveColumns(const std::vector<delta::Column>& columns,

@@ -29,6 +29,10 @@ std::string ValueOf(const arrow::Array& values, int64_t row) {
   return text;
 }
 
+std::string NameOf(const delta::Column& column) {
+  return column.id.value() > 0 ? std::to_string(column.id.value()) : column.name;
+}
+
 /// A row by its columns' ids, so that one added later makes no difference where it is null.
 std::string TextOf(const arrow::RecordBatch& batch, const std::vector<delta::Column>& columns,
                    int64_t row) {
@@ -37,9 +41,7 @@ std::string TextOf(const arrow::RecordBatch& batch, const std::vector<delta::Col
     const auto& values = *batch.column(static_cast<int>(i));
     if (values.IsNull(row)) continue;
     const auto& column = columns[i];
-    const std::string name =
-        column.id.value() > 0 ? std::to_string(column.id.value()) : column.name;
-    texts[name] = ValueOf(values, row);
+    texts[NameOf(column)] = ValueOf(values, row);
   }
   std::string text;
   for (const auto& [name, value] : texts) text += fmt::format("{}={};", name, value);
@@ -99,10 +101,29 @@ class Follower {
 
   Status TakeColumns(const delta::Metadata& metadata) {
     metadata_ = metadata;
+    const auto before = std::exchange(columns_, {});
     FRESHET_TRY(columns_, delta::ColumnsFromJson(metadata.schema_json));
+    for (const auto& column : before) {
+      if (std::ranges::find(columns_, NameOf(column), NameOf) == columns_.end())
+        ForgetColumn(NameOf(column));
+    }
     if (delta::PropertyOf(metadata, delta::kMappingMode) == "name") return Status::Ok();
     for (auto& column : columns_) column.physical = column.name;
     return Status::Ok();
+  }
+
+  /// A column is gone, with what the rows had in it.
+  void ForgetColumn(const std::string& name) {
+    Rows rest;
+    for (std::string row : rows_) {
+      size_t at = row.starts_with(name + "=") ? 0 : row.find(";" + name + "=");
+      if (at != row.npos) {
+        at += at == 0 ? 0 : 1;
+        row.erase(at, row.find(';', at) + 1 - at);
+      }
+      rest.insert(std::move(row));
+    }
+    rows_ = std::move(rest);
   }
 
   Result<delta::DeletionVector> DeadOf(

@@ -11,7 +11,7 @@ namespace freshet::apply {
 
 void Housekeeping::AfterCommit(const delta::Snapshot& snapshot) {
   checkpointed_ = std::max(checkpointed_, snapshot.checkpoint_version);
-  if (snapshot.version - checkpointed_ < limits::kCommitsPerCheckpoint) return;
+  if (snapshot.version - checkpointed_ < commits_) return;
   checkpointed_ = snapshot.version;
   const Status written = table_->Checkpoint(snapshot);
   if (!written.ok()) {

@@ -17,9 +17,14 @@ namespace freshet::apply {
 /// meanwhile.
 class Housekeeping {
  public:
-  Housekeeping(const delta::Table* table, std::string table_name, Clock* clock,
+  /// A checkpoint every `commits`.
+  Housekeeping(const delta::Table* table, std::string table_name, int64_t commits, Clock* clock,
                record::Observer* observer)
-      : table_(table), name_(std::move(table_name)), clock_(clock), observer_(observer) {}
+      : table_(table),
+        name_(std::move(table_name)),
+        commits_(commits),
+        clock_(clock),
+        observer_(observer) {}
 
   /// Do what is due now that `snapshot` is the newest state.
   void AfterCommit(const delta::Snapshot& snapshot);
@@ -29,6 +34,7 @@ class Housekeeping {
 
   const delta::Table* const table_;
   const std::string name_;
+  const int64_t commits_;
   Clock* const clock_;
   record::Observer* const observer_;
   int64_t checkpointed_ = 0;  // the newest version with a checkpoint, as far as known

@@ -24,6 +24,7 @@ TableApplier::Context ForShadow(TableApplier::Context context, const delta::Snap
   context.table = context.shadow;
   context.table_prefix = context.shadow_prefix;
   context.created_before = false;
+  context.drop_inactive_columns = false;
   // What bears on files alone; the rest is the table's, before as after the swap.
   std::erase_if(context.properties, [](const auto& property) {
     return property.first != delta::kMappingMode && property.first != delta::kEnableVectors &&
@@ -168,7 +169,7 @@ Result<bool> RefreshingApplier::IsRefreshing() {
   if (table == latest->tables.end()) return false;
   auto generation = table->second.generations.find(flow_.id);
   if (generation == table->second.generations.end()) return false;
-  const auto& begun = generation->second.begun;
+  const auto& begun = generation->second.whole();
   const bool later = former_ || begun.generation > table_->positions().generation;
   if (begun.difference || !later) return false;
   shadow_ = std::make_unique<StagingApplier>(flow_, ForShadow(context_, table_->state().get()));
@@ -205,7 +206,7 @@ Result<std::optional<Applied>> RefreshingApplier::StepOfShadow(record::SegmentNu
   }
   if (!applied.ok()) return applied.status();
   const bool passed = former_ || shadow_->positions().changes >= table_->positions().changes;
-  if (shadow_->complete() &&
+  if (shadow_->complete() && !applied->held &&
       (takes ? table_is_current && !IsCommit(*applied) : passed || !IsCommit(*applied))) {
     FRESHET_TRY(auto swapped, Swap(stop));
     return std::optional(std::move(swapped));

@@ -48,6 +48,7 @@ class Scan {
   }
 
   bool Full() const {
+    if (wanted_.all) return false;
     return segments_ >= limits::kApplySegmentsMax ||
            changes_.bytes >= static_cast<int64_t>(limits::kApplyBytesMax);
   }
@@ -158,21 +159,26 @@ Result<StagedChanges> ScanChanges(staging::StagingReader* staging, const Changes
 
 ChangeLoader::ChangeLoader(staging::StagingReader* staging, const RowForm& form,
                            const StagedChanges& changes, record::Sequence position,
-                           size_t fold_bytes_max)
+                           size_t fold_bytes_max, std::optional<record::Sequence> until)
     : staging_(staging),
       form_(form),
       changes_(changes),
       position_(position),
+      until_(until),
       fold_bytes_max_(fold_bytes_max) {}
 
 Status ChangeLoader::Read(const StagedChanges::Run& run) {
+  const auto& first = run.emptied != nullptr ? run.emptied->at : run.run->first;
+  const auto& last = run.emptied != nullptr ? run.emptied->at : run.run->last;
+  if (last <= position_ || (until_ && first > *until_)) return Status::Ok();
   if (run.emptied != nullptr) {
     read_.emplace_back(FoldBarrier{run.emptied->committed_at, run.emptied->at});
     return Status::Ok();
   }
   FRESHET_TRY(auto staged, staging_->Read(*run.manifest, *run.run));
   for (auto& rows : staged) {
-    if (run.run->first <= position_) rows = rows->Slice(FirstAfter(ChangeView(rows), position_));
+    if (first <= position_) rows = rows->Slice(FirstAfter(ChangeView(rows), position_));
+    if (until_ && last > *until_) rows = rows->Slice(0, FirstAfter(ChangeView(rows), *until_));
     if (rows->num_rows() > 0) read_.emplace_back(Unprojected(std::move(rows)));
   }
   return Status::Ok();

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "apply/fold.h"
@@ -36,6 +37,7 @@ struct ChangesWanted {
   int32_t shape_version = 0;
   record::SegmentNumber after, through;
   bool keeps_past = false;  // what came before a truncate too: the truncate is one of the runs
+  bool all = false;         // of all those segments, however many
 };
 
 /// Collect the table's changes of the segments (after, through]: at most limits::kApplySegmentsMax
@@ -60,8 +62,10 @@ class ChangeInput {
 /// alone.
 class ChangeLoader final : public ChangeInput {
  public:
+  /// Those above `position`, and up to `until`.
   ChangeLoader(staging::StagingReader* staging, const RowForm& form, const StagedChanges& changes,
-               record::Sequence position, size_t fold_bytes_max);
+               record::Sequence position, size_t fold_bytes_max,
+               std::optional<record::Sequence> until = {});
   /// … of about `fold_bytes_max` at most.
   Result<std::vector<FoldItem>> Next() override;
   bool goes_on() const override { return goes_on_; }
@@ -75,6 +79,7 @@ class ChangeLoader final : public ChangeInput {
   const RowForm& form_;
   const StagedChanges& changes_;
   const record::Sequence position_;
+  const std::optional<record::Sequence> until_;
   const size_t fold_bytes_max_;
   bool begun_ = false, goes_on_ = false, cut_ = false;
   size_t next_run_ = 0;

@@ -66,6 +66,22 @@ Result<StagedChunks> ScanChunks(staging::StagingReader* staging, const record::T
   return chunks;
 }
 
+Result<StagedChunks> ScanAllChunks(staging::StagingReader* staging,
+                                   const staging::GenerationBegun& begun,
+                                   record::SegmentNumber through) {
+  StagedChunks all;
+  all.through = record::SegmentNumber(begun.first_segment.value() - 1);
+  while (!all.ended && all.through < through) {
+    FRESHET_TRY(auto some, ScanChunks(staging, begun.table, begun.flow, begun.generation,
+                                      all.through, through));
+    if (some.through == all.through) break;
+    all.through = some.through;
+    all.ended = some.ended;
+    all.parts.insert(all.parts.end(), some.parts.begin(), some.parts.end());
+  }
+  return all;
+}
+
 Result<record::TableShape> FindShape(staging::StagingReader* staging,
                                      const staging::GenerationBegun& begun,
                                      const staging::TableState& newest) {

@@ -22,6 +22,12 @@ Result<StagedChunks> ScanChunks(staging::StagingReader* staging, const record::T
                                 const record::FlowId& flow, record::Generation generation,
                                 record::SegmentNumber after, record::SegmentNumber through);
 
+/// All of the generation's parts up to `through`, however many.
+/// Errors: as ScanChunks.
+Result<StagedChunks> ScanAllChunks(staging::StagingReader* staging,
+                                   const staging::GenerationBegun& begun,
+                                   record::SegmentNumber through);
+
 /// The shape of the table that has this version.
 /// Errors: STAGING_EXPIRED (no segment that is left knows it).
 Result<record::TableShape> FindShape(staging::StagingReader* staging,

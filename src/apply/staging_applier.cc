@@ -136,13 +136,15 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
     // Before anything is planned, for a plan goes by what the table is.
     FRESHET_TRY(auto told, TakeProperties());
     if (told) return *told;
+    FRESHET_TRY(auto dropped, DropColumns());
+    if (dropped) return *dropped;
   }
   auto generation = state.generations.find(flow_.id);
   if (generation == state.generations.end()) {
     // A generation that no checkpoint names any more was complete; without a table none began.
     if (known_ == nullptr || !mark_.complete) return Settled(waiting, latest, state);
   } else {
-    const GenerationBegun& begun = generation->second.begun;
+    const GenerationBegun& begun = generation->second.whole();
     if (known_ == nullptr) return Create(begun, state);
     std::optional<GenerationBegun> successor;
     if (begun.generation > positions_.generation) successor = begun;
@@ -162,10 +164,16 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
     FRESHET_TRY(auto applied, Compact(stop));
     if (applied) return *applied;
   }
+  const auto held = HeldAfter(state);
+  const SegmentNumber until = std::min(through, held.value_or(through));
   SegmentNumber from = std::max(positions_.changes, scanned_);
   const bool logged = !state.shape || state.shape->logged;
-  if (logged && from < through && state.last_segment > from) {
-    FRESHET_TRY(auto applied, Changes(through, stop));
+  if (logged && from < until && state.last_segment > from) {
+    FRESHET_TRY(auto applied, Changes(until, stop));
+    if (applied) return *applied;
+  }
+  if (held) {
+    FRESHET_TRY(auto applied, TakeColumnsRead(state, through, stop));
     if (applied) return *applied;
   }
   // Once it is said that the rows are not what the changes make of them, no change is applied any
@@ -175,6 +183,8 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
     FRESHET_TRY(auto applied, Compact(stop));
     if (applied) return *applied;
   }
+  waiting.held = held.has_value();
+  if (held) return Settled(waiting, latest, state);
   return Settled({.state = Applied::State::kCurrent,
                   .reread = std::exchange(reread_, false),
                   .version = known_->version,
@@ -186,7 +196,8 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
 /// What a table that has nothing more to apply answers: itself, or why it will never have more.
 Result<Applied> StagingApplier::Settled(Applied applied, const Checkpoint& latest,
                                         const TableState& state) const {
-  if (known_ != nullptr && !mark_.complete) applied.needed_after = positions_.changes;
+  if (known_ != nullptr && (!mark_.complete || applied.held))
+    applied.needed_after = positions_.changes;
   bool all_seen = latest.through == applied.through || state.last_segment <= applied.through;
   if (!all_seen) return applied;
   if (state.broken) {
@@ -284,7 +295,7 @@ Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& 
   if (versions) {
     FRESHET_TRY(const auto form, TableForm::Of(*known_, columns, mark));
     DataWriter writer(context_.table, form, now_ms);
-    const auto& begun = successor ? *successor : state.generations.at(flow_.id).begun;
+    const auto& begun = successor ? *successor : state.generations.at(flow_.id).whole();
     FRESHET_TRY(auto added,
                 WriteParts(context_.staging->store(), chunks.parts, begun.taken_at, form, &writer));
     for (auto& add : added) draft.actions.emplace_back(std::move(add));
@@ -317,18 +328,19 @@ Result<std::optional<Applied>> StagingApplier::Changes(SegmentNumber through,
 
 /// The actions that give the table the columns of shapes it has not seen, and its form with them.
 Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
-    const std::vector<record::TableShape>& shapes, TableForm* form) {
+    const std::vector<record::TableShape>& shapes, Generation filled, TableForm* form) {
   std::vector<delta::Action> actions;
   std::vector<delta::Column> columns = known_->columns;
   TableMark mark = mark_;
+  mark.filled = std::max(mark.filled, filled);
   TableWords words;
   for (const auto& shape : shapes) {
-    FRESHET_CHECK_OK(TakeColumns(shape, known_->widens_types() ? &mark_ : nullptr, &columns));
+    FRESHET_CHECK_OK(TakeColumns(shape, mark_, known_->widens_types(), &columns));
     if (shape.comments) words = WordsOf(shape);
     mark.inactive = InactiveColumns(columns, shape);
     mark.shape_version = std::max(mark.shape_version, shape.version);
   }
-  if (mark.shape_version != mark_.shape_version) {
+  if (mark.shape_version != mark_.shape_version || mark.filled != mark_.filled) {
     FRESHET_CHECK_OK(AddHistoryColumns(mark.history, &columns));
     actions = Redescribe(*known_, columns, mark, NowMs(), words);
   }
@@ -341,26 +353,32 @@ Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
   TableForm form;
   Draft draft;
   draft.operation = "MERGE";
-  FRESHET_TRY(draft.actions, EvolveColumns(changes.shapes, &form));
+  FRESHET_TRY(draft.actions, EvolveColumns(changes.shapes, mark_.filled, &form));
   draft.positions = positions_;
   draft.positions.changes = changes.through;
   draft.applied.through = changes.through;
   draft.applied.committed_at = changes.committed_at;
   if (changes.runs.empty() && !changes.truncated) return Commit(std::move(draft));
 
+  ChangeLoader loader(context_.staging, form.rows, changes, mark_.position,
+                      context_.fold_bytes_max);
+  return CommitInput(std::move(draft), form, changes.truncated, &loader, stop);
+}
+
+/// Plan what the changes make of the table and commit it; `truncated`: it is empty before them.
+Result<Applied> StagingApplier::CommitInput(Draft draft, const TableForm& form, bool truncated,
+                                            ChangeInput* input, const std::stop_token& stop) {
   const record::FlowId index = IndexName();
   if (form.history.appends()) {
     // Nothing is looked up.
-  } else if (changes.truncated) {  // every entry is stale, and nothing will be looked up
+  } else if (truncated) {  // every entry is stale, and nothing will be looked up
     FRESHET_CHECK_OK(context_.index->Reset(index));
   } else {
     FRESHET_CHECK_OK(FollowIndex(context_.index, index, form, table_, *known_, stop));
   }
   FRESHET_CHECK_OK(paths_.Follow(*known_));
   const auto planner = PlannerOf(form);
-  ChangeLoader loader(context_.staging, form.rows, changes, mark_.position,
-                      context_.fold_bytes_max);
-  auto plan = planner->Plan(&loader, stop);
+  auto plan = planner->Plan(input, stop);
   if (!plan.ok()) {
     planner->Discard();
     return plan.status();

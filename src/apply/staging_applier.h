@@ -36,7 +36,8 @@ class StagingApplier final : public TableApplier {
         context_(std::move(context)),
         names_(flow_.id),
         table_(context_.table),
-        housekeeping_(&table_, flow_.source.ToString(), context_.clock, context_.observer),
+        housekeeping_(&table_, flow_.source.ToString(), context_.commits_per_checkpoint,
+                      context_.clock, context_.observer),
         commits_unlooked_(context_.compaction.commits_min) {}
 
   Result<Positions> Current() override;
@@ -97,14 +98,22 @@ class StagingApplier final : public TableApplier {
   Result<std::optional<Applied>> Changes(record::SegmentNumber through,
                                          const std::stop_token& stop);
   Result<Applied> CommitChanges(const StagedChanges& changes, const std::stop_token& stop);
+  Result<Applied> CommitInput(Draft draft, const TableForm& form, bool truncated,
+                              ChangeInput* input, const std::stop_token& stop);
   Result<std::vector<delta::Action>> EvolveColumns(const std::vector<record::TableShape>& shapes,
-                                                   TableForm* form);
+                                                   record::Generation filled, TableForm* form);
+  std::optional<record::SegmentNumber> HeldAfter(const staging::TableState& state) const;
+  Result<std::optional<Applied>> TakeColumnsRead(const staging::TableState& state,
+                                                 record::SegmentNumber through,
+                                                 const std::stop_token& stop);
   Result<std::optional<Applied>> Compact(const std::stop_token& stop);
   Result<std::optional<Applied>> CommitCompaction(Compaction* compaction);
   Result<Applied> Commit(Draft draft);
   void TellUpgraded(const delta::Protocol& before) const;
   /// Give the table the properties asked for; nothing: it has them.
   Result<std::optional<Applied>> TakeProperties();
+  /// Drop the columns that the source has no more, if that is asked for; nothing: there are none.
+  Result<std::optional<Applied>> DropColumns();
   /// Turn the table into one of the history asked for; nothing: it is.
   Result<std::optional<Applied>> SwitchHistory(bool logged, const std::stop_token& stop);
   Result<UtcMicros> TakenAt() const;

@@ -4,25 +4,6 @@
 #include "apply/staging_applier.h"
 
 namespace freshet::apply {
-namespace {
-
-/// All of the generation's parts; one call of ScanChunks returns no more than one commit adopts.
-Result<StagedChunks> ScanAll(staging::StagingReader* staging, const staging::GenerationBegun& begun,
-                             record::SegmentNumber through) {
-  StagedChunks all;
-  all.through = record::SegmentNumber(begun.first_segment.value() - 1);
-  while (!all.ended && all.through < through) {
-    FRESHET_TRY(auto some, ScanChunks(staging, begun.table, begun.flow, begun.generation,
-                                      all.through, through));
-    if (some.through == all.through) break;
-    all.through = some.through;
-    all.ended = some.ended;
-    all.parts.insert(all.parts.end(), some.parts.begin(), some.parts.end());
-  }
-  return all;
-}
-
-}  // namespace
 
 /// Take what differs from the newest reading; nothing: it is not complete, or nothing differs, or a
 /// later one is on its way because parts of this one are gone.
@@ -52,13 +33,13 @@ Result<Applied> StagingApplier::CommitDifference(const staging::GenerationBegun&
                                                  record::SegmentNumber through,
                                                  StagedChunks* chunks,
                                                  const std::stop_token& stop) {
-  FRESHET_TRY(*chunks, ScanAll(context_.staging, begun, through));
+  FRESHET_TRY(*chunks, ScanAllChunks(context_.staging, begun, through));
   if (!chunks->ended) return Applied();
   FRESHET_TRY(auto shape, FindShape(context_.staging, begun, state));
   TableForm form;
   Draft draft;
   draft.operation = "MERGE";
-  FRESHET_TRY(draft.actions, EvolveColumns({shape}, &form));
+  FRESHET_TRY(draft.actions, EvolveColumns({shape}, mark_.filled, &form));
   FRESHET_CHECK_OK(paths_.Follow(*known_));
   DifferencePlanner planner(
       {.store = context_.table, .snapshot = known_, .form = &form, .paths = &paths_},

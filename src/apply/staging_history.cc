@@ -54,8 +54,8 @@ Result<UtcMicros> StagingApplier::TakenAt() const {
   if (table == latest->tables.end()) return UtcMicros{0};
   auto generation = table->second.generations.find(flow_.id);
   const bool known = generation != table->second.generations.end() &&
-                     generation->second.begun.generation == positions_.generation;
-  return known ? generation->second.begun.taken_at : UtcMicros{0};
+                     generation->second.whole().generation == positions_.generation;
+  return known ? generation->second.whole().taken_at : UtcMicros{0};
 }
 
 /// The source's time of the state that the table has, as near as staging still knows it.
@@ -81,7 +81,7 @@ Result<std::vector<delta::Column>> StagingApplier::ColumnsWith(
   }
   shape.schema = arrow::schema(std::move(fields));
   std::vector<delta::Column> columns = known_->columns;
-  Status taken = TakeColumns(shape, known_->widens_types() ? &mark_ : nullptr, &columns);
+  Status taken = TakeColumns(shape, mark_, known_->widens_types(), &columns);
   if (taken.Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED)) {
     return Error(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, "{}, and the table keeps its history",
                  taken.message())
@@ -106,6 +106,7 @@ Result<Applied> StagingApplier::TakeRowsOf(const StagingApplier& other,
     TableMark mark = other.mark_;
     FRESHET_TRY(auto columns, ColumnsWith(other, &mark.inactive));
     mark.history = mark_.history;
+    mark.dropped = mark_.dropped;
     Draft draft;
     draft.operation = "MERGE";
     draft.actions = Redescribe(*known_, columns, mark, NowMs(),

@@ -2,6 +2,7 @@
 // What is asked of a table beside its rows.
 #include <fmt/ranges.h>
 
+#include "apply/column_change.h"
 #include "apply/staging_applier.h"
 #include "delta/features.h"
 
@@ -28,6 +29,26 @@ Result<std::optional<Applied>> StagingApplier::TakeProperties() {
                                {"flow", flow_.id.value()},
                                {"version", applied.version},
                                {"properties", fmt::format("{}", fmt::join(set, ", "))}}});
+  return std::optional<Applied>(std::move(applied));
+}
+
+Result<std::optional<Applied>> StagingApplier::DropColumns() {
+  if (!context_.drop_inactive_columns || mark_.inactive.empty()) return std::optional<Applied>();
+  std::vector<delta::Column> columns = known_->columns;
+  TableMark mark = mark_;
+  const auto names = DropInactive(&mark, &columns);
+  if (names.empty()) return std::optional<Applied>();
+  Draft draft;
+  draft.operation = "DROP COLUMNS";
+  draft.actions = Redescribe(*known_, std::move(columns), mark, NowMs());
+  draft.positions = positions_;
+  draft.applied.through = positions_.changes;
+  FRESHET_TRY(auto applied, Commit(std::move(draft)));
+  context_.observer->OnEvent({"columns_dropped",
+                              {{"table", flow_.source.ToString()},
+                               {"flow", flow_.id.value()},
+                               {"version", applied.version},
+                               {"columns", fmt::format("{}", fmt::join(names, ", "))}}});
   return std::optional<Applied>(std::move(applied));
 }
 

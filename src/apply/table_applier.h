@@ -44,6 +44,7 @@ struct Applied {
     kWaiting     // current as far as can be: the snapshot is not complete, or not begun, in staging
   } state = State::kCurrent;
   bool swapped = false;  // the commit took all of a later generation
+  bool held = false;     // with kWaiting: later changes wait for columns that are read
   /// The table was compared with a new reading of it since the last answer.
   bool reread = false;
   int64_t version = -1;  // of the table, when committed
@@ -71,6 +72,9 @@ struct Applied {
 ///                           one new file, txn changes
 ///   small or dead files     → between changes, and when there are none: rewrite some of them
 ///   another history asked   → the rows become versions in force, in one commit
+///   columns no change fills → changes wait behind their shape; then one commit takes those up to
+///     the
+///                           reading's position, what was read as updates by key, and the rest
 ///   lost commit race        → read the winner, plan again with new look-ups; a compaction goes on
 class TableApplier {
  public:
@@ -102,11 +106,15 @@ class TableApplier {
     record::SegmentNumber passed = {};
     /// The reader's record says the table existed: missing now is POSITION_LOST.
     bool created_before = false;
-    /// What one fold and one comparison keep in memory. Other values are for tests.
+    /// What one fold and one comparison keep in memory, and how often a checkpoint is written.
+    /// Other values are for tests.
     size_t fold_bytes_max = limits::kFoldBytesMax;
     size_t difference_bytes_max = limits::kDifferenceBytesMax;
+    int64_t commits_per_checkpoint = limits::kCommitsPerCheckpoint;
     CompactionRules compaction = {};
     HistoryRules history = {};
+    /// Whether columns that the source has no more go from the table too.
+    bool drop_inactive_columns = false;
     /// Properties that the table is to have. REQUIRES: delta::CheckProperty.
     std::map<std::string, std::string> properties = {};
   };

@@ -14,7 +14,8 @@ constexpr std::string_view kStaging = "freshet.staging", kFlow = "freshet.flow",
                            kTable = "freshet.table", kPipeline = "freshet.pipeline",
                            kKey = "freshet.key", kPosition = "freshet.position",
                            kShape = "freshet.shape", kSnapshot = "freshet.snapshot",
-                           kInactive = "freshet.inactive", kHistory = "freshet.history";
+                           kInactive = "freshet.inactive", kHistory = "freshet.history",
+                           kFilled = "freshet.filled", kDropped = "freshet.dropped";
 constexpr std::string_view kComplete = "complete", kReading = "reading";
 /// The table's comment is the source's.
 constexpr char kCommented[] = "freshet.commented";
@@ -73,6 +74,8 @@ std::map<std::string, std::string> TableMark::ToProperties() const {
   properties[std::string(kSnapshot)] = complete ? kComplete : kReading;
   properties[std::string(kHistory)] = history.ToText();
   if (!inactive.empty()) properties[std::string(kInactive)] = TextOf(inactive);
+  if (dropped) properties[std::string(kDropped)] = "true";
+  if (filled.value() > 0) properties[std::string(kFilled)] = std::to_string(filled.value());
   return properties;
 }
 
@@ -100,6 +103,8 @@ Result<std::optional<TableMark>> TableMark::Of(
   }
   mark.key = IdsOf(get(kKey));
   mark.inactive = IdsOf(get(kInactive));
+  mark.dropped = get(kDropped) == "true";
+  mark.filled = record::Generation(NumberOf(get(kFilled)));
   mark.position = *position;
   mark.shape_version = static_cast<int32_t>(NumberOf(get(kShape)));
   mark.complete = snapshot == kComplete;
@@ -225,12 +230,14 @@ std::vector<delta::Action> Redescribe(const delta::Snapshot& snapshot,
   delta::Metadata metadata = snapshot.metadata;
   auto& properties = metadata.configuration;
   properties.erase(std::string(kInactive));
+  properties.erase(std::string(kFilled));
+  properties.erase(std::string(kDropped));
   for (auto& [name, value] : mark.ToProperties()) properties[name] = value;
   TakeWords(words, &metadata);
   const std::string max_id = delta::PropertyOf(metadata, delta::kMaxColumnId);
   const bool says_vectors = properties.contains(std::string(delta::kEnableVectors));
   delta::NewTable table;
-  table.column_mapping = IsMapped(metadata) || NeedsMapping(columns);
+  table.column_mapping = IsMapped(metadata) || NeedsMapping(columns) || mark.dropped;
   table.columns = std::move(columns);
   table.properties = std::move(properties);
   auto [fresh, described] = delta::Describe(table, now_ms);

@@ -23,6 +23,10 @@ struct TableMark {
   int32_t shape_version = 0;                    // the newest whose columns the table has
   bool complete = false;                        // every chunk of the generation is in the table
   std::vector<record::ColumnId> inactive = {};  // columns that the source has no more
+  /// Columns were dropped of it, whose values may still lie in its files: later ones need names of
+  /// their own there.
+  bool dropped = false;
+  record::Generation filled;  // the last that brought columns alone; 0: none since the whole one
   HistoryMark history;
 
   std::map<std::string, std::string> ToProperties() const;

@@ -271,6 +271,7 @@ class Capture {
       FRESHET_CHECK_OK(OnProblem(table, taken.status()));
     } else if (*taken) {
       snapshots_->Restart(table, change.at, "the table's shape changed");
+      snapshots_->Fill(table);
     }
     return Status::Ok();
   }
@@ -363,8 +364,10 @@ class Capture {
     FRESHET_TRY(auto due, mending_->Passed(draining_));
     if (IsBlocked(due.blocked)) mend_at_ = now + limits::kDiscoverInterval;
     for (const auto& [table, why] : due.problems) FRESHET_CHECK_OK(OnProblem(table, why));
-    for (const TableId& table : due.changed)
+    for (const TableId& table : due.changed) {
       snapshots_->Restart(table, AfterEverything(), "the table's shape changed");
+      snapshots_->Fill(table);
+    }
     for (const TableId& table : due.gone) {
       tables_.Drop(table, AfterEverything(), committed_at_);
       snapshots_->Stop(table);

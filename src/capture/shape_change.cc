@@ -31,16 +31,14 @@ int32_t LastColumn(const record::TableShape& shape) {
   return last;
 }
 
-Status CheckAdded(const record::TableShape& before, const record::TableShape& after, int place) {
+/// Why rows from before may hold something in an added column; empty: they hold NULL.
+std::string_view WhyUnfilled(const record::TableShape& before, const record::TableShape& after,
+                             int place) {
   const auto at = static_cast<size_t>(place);
-  const std::string& name = after.schema->field(place)->name();
-  if (after.ids[at].value() <= LastColumn(before))
-    return Unsupported(before, "a column is selected that was not", name);
-  if (at < after.filled.size() && after.filled[at]) {
-    return Unsupported(
-        before, "a column was added with a default, which fills rows without a change", name);
-  }
-  return Status::Ok();
+  if (after.ids[at].value() <= LastColumn(before)) return "a column is selected that was not";
+  if (at < after.filled.size() && after.filled[at])
+    return "a column was added with a default, which fills rows without a change";
+  return {};
 }
 
 }  // namespace
@@ -49,7 +47,41 @@ bool SameKey(const record::TableShape& before, const record::TableShape& after) 
   return KeyIds(before) == KeyIds(after);
 }
 
-Status CheckFollowable(const record::TableShape& before, const record::TableShape& after) {
+std::vector<record::ColumnId> UnfilledColumns(const record::TableShape& before,
+                                              const record::TableShape& after) {
+  std::vector<record::ColumnId> unfilled;
+  for (int i = 0; i < after.width(); ++i) {
+    const auto& id = after.ids[static_cast<size_t>(i)];
+    if (PlaceOf(before, id) < 0 && !WhyUnfilled(before, after, i).empty()) unfilled.push_back(id);
+  }
+  return unfilled;
+}
+
+record::TableShape Narrowed(const record::TableShape& shape,
+                            const std::vector<record::ColumnId>& columns) {
+  record::TableShape narrowed = shape;
+  narrowed.ids.clear();
+  narrowed.source_types.clear();
+  narrowed.filled.clear();
+  narrowed.key.clear();
+  arrow::FieldVector fields;
+  for (int ordinal : shape.key) {
+    narrowed.key.push_back(static_cast<int>(fields.size()));
+    fields.push_back(shape.schema->field(ordinal));
+    narrowed.ids.push_back(shape.ids[static_cast<size_t>(ordinal)]);
+  }
+  for (const auto& id : columns) {
+    const int place = PlaceOf(shape, id);
+    if (place < 0 || PlaceOf(narrowed, id) >= 0) continue;
+    fields.push_back(shape.schema->field(place));
+    narrowed.ids.push_back(id);
+  }
+  narrowed.schema = arrow::schema(std::move(fields));
+  return narrowed;
+}
+
+Status CheckFollowable(const record::TableShape& before, const record::TableShape& after,
+                       bool fills) {
   if (!SameKey(before, after)) {
     return Error(ErrorClass::KEY_CHANGED,
                  "the key names other columns than when the table was read")
@@ -66,8 +98,9 @@ Status CheckFollowable(const record::TableShape& before, const record::TableShap
     return Unsupported(before, "a column has another type", field.name());
   }
   for (int i = 0; i < after.width(); ++i) {
-    if (PlaceOf(before, after.ids[static_cast<size_t>(i)]) < 0)
-      FRESHET_CHECK_OK(CheckAdded(before, after, i));
+    if (fills || PlaceOf(before, after.ids[static_cast<size_t>(i)]) >= 0) continue;
+    const auto why = WhyUnfilled(before, after, i);
+    if (!why.empty()) return Unsupported(before, why, after.schema->field(i)->name());
   }
   return record::CheckShape(after);
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "record/shape.h"
@@ -13,9 +14,20 @@ namespace freshet::capture {
 bool SameKey(const record::TableShape& before, const record::TableShape& after);
 
 /// Say whether a table can be followed from one shape to the next without being read again: columns
-/// were added that are NULL in the rows before, renamed or dropped.
+/// were added that are NULL in the rows before, renamed or dropped; with `fills` also columns that
+/// are to be read alone.
 /// Errors: KEY_CHANGED, SHAPE_CHANGE_UNSUPPORTED, and what CheckShape says.
-Status CheckFollowable(const record::TableShape& before, const record::TableShape& after);
+Status CheckFollowable(const record::TableShape& before, const record::TableShape& after,
+                       bool fills);
+
+/// The columns of a shape that came since the one before and in which rows from before may hold
+/// something: they were added with a default, or were there and not selected.
+std::vector<record::ColumnId> UnfilledColumns(const record::TableShape& before,
+                                              const record::TableShape& after);
+
+/// The key of a shape and those of `columns` that it has, as a shape to read them alone in.
+record::TableShape Narrowed(const record::TableShape& shape,
+                            const std::vector<record::ColumnId>& columns);
 
 /// Say what the columns of a shape are beside those of the one before: `added w, renamed v to x,
 /// comments`.

@@ -69,6 +69,7 @@ std::map<Snapshots::Key, Generation> Snapshots::Wanted(
     }
   }
   rereads_.AddDue(&wanted);
+  AddFills(&wanted);
   std::erase_if(wanted, [&](const auto& each) {
     return !tables_->follows(each.first.first) || running_.contains(each.first) ||
            rereads_.Rests(each.first) || MayWait(each.first);
@@ -79,7 +80,9 @@ std::map<Snapshots::Key, Generation> Snapshots::Wanted(
 /// Whether the flow's newest generation is complete and was begun since the wishes settled.
 bool Snapshots::MayWait(const Key& key) const {
   if (!begun_settled_.contains(key)) return false;
-  return context_.writer->checkpoint().tables.at(key.first).generations.at(key.second).ended;
+  const auto& state = context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+  // Changes wait for columns, and shapes change less often than partitions.
+  return state.ended && !IsFill(key, state);
 }
 
 Status Snapshots::Poll(bool settled) {
@@ -87,6 +90,7 @@ Status Snapshots::Poll(bool settled) {
   settled_ = settled;
   FRESHET_TRY(auto wishes, staging::ListWishes(*context_.staging));
   FRESHET_CHECK_OK(ForgetAnswered(wishes));
+  NoteWished(wishes);
   auto wanted = Wanted(wishes);
   settled = settled || wanted == wanted_ || ++polls_unsettled_ >= kPollsUnsettledMax;
   wanted_ = std::move(wanted);
@@ -251,6 +255,7 @@ Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeAhead(
   }
   ahead_.erase(ahead);
   FRESHET_CHECK_OK(tables_->TakeShape(shown, position).status());
+  Fill(shown.id);
   return tables_->shape(shown.id);
 }
 
@@ -261,6 +266,13 @@ Status Snapshots::Begin(const Key& key, Generation generation,
   FRESHET_TRY(auto chunks, snapshot->Plan(*shape));
   const auto& generations = context_.writer->checkpoint().tables.at(key.first).generations;
   auto former = generations.find(key.second);
+  const bool fill = former != generations.end() && IsFill(key, former->second);
+  std::optional<std::vector<record::ColumnId>> columns;
+  std::shared_ptr<const record::TableShape> read = shape;
+  if (fill) {
+    columns = context_.writer->checkpoint().tables.at(key.first).Lacking(former->second);
+    read = std::make_shared<const record::TableShape>(Narrowed(*shape, *columns));
+  }
   bool renamed = former != generations.end() && former->second.successor &&
                  *former->second.successor != generation;
   if (renamed) {
@@ -282,15 +294,17 @@ Status Snapshots::Begin(const Key& key, Generation generation,
                             .chunks = std::ssize(chunks),
                             .rows_estimated = EstimatedRows(chunks),
                             .difference = rereads_.IsDifference(key),
+                            .columns = std::move(columns),
                             .view = snapshot->Handle(),
                             .plan = TextsOf(chunks)},
                   .snapshot = snapshot,
-                  .shape = shape,
+                  .shape = read,
                   .waiting = {chunks.begin(), chunks.end()},
                   .chunks_left = std::ssize(chunks),
                   .stop = {},
                   .begun_at = context_.clock->Now(),
                   .told_at = context_.clock->Now()};
+  FRESHET_CHECK_OK(SetFence(&running));
   if (former != generations.end() && former->second.begun.difference)
     superseded_[key].push_back(former->second.begun.generation);
   context_.writer->Note(running.begun);
@@ -300,12 +314,10 @@ Status Snapshots::Begin(const Key& key, Generation generation,
                                      {"generation", generation.value()},
                                      {"chunks", running.begun.chunks},
                                      {"rows_estimated", running.begun.rows_estimated},
-                                     {"difference", running.begun.difference}});
-  if (running.chunks_left == 0) {
-    End(key, running);
-  } else {
-    running_.emplace(key, std::move(running));
-  }
+                                     {"difference", running.begun.difference},
+                                     {"fills_columns", running.begun.columns.has_value()}});
+  running_.emplace(key, std::move(running));
+  EndRead();
   return Status::Ok();
 }
 
@@ -354,7 +366,10 @@ void Snapshots::Restart(const TableId& table, Sequence at, const std::string& wh
   // A snapshot that is being taken may show the table as it was before.
   std::erase_if(taking_, [&](const auto& each) { return each.first.first == table; });
   for (auto each = running_.begin(); each != running_.end();) {
-    bool concerned = each->first.first == table && each->second.begun.position < at;
+    // Some columns alone are not all that is to be read again then, whenever they were read.
+    const auto& begun = each->second.begun;
+    bool concerned =
+        each->first.first == table && (begun.position < at || (untold && begun.columns));
     if (!concerned) {
       ++each;
       continue;
@@ -372,9 +387,9 @@ void Snapshots::Reread(const TableId& table, Sequence at, const std::string& why
   std::vector<GenerationBegun> later;
   for (const auto& [flow, generation] :
        context_.writer->checkpoint().tables.at(table).generations) {
-    if (generation.begun.position >= at) {
-      later.push_back(generation.begun);
-    } else if (!generation.successor) {
+    if (generation.whole().position >= at) {
+      later.push_back(generation.whole());
+    } else if (!generation.successor || (generation.base && !generation.untold)) {
       earlier.emplace_back(table, flow);
     }
   }
@@ -411,6 +426,7 @@ Status Snapshots::Work() {
   while (auto result = readers_.Take()) {
     FRESHET_CHECK_OK(OnResult(std::move(*result)));
   }
+  EndRead();
   HandOut();
   TellProgress();
   return Status::Ok();
@@ -471,10 +487,7 @@ Status Snapshots::OnResult(ChunkResult result) {
                                         {"chunk", result.chunk},
                                         {"rows", result.rows},
                                         {"chunks_left", running.chunks_left}});
-  if (running.chunks_left == 0) {
-    End(found->first, running);
-    running_.erase(found);
-  }
+  EndRead();
   return Status::Ok();
 }
 

@@ -36,6 +36,8 @@ namespace freshet::capture {
 ///   Restart  the table changed under its snapshot: abandon, the next Poll begins the successor
 ///            a table that the log does not tell of is due → its next generation, a difference
 ///   Reread   its rows changed in a way that no change tells: finished snapshots are abandoned too
+///   Fill     it has columns that no change fills: a generation of the key and these alone, which
+///            ends once the stream has passed its snapshot; its successors are such ones too
 class Snapshots {
  public:
   using Key = std::pair<TableId, staging::FlowId>;
@@ -61,6 +63,9 @@ class Snapshots {
   Status Work();
   /// The table changed at `at`: a snapshot that does not hold the change starts again.
   void Restart(const TableId& table, Sequence at, const std::string& why);
+  /// The table's shape changed: read columns alone that no change fills, for every flow that has
+  /// all else.
+  void Fill(const TableId& table);
   /// Rows of the table came or went at `at` without changes that say so: every snapshot that does
   /// not hold them starts again, also one that is complete.
   void Reread(const TableId& table, Sequence at, const std::string& why);
@@ -89,7 +94,9 @@ class Snapshots {
   struct Running {
     staging::GenerationBegun begun;
     std::shared_ptr<sources::Snapshot> snapshot;
-    std::shared_ptr<const record::TableShape> shape;
+    std::shared_ptr<const record::TableShape> shape;  // to read it in
+    // of some columns alone: passed before it ends
+    std::optional<StreamFence::Ticket> fence = {};
     std::deque<sources::Chunk> waiting;  // not handed out yet
     int64_t chunks_left = 0;
     int64_t rows = 0;
@@ -108,11 +115,19 @@ class Snapshots {
   };
 
   std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
+  void AddFills(std::map<Key, staging::Generation>* wanted) const;
+  /// Whether the flow's next generation is one of some columns; its state is that of the last.
+  bool IsFill(const Key& key, const staging::GenerationState& state) const;
+  /// See to it that the generation, if it is one of some columns, ends behind its snapshot.
+  Status SetFence(Running* running);
+  /// End what is read, as far as it may end.
+  void EndRead();
   /// The table is not what it was, or not there: reading it from a later snapshot can help.
   static bool IsStale(const Status& status);
   bool MayWait(const Key& key) const;
   bool taking() const { return taker_.busy() || beginning_ != nullptr; }
   Status ForgetAnswered(const std::vector<staging::Wish>& wishes);
+  void NoteWished(const std::vector<staging::Wish>& wishes);
   /// Of the taker's thread: have one taken and held, and open it.
   SnapshotTaker::Taken TakeSnapshot() const;
   /// Take over the snapshot that was asked for, when it is there.
@@ -135,8 +150,8 @@ class Snapshots {
   /// Return the snapshot of the generation, or nothing when it is gone.
   Result<std::shared_ptr<sources::Snapshot>> ViewOf(const staging::GenerationState& state,
                                                     Views* views) const;
-  void Continue(const Key& key, const staging::GenerationState& state,
-                std::shared_ptr<sources::Snapshot> snapshot);
+  Status Continue(const Key& key, const staging::GenerationState& state,
+                  std::shared_ptr<sources::Snapshot> snapshot);
   void End(const Key& key, Running& running);
   /// `untold`: its rows, and those of every earlier generation, are no longer what the changes make
   /// of them.
@@ -177,6 +192,7 @@ class Snapshots {
   bool blocked_told_ = false;
   MonotonicTime begin_after_{};
   std::set<Key> begun_settled_;
+  std::set<Key> wished_;  // for which a whole one is asked, at the last look
   std::map<Key, Running> running_;
   std::map<TableId, Ahead> ahead_;
   bool table_missed_ = false;

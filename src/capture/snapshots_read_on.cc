@@ -2,6 +2,7 @@
 // Snapshots that an earlier gateway began, read on while somebody holds them.
 #include <set>
 
+#include "capture/shape_change.h"
 #include "capture/snapshots.h"
 
 namespace freshet::capture {
@@ -25,7 +26,7 @@ Status Snapshots::ReadOn() {
     if (snapshot == nullptr) {
       Abandon(key, "the gateway was restarted, and its view of the source is gone", false);
     } else {
-      Continue(key, state, std::move(snapshot));
+      FRESHET_CHECK_OK(Continue(key, state, std::move(snapshot)));
     }
   }
   // Also of what a gateway that crashed took and never named.
@@ -49,11 +50,14 @@ Result<std::shared_ptr<sources::Snapshot>> Snapshots::ViewOf(const GenerationSta
   return view;
 }
 
-void Snapshots::Continue(const Key& key, const GenerationState& state,
-                         std::shared_ptr<sources::Snapshot> snapshot) {
+Status Snapshots::Continue(const Key& key, const GenerationState& state,
+                           std::shared_ptr<sources::Snapshot> snapshot) {
+  auto shape = tables_->shape(key.first);
+  if (state.begun.columns)
+    shape = std::make_shared<const record::TableShape>(Narrowed(*shape, *state.begun.columns));
   Running running{.begun = state.begun,
                   .snapshot = std::move(snapshot),
-                  .shape = tables_->shape(key.first),
+                  .shape = std::move(shape),
                   .waiting = {},
                   .chunks_left = state.begun.chunks - std::ssize(state.chunks_done),
                   .rows = state.rows,
@@ -61,6 +65,7 @@ void Snapshots::Continue(const Key& key, const GenerationState& state,
                   .stop = {},
                   .begun_at = context_.clock->Now(),
                   .told_at = context_.clock->Now()};
+  FRESHET_CHECK_OK(SetFence(&running));
   running.rows_read->store(state.rows);
   running.pace = SnapshotPace(running.begun_at, state.rows);
   for (int64_t number = 0; number < state.begun.chunks; ++number) {
@@ -75,11 +80,9 @@ void Snapshots::Continue(const Key& key, const GenerationState& state,
                                      {"chunks_left", running.chunks_left},
                                      {"rows", running.rows},
                                      {"rows_estimated", running.begun.rows_estimated}});
-  if (running.chunks_left == 0) {
-    End(key, running);
-  } else {
-    running_.emplace(key, std::move(running));
-  }
+  running_.emplace(key, std::move(running));
+  EndRead();
+  return Status::Ok();
 }
 
 Status Snapshots::OnSealed() {

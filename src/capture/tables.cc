@@ -163,7 +163,7 @@ Result<bool> Tables::IsNews(const record::TableShape& shown) const {
   if (shown.SameColumns(staged)) return false;
   switch (policy(shown.id)) {
     case OnSchemaChange::kEvolve:
-      FRESHET_CHECK_OK(CheckFollowable(staged, shown));
+      FRESHET_CHECK_OK(CheckFollowable(staged, shown, fills(staged)));
       return true;
     case OnSchemaChange::kPause:
       return Paused(staged.name, "its columns or its key are others");
@@ -205,8 +205,11 @@ std::shared_ptr<const record::TableShape> Tables::Note(record::TableShape shape,
   shape.logged = followed.staged->logged;
   shape.last_column = std::max(shape.last_column, followed.staged->last_column);
   if (!shape.comments) shape.comments = followed.staged->comments;
+  std::vector<record::ColumnId> unfilled;
+  if (fills(*followed.staged)) unfilled = UnfilledColumns(*followed.staged, shape);
   auto noted = Numbered(std::move(shape));
-  context_.writer->Note(staging::ShapeNoted{.shape = *noted, .at = at, .words_only = words_only});
+  context_.writer->Note(staging::ShapeNoted{
+      .shape = *noted, .at = at, .words_only = words_only, .unfilled = std::move(unfilled)});
   context_.Tell("shape_changed", {{"table", noted->name.ToString()},
                                   {"version", static_cast<int64_t>(noted->version)},
                                   {"columns", static_cast<int64_t>(noted->width())},

@@ -97,6 +97,10 @@ class Tables {
     bool anew = false;  // taken up anew, and no row of this shape has come yet
   };
 
+  /// Whether columns of the table that rows already hold values in can be read alone.
+  bool fills(const record::TableShape& staged) const {
+    return staged.logged && !staged.keyless() && context_.source->traits().reads_columns;
+  }
   /// Take a table out of what is followed or put off; null: it is neither.
   std::shared_ptr<const record::TableShape> Take(const TableId& table);
   std::shared_ptr<const record::TableShape> Note(record::TableShape shape, Sequence at,

@@ -40,10 +40,13 @@ Result<std::optional<Generation>> UnderWay(const std::shared_ptr<store::FileStor
                                            const staging::GenerationState& state,
                                            const std::vector<staging::Wish>& wishes) {
   if (auto wished = WishedAbove(entry.flow, state.begun.generation, wishes)) return wished;
-  if (state.successor) return state.successor;
-  if (!state.ended) return std::optional(state.begun.generation);
+  // One of some columns alone is no refresh.
+  const bool fills = state.base && !state.untold;
+  if (state.successor && !fills) return state.successor;
+  if (!state.ended && !fills) return std::optional(state.begun.generation);
+  const Generation whole = state.whole().generation;
   FRESHET_TRY(auto in_table, GenerationOf(root, entry));
-  if (in_table && *in_table < state.begun.generation) return std::optional(state.begun.generation);
+  if (in_table && *in_table < whole) return std::optional(whole);
   return std::optional<Generation>();
 }
 

@@ -83,6 +83,12 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
   }
   if (name == "shape_changed")
     return fmt::format("{}: its columns changed: {}", table, TextOf(event, "what"));
+  if (name == "columns_filled")
+    return fmt::format("{}: columns that were read are filled in, {} rows", table,
+                       Grouped(NumberOf(event, "rows")));
+  if (name == "columns_dropped")
+    return fmt::format("{}: dropped {}, which the source has no more", table,
+                       TextOf(event, "columns"));
   if (name == "properties_set")
     return fmt::format("{}: given {}", table, TextOf(event, "properties"));
   if (name == "table_upgraded") {

@@ -204,7 +204,8 @@ FieldReader Noting(CursorRule* rule, FieldReader read) {
   };
 }
 
-/// Source: the API's TableSpecificConfig; soft_delete and on_schema_change are ours.
+/// Source: the API's TableSpecificConfig; soft_delete, on_schema_change, drop_inactive_columns are
+/// ours.
 FieldReader ReadTableConfiguration(CursorRule* rule, HistoryRule* history, TableRule* changes) {
   std::map<std::string, FieldReader> fields{
       {"scd_type", ReadScdType(history)},
@@ -212,6 +213,7 @@ FieldReader ReadTableConfiguration(CursorRule* rule, HistoryRule* history, Table
       {"soft_delete", IntoSwitch(&history->soft_delete)},
       {"auto_full_refresh_policy", ReadRefreshPolicy(changes)},
       {"on_schema_change", ReadOnSchemaChange(changes)},
+      {"drop_inactive_columns", IntoSwitch(&changes->drop_inactive_columns)},
       {"table_properties", ReadProperties(changes)},
       {"include_columns", IntoList(&changes->include_columns)},
       {"exclude_columns", IntoList(&changes->exclude_columns)},

@@ -120,8 +120,8 @@ void Judge(const Staged& staged, const FlowBook::Entry& entry, const Landed& lan
     return;
   }
   const bool refresh =
-      landed.generation > 0 && landed.generation < generation->second.begun.generation.value();
-  if (refresh || !generation->second.ended) {
+      landed.generation > 0 && landed.generation < generation->second.whole().generation.value();
+  if (refresh || !(generation->second.ended || generation->second.base)) {
     report->state = refresh ? "refresh" : "snapshot";
     report->snapshot_rows = generation->second.rows;
     report->rows_estimated = generation->second.begun.rows_estimated;
@@ -130,7 +130,7 @@ void Judge(const Staged& staged, const FlowBook::Entry& entry, const Landed& lan
     return;
   }
   // An abandoned one stays as it is until its successor is read.
-  bool current = !generation->second.successor &&
+  bool current = generation->second.ended && !generation->second.successor &&
                  (applied >= state->last_segment.value() || report->lag_bytes == 0);
   report->state = current ? "current" : "behind";
   auto known_at = current ? staged.sealed_at : staged.checkpoint->committed_at;

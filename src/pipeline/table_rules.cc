@@ -61,6 +61,8 @@ Result<TableRule> FromJson(const Json& json) {
     rule.refresh = {.enabled = refresh.at("enabled"),
                     .min_interval_hours = refresh.at("min_interval_hours")};
   }
+  if (json.contains("drop_inactive_columns"))
+    rule.drop_inactive_columns = json.at("drop_inactive_columns").get<bool>();
   return rule;
 }
 
@@ -82,6 +84,7 @@ TableRule RuleOf(const std::vector<TableRule>& rules, const record::TableName& t
     if (!rule.table.empty() && rule.table != table.table) continue;
     if (rule.on_schema_change) merged.on_schema_change = rule.on_schema_change;
     if (rule.refresh) merged.refresh = rule.refresh;
+    if (rule.drop_inactive_columns) merged.drop_inactive_columns = rule.drop_inactive_columns;
     for (const auto& [name, value] : rule.properties) merged.properties[name] = value;
     if (!rule.selects_columns()) continue;
     merged.include_columns = rule.include_columns;
@@ -105,6 +108,7 @@ std::string ToJson(const std::vector<TableRule>& rules) {
       json["refresh"] = {{"enabled", rule.refresh->enabled},
                          {"min_interval_hours", rule.refresh->min_interval_hours}};
     }
+    if (rule.drop_inactive_columns) json["drop_inactive_columns"] = *rule.drop_inactive_columns;
     list.push_back(std::move(json));
   }
   return Dump(list);

@@ -27,6 +27,7 @@ struct TableRule {
   std::string schema, table;
   std::optional<capture::OnSchemaChange> on_schema_change;
   std::optional<RefreshPolicy> refresh;
+  std::optional<bool> drop_inactive_columns;
   /// At most one of the two; together they are one field.
   std::vector<std::string> include_columns, exclude_columns;
   /// Of the Delta table; of several rules for a table all count, each name as the most particular
@@ -36,7 +37,8 @@ struct TableRule {
   bool selects_columns() const { return !include_columns.empty() || !exclude_columns.empty(); }
   /// Whether it says anything.
   bool given() const {
-    return on_schema_change || refresh || selects_columns() || !properties.empty();
+    return on_schema_change || refresh || drop_inactive_columns || selects_columns() ||
+           !properties.empty();
   }
   bool operator==(const TableRule&) const = default;
 };

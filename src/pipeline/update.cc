@@ -261,6 +261,8 @@ Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& f
   context.passed = reader_.floor;
   context.history = options_.spec.HistoryOf(flow.flow.source);
   context.properties = options_.spec.PropertiesOf(flow.flow.source);
+  context.drop_inactive_columns =
+      RuleOf(options_.spec.table_rules, flow.flow.source).drop_inactive_columns.value_or(false);
   return parts_.open_applier(flow.flow, std::move(context));
 }
 

@@ -20,6 +20,8 @@ namespace freshet::sources {
 struct Traits {
   std::string name;             // "postgres"
   bool exact_snapshots = true;  // a snapshot is exactly one position
+  /// A snapshot reads some of a table's columns alone, exactly at its position among the changes.
+  bool reads_columns = false;
   /// The server and database behind the connection, for good: another identity is another source.
   std::string identity;
 };

@@ -30,6 +30,7 @@ struct EntryFold {
   void operator()(const ShapeNoted& entry) {
     TableState& state = Touch(entry.shape.id);
     if (!entry.words_only) state.rows_since = entry.shape.version;
+    if (!entry.unfilled.empty()) state.unfilled[entry.shape.version] = {number, entry.unfilled};
     state.shape = entry.shape;
     state.broken.reset();
   }
@@ -45,8 +46,11 @@ struct EntryFold {
   void operator()(const GenerationBegun& entry) {
     TableState& state = Touch(entry.table);
     state.broken.reset();
-    state.generations[entry.flow] = GenerationState{
+    GenerationState next{
         .begun = entry, .chunks_done = {}, .ended = false, .successor = {}, .abandoned_in = {}};
+    auto former = state.generations.find(entry.flow);
+    if (entry.columns && former != state.generations.end()) next.base = former->second.whole();
+    state.generations[entry.flow] = std::move(next);
   }
   void operator()(const SnapshotPart& entry) { Touch(entry.table); }
   void operator()(const ChunkDone& entry) {
@@ -66,6 +70,7 @@ struct EntryFold {
     if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation)) {
       if (!generation->successor) generation->abandoned_in = number;
       generation->successor = entry.successor;
+      generation->untold = generation->untold || entry.untold;
       ForgetView(generation);
     }
   }
@@ -91,6 +96,26 @@ const TableId& TableOf(const T& entry) {
 }
 
 }  // namespace
+
+std::vector<record::ColumnId> TableState::Lacking(const GenerationState& generation) const {
+  std::set<record::ColumnId> columns;
+  for (const auto& [version, each] : unfilled) {
+    if (version > generation.whole().shape_version)
+      columns.insert(each.columns.begin(), each.columns.end());
+  }
+  return {columns.begin(), columns.end()};
+}
+
+std::optional<SegmentNumber> TableState::LackingSince(const GenerationState& generation,
+                                                      int32_t shape_version) const {
+  auto first = unfilled.upper_bound(std::max(shape_version, generation.whole().shape_version));
+  return first == unfilled.end() ? std::nullopt : std::optional(first->second.since);
+}
+
+bool TableState::WantsColumns(const GenerationState& generation) const {
+  return generation.fillable() &&
+         unfilled.upper_bound(generation.begun.shape_version) != unfilled.end();
+}
 
 void AdvanceBy(const Entry& entry, SegmentNumber number, Checkpoint* checkpoint) {
   std::visit(EntryFold{number, checkpoint}, entry);

@@ -40,6 +40,9 @@ struct ShapeNoted {
   Sequence at;
   /// Only what is written about the table is new: rows go on as they were.
   bool words_only = false;
+  /// Columns in which rows from before it may hold values that no change tells: generations of
+  /// these columns alone bring them.
+  std::vector<record::ColumnId> unfilled{};
 };
 /// The partitions that a table's rows lie in from here on, by the source's ids for them.
 struct PartitionsNoted {
@@ -87,6 +90,8 @@ struct GenerationBegun {
   int64_t rows_estimated = -1;
   /// An earlier one was complete, and no change tells what came since: what differs is applied.
   bool difference = false;
+  /// Only the key and these columns are read, for rows of a flow that has all else of them.
+  std::optional<std::vector<record::ColumnId>> columns{};
   /// What names the snapshot at the source, so that another gateway can read on from it, and each
   /// chunk in the source's words. A state has both only until the generation ends or is abandoned.
   std::string view{};
@@ -140,8 +145,21 @@ struct GenerationState {
   int64_t rows = 0;
   int64_t values_nulled = 0;
   bool ended = false;
-  std::optional<Generation> successor;  // abandoned, and this one takes its place
-  SegmentNumber abandoned_in;           // with a successor: the segment that says so
+  std::optional<Generation> successor;       // abandoned, and this one takes its place
+  SegmentNumber abandoned_in;                // with a successor: the segment that says so
+  bool untold = false;                       // with a successor: it has to be a whole one
+  std::optional<GenerationBegun> base = {};  // of one of some columns: the last whole one; it ended
+
+  /// The generation that the flow's rows come from.
+  const GenerationBegun& whole() const { return base ? *base : begun; }
+  /// Whether the next generation may be one of some columns: the flow has, or will have, whole
+  /// rows.
+  bool fillable() const { return base ? !untold : ended && !successor; }
+};
+/// Columns that a shape came with and no change fills.
+struct Unfilled {
+  SegmentNumber since;  // the segment that notes the shape
+  std::vector<record::ColumnId> columns;
 };
 /// What is known of one table up to some segment.
 struct TableState {
@@ -150,10 +168,20 @@ struct TableState {
   std::optional<record::TableShape> shape;          // the newest
   int32_t rows_since = 0;                           // the first version with the newest's rows
   std::optional<std::set<std::string>> partitions;  // the newest, of a partitioned table
+  std::map<int32_t, Unfilled> unfilled = {};        // by version of the shape
   std::optional<TableBroken> broken;
   bool dropped = false;
   SegmentNumber last_segment;  // the last that touches it
   std::map<FlowId, GenerationState> generations;
+
+  /// The columns that no generation from the last whole one on has filled for all of its rows.
+  std::vector<record::ColumnId> Lacking(const GenerationState& generation) const;
+  /// The segment that notes the first shape with such columns that is newer than `shape_version`;
+  /// nothing: there is none.
+  std::optional<SegmentNumber> LackingSince(const GenerationState& generation,
+                                            int32_t shape_version) const;
+  /// Whether the flow is to get a generation of such columns alone that has not been begun.
+  bool WantsColumns(const GenerationState& generation) const;
 };
 /// Cursor + progress of every table: all it takes to resume. The fold of every manifest's entries
 /// up to one of them.

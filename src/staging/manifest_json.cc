@@ -26,6 +26,12 @@ json OfGeneration(std::string_view kind, const T& entry) {
           {"generation", entry.generation.value()}};
 }
 
+json NumbersOf(const std::vector<record::ColumnId>& columns) {
+  json numbers = json::array();
+  for (const auto& column : columns) numbers.push_back(column.value());
+  return numbers;
+}
+
 struct EntryWriter {
   json operator()(const TableListed& entry) {
     json out = {{"kind", "table_listed"},
@@ -39,6 +45,7 @@ struct EntryWriter {
     json out = {
         {"kind", "shape_noted"}, {"shape", ShapeToJson(entry.shape)}, {"at", entry.at.ToHex()}};
     if (entry.words_only) out["words_only"] = true;
+    if (!entry.unfilled.empty()) out["unfilled"] = NumbersOf(entry.unfilled);
     return out;
   }
   json operator()(const PartitionsNoted& entry) {
@@ -87,6 +94,7 @@ struct EntryWriter {
     out["chunks"] = entry.chunks;
     out["rows_estimated"] = entry.rows_estimated;
     if (entry.difference) out["difference"] = true;
+    if (entry.columns) out["columns"] = NumbersOf(*entry.columns);
     if (!entry.view.empty()) {
       out["view"] = entry.view;
       out["plan"] = entry.plan;
@@ -149,6 +157,11 @@ json StateToJson(const TableId& table, const TableState& state) {
     if (state.rows_since != state.shape->version) out["rows_since"] = state.rows_since;
   }
   if (state.partitions) out["partitions"] = *state.partitions;
+  for (const auto& [version, unfilled] : state.unfilled) {
+    out["unfilled"].push_back({{"shape_version", version},
+                               {"since", unfilled.since.value()},
+                               {"columns", NumbersOf(unfilled.columns)}});
+  }
   if (state.broken) out["broken"] = EntryWriter{}(*state.broken);
   for (const auto& [flow, generation] : state.generations) {
     json each = {{"begun", EntryWriter{}(generation.begun)},
@@ -160,6 +173,8 @@ json StateToJson(const TableId& table, const TableState& state) {
       each["successor"] = generation.successor->value();
       each["abandoned_in"] = generation.abandoned_in.value();
     }
+    if (generation.untold) each["untold"] = true;
+    if (generation.base) each["base"] = EntryWriter{}(*generation.base);
     out["generations"].push_back(std::move(each));
   }
   return out;
@@ -188,6 +203,12 @@ record::TableName NameIn(const json& in) {
 std::optional<TableId> FormerIn(const json& in) {
   if (!in.contains("former")) return std::nullopt;
   return TableId(Text(in, "former"));
+}
+
+std::vector<record::ColumnId> ColumnsIn(const json& in, const char* name) {
+  std::vector<record::ColumnId> columns;
+  for (const json& each : in.at(name)) columns.emplace_back(each.get<int32_t>());
+  return columns;
 }
 
 std::set<std::string> PartitionsIn(const json& in) {
@@ -232,6 +253,7 @@ Result<GenerationBegun> GenerationBegunIn(const json& in) {
   entry.chunks = Number(in, "chunks");
   entry.rows_estimated = Number(in, "rows_estimated");
   entry.difference = in.value("difference", false);
+  if (in.contains("columns")) entry.columns = ColumnsIn(in, "columns");
   if (in.contains("view")) {
     entry.view = Text(in, "view");
     entry.plan = in.at("plan").get<std::vector<std::string>>();
@@ -258,6 +280,7 @@ Result<Entry> ShapeNotedIn(const json& in) {
   FRESHET_TRY(entry.shape, ShapeFromJson(in.at("shape")));
   FRESHET_TRY(entry.at, Sequence::FromHex(Text(in, "at")));
   entry.words_only = in.value("words_only", false);
+  if (in.contains("unfilled")) entry.unfilled = ColumnsIn(in, "unfilled");
   return Entry(std::move(entry));
 }
 
@@ -317,6 +340,31 @@ Result<Entry> EntryIn(const json& in) {
   return Error(ErrorClass::STAGING_CORRUPT, "a manifest's entry has an unknown kind: {}", kind);
 }
 
+Result<GenerationState> GenerationStateIn(const json& in) {
+  GenerationState generation;
+  FRESHET_TRY(generation.begun, GenerationBegunIn(in.at("begun")));
+  for (const json& range : in.at("chunks_done")) {
+    auto last = range.at(1).get<int64_t>();
+    if (last >= generation.begun.chunks)
+      return Error(ErrorClass::STAGING_CORRUPT,
+                   "a checkpoint names a chunk beyond its generation's: {}", last);
+    for (auto number = range.at(0).get<int64_t>(); number <= last; ++number)
+      generation.chunks_done.insert(number);
+  }
+  generation.rows = Number(in, "rows");
+  generation.values_nulled = in.value("values_nulled", int64_t{0});
+  generation.ended = in.at("ended").get<bool>();
+  if (in.contains("successor")) {
+    generation.successor = Generation(Number(in, "successor"));
+    generation.abandoned_in = SegmentNumber(Number(in, "abandoned_in"));
+  }
+  generation.untold = in.value("untold", false);
+  if (in.contains("base")) {
+    FRESHET_TRY(generation.base, GenerationBegunIn(in.at("base")));
+  }
+  return generation;
+}
+
 Result<TableState> StateIn(const json& in) {
   TableState state;
   state.name = NameIn(in);
@@ -329,25 +377,15 @@ Result<TableState> StateIn(const json& in) {
     state.shape = std::move(shape);
   }
   if (in.contains("partitions")) state.partitions = PartitionsIn(in);
+  if (in.contains("unfilled")) {
+    for (const json& each : in.at("unfilled")) {
+      state.unfilled[Number32(each, "shape_version")] = {SegmentNumber(Number(each, "since")),
+                                                         ColumnsIn(each, "columns")};
+    }
+  }
   if (in.contains("broken")) state.broken = TableBrokenIn(in.at("broken"));
   for (const json& each : in.at("generations")) {
-    GenerationState generation;
-    FRESHET_TRY(generation.begun, GenerationBegunIn(each.at("begun")));
-    for (const json& range : each.at("chunks_done")) {
-      auto last = range.at(1).get<int64_t>();
-      if (last >= generation.begun.chunks)
-        return Error(ErrorClass::STAGING_CORRUPT,
-                     "a checkpoint names a chunk beyond its generation's: {}", last);
-      for (auto number = range.at(0).get<int64_t>(); number <= last; ++number)
-        generation.chunks_done.insert(number);
-    }
-    generation.rows = Number(each, "rows");
-    generation.values_nulled = each.value("values_nulled", int64_t{0});
-    generation.ended = each.at("ended").get<bool>();
-    if (each.contains("successor")) {
-      generation.successor = Generation(Number(each, "successor"));
-      generation.abandoned_in = SegmentNumber(Number(each, "abandoned_in"));
-    }
+    FRESHET_TRY(auto generation, GenerationStateIn(each));
     state.generations.emplace(generation.begun.flow, std::move(generation));
   }
   return state;

@@ -112,6 +112,56 @@ Manifest EveryEntry() {
   return manifest;
 }
 
+/// A whole generation, a shape with a column that no change fills, and a generation of that alone.
+TEST(Manifest, ColumnsReadAlone) {
+  Checkpoint state;
+  auto note = [&](const Entry& entry, int64_t segment) {
+    AdvanceBy(entry, SegmentNumber(segment), &state);
+  };
+  note(ShapeNoted{.shape = EveryType(), .at = {}}, 1);
+  note(Begun(1, 0), 2);
+  note(GenerationEnded{.flow = kFlow, .table = kTable, .generation = Generation(1)}, 2);
+  auto shape = EveryType();
+  shape.version = 4;
+  note(ShapeNoted{.shape = shape, .at = {}, .unfilled = {record::ColumnId(2)}}, 5);
+  const TableState& table = state.tables.at(kTable);
+  const GenerationState& generation = table.generations.at(kFlow);
+  EXPECT_TRUE(table.WantsColumns(generation));
+  EXPECT_EQ(table.LackingSince(generation, 3), SegmentNumber(5));
+  EXPECT_EQ(table.LackingSince(generation, 4), std::nullopt);
+  EXPECT_EQ(table.Lacking(generation), (std::vector{record::ColumnId(2)}));
+
+  auto fill = Begun(2, 1);
+  fill.shape_version = 4;
+  fill.columns = table.Lacking(generation);
+  note(fill, 6);
+  EXPECT_FALSE(table.WantsColumns(generation));
+  EXPECT_EQ(generation.whole().generation, Generation(1));
+  EXPECT_TRUE(generation.fillable());
+  Manifest manifest = EveryEntry();
+  manifest.number = SegmentNumber(7);
+  manifest.checkpoint = state;
+  auto read = FromJson(ToJson(manifest));
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(ToJson(*read), ToJson(manifest));
+  const GenerationState& kept = read->checkpoint->tables.at(kTable).generations.at(kFlow);
+  EXPECT_EQ(kept.begun.columns, fill.columns);
+  EXPECT_EQ(kept.whole().generation, Generation(1));
+  EXPECT_EQ(read->checkpoint->tables.at(kTable).unfilled.at(4).since, SegmentNumber(5));
+
+  GenerationAbandoned abandoned{.flow = kFlow,
+                                .table = kTable,
+                                .generation = Generation(2),
+                                .successor = Generation(3),
+                                .why = "the view is gone"};
+  note(abandoned, 7);
+  EXPECT_TRUE(generation.fillable());
+  abandoned.untold = true;
+  note(abandoned, 8);
+  EXPECT_FALSE(generation.fillable());
+  EXPECT_EQ(generation.whole().generation, Generation(1));
+}
+
 TEST(Manifest, ComesBackFromJsonAsItWas) {
   Manifest manifest = EveryEntry();
   Checkpoint state;

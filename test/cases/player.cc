@@ -44,7 +44,8 @@ Status Player::Do(const Statement& statement) {
   if (verb == "table") return CheckTable(words, statement);
   if (verb == "told") return CheckTold(words, statement);
   if (verb == "stream" || verb == "snapshot" || verb == "changes" || verb == "slot" ||
-      verb == "stale" || verb == "unreadable" || verb == "clock") {
+      verb == "stale" || verb == "unreadable" || verb == "clock" || verb == "meanwhile" ||
+      verb == "deselect" || verb == "rename") {
     return DoSource(words, statement, verb);
   }
   if (verb == "capture" || verb == "apply" || verb == "update" || verb == "wish" ||
@@ -55,8 +56,13 @@ Status Player::Do(const Statement& statement) {
 
 Status Player::DoSource(Words& words, const Statement& statement, const std::string& verb) {
   if (verb == "snapshot") return SetSnapshot(words, statement);
-  if (verb == "changes") return AddChanges(words, statement);
-  if (verb == "stream") {
+  if (verb == "changes" || verb == "meanwhile")
+    return AddChanges(words, statement, verb == "meanwhile");
+  if (verb == "rename") return Rename(words);
+  if (verb == "deselect") {
+    world_.source.script.deselected.clear();
+    while (auto column = words.Name()) world_.source.script.deselected.insert(*column);
+  } else if (verb == "stream") {
     FRESHET_TRY(auto position, words.Number("position"));
     world_.source.script.stream_from = static_cast<uint64_t>(position);
   } else if (verb == "clock") {
@@ -97,6 +103,11 @@ Status Player::DoDamage(Words& words, const std::string& verb) {
   }
   if (verb == "files") return CheckFiles(words);
   if (verb == "history") return SetHistory(words);
+  if (verb == "drops") {
+    if (!words.Take("inactive")) return Error(ErrorClass::INVALID_ARGUMENT, "drops inactive");
+    world_.drop_inactive_columns = true;
+    return words.Done();
+  }
   if (verb == "policy") return SetPolicy(words);
   if (verb == "views" && words.Take("lost")) {
     world_.LoseViews();
@@ -189,89 +200,6 @@ Status Player::SetSnapshot(Words& words, const Statement& statement) {
   return world_.database.SetBase(table, static_cast<uint64_t>(position), std::move(rows));
 }
 
-Status Player::AddChanges(Words& words, const Statement& statement) {
-  FRESHET_TRY(auto table, TableName(words));
-  FRESHET_CHECK_OK(words.Done());
-  std::optional<int64_t> position;
-  for (const Line& line : statement.rows) {
-    if (auto own = Words(line).Position()) position = own;
-    if (!position) return Error(ErrorClass::INVALID_ARGUMENT, "no position: {}", line.text);
-    FRESHET_TRY(auto content, world_.database.At(table, static_cast<uint64_t>(*position)));
-    FRESHET_TRY(auto step, StepOf(table, content.shape, line));
-    FRESHET_CHECK_OK(world_.database.Add(static_cast<uint64_t>(*position), std::move(step)));
-  }
-  return Status::Ok();
-}
-
-namespace {
-
-/// The rest of a line that changes columns or key.
-Result<model::Operation> ShapeStepOf(const std::string& verb, Words& words) {
-  using model::Operation;
-  if (verb == "key") {
-    model::ChangeKey key;
-    while (auto name = words.Name()) key.names.push_back(*name);
-    return Operation(std::move(key));
-  }
-  if (verb != "drop" && !words.Take("column"))
-    return Error(ErrorClass::INVALID_ARGUMENT, "{} column NAME …", verb);
-  FRESHET_TRY(auto name, words.Any("column"));
-  if (verb == "drop") return Operation(model::DropColumn{name});
-  if (verb == "rename") {
-    FRESHET_TRY(auto to, words.Any("new name"));
-    return Operation(model::RenameColumn{name, to});
-  }
-  FRESHET_TRY(auto type_name, words.Any("type"));
-  FRESHET_TRY(auto type, model::TypeOf(type_name));
-  if (verb == "retype") return Operation(model::RetypeColumn{name, type});
-  model::AddColumn added{name, type};
-  if (words.Take("default")) {
-    FRESHET_TRY(auto text, words.Any("value"));
-    FRESHET_TRY(added.filled, model::Canonical(model::Cell::Of(text), type));
-  }
-  return Operation(std::move(added));
-}
-
-}  // namespace
-
-Result<model::Step> Player::StepOf(const std::string& table, const record::TableShape& shape,
-                                   const Line& line) {
-  Words words(line);
-  FRESHET_TRY(auto verb, words.Any("change"));
-  auto cells = [&](bool key_only) { return CanonicalRow(shape, words.Cells(), key_only); };
-  if (verb == "truncate") return model::Step{table, model::Truncate{}};
-  if (verb == "drop" && !words.Take("column")) return model::Step{table, model::Drop{}};
-  if (verb == "drop" || verb == "add" || verb == "rename" || verb == "retype" || verb == "key") {
-    FRESHET_TRY(auto operation, ShapeStepOf(verb, words));
-    return model::Step{table, std::move(operation)};
-  }
-  if (verb == "lose") {
-    FRESHET_TRY(auto key, cells(true));
-    return model::Step{table, model::LoseRow{key}};
-  }
-  if (verb == "join") {
-    FRESHET_TRY(auto row, cells(false));
-    return model::Step{table, model::JoinRow{row}};
-  }
-  if (verb == "+") {
-    FRESHET_TRY(auto row, cells(false));
-    return model::Step{table, model::InsertRow{row}};
-  }
-  if (verb == "-") {
-    FRESHET_TRY(auto key, cells(true));
-    return model::Step{table, model::DeleteRow{key}};
-  }
-  if (verb != "~") return Error(ErrorClass::INVALID_ARGUMENT, "no such change: {}", line.text);
-  model::Row first = words.Cells();
-  if (words.Take("->")) {
-    FRESHET_TRY(auto old_key, CanonicalRow(shape, first, true));
-    FRESHET_TRY(auto row, cells(false));
-    return model::Step{table, model::UpdateRow{row, old_key}};
-  }
-  FRESHET_TRY(auto row, CanonicalRow(shape, first, false));
-  return model::Step{table, model::UpdateRow{row, std::nullopt}};
-}
-
 Status Player::CheckTable(Words& words, const Statement& statement) {
   FRESHET_TRY(auto table, TableName(words));
   std::string pipeline = "main";
@@ -329,9 +257,9 @@ Status Player::CheckFiles(Words& words) {
   FRESHET_TRY(auto expected, words.Number("files"));
   FRESHET_TRY(auto table, TableName(words));
   FRESHET_CHECK_OK(words.Done());
-  FRESHET_TRY(auto snapshot,
-              delta::Table(store::Below(world_.store, model::World::TablePath("main", table)))
-                  .Latest(nullptr));
+  FRESHET_TRY(
+      auto snapshot,
+      delta::Table(store::Below(world_.store, world_.PathOf("main", table))).Latest(nullptr));
   if (std::ssize(snapshot->files) == expected) return Status::Ok();
   return Error(ErrorClass::INTERNAL, "the table has {} files", snapshot->files.size());
 }

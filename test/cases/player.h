@@ -51,7 +51,8 @@ class Player {
   Status CheckTimes(Words& words);
   Status CheckTold(Words& words, const Statement& statement);
   Status SetSnapshot(Words& words, const Statement& statement);
-  Status AddChanges(Words& words, const Statement& statement);
+  Status AddChanges(Words& words, const Statement& statement, bool meanwhile);
+  Status Rename(Words& words);
   Status Foreign(Words& words);
   Status Index(Words& words);
   Status Lose(Words& words, const std::string& folder);

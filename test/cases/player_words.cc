@@ -64,7 +64,7 @@ Status Player::SetComment(Words& words) {
 
 Status Player::CheckComment(Words& words) {
   FRESHET_TRY(auto name, words.Any("table"));
-  const delta::Table table(store::Below(world_.store, model::World::TablePath("main", name)));
+  const delta::Table table(store::Below(world_.store, world_.PathOf("main", name)));
   FRESHET_TRY(auto snapshot, table.Latest(nullptr));
   std::string found = snapshot->metadata.description;
   if (words.Take("on")) {
@@ -84,7 +84,7 @@ Status Player::CheckProperty(Words& words) {
   FRESHET_TRY(auto table_name, words.Any("table"));
   FRESHET_TRY(auto name, words.Any("property"));
   FRESHET_TRY(auto expected, words.Any("value"));
-  const delta::Table table(store::Below(world_.store, model::World::TablePath("main", table_name)));
+  const delta::Table table(store::Below(world_.store, world_.PathOf("main", table_name)));
   FRESHET_TRY(auto snapshot, table.Latest(nullptr));
   auto found = snapshot->metadata.configuration.find(name);
   const bool is_there = found != snapshot->metadata.configuration.end();
@@ -97,7 +97,7 @@ Status Player::CheckProperty(Words& words) {
 Status Player::CheckTimes(Words& words) {
   FRESHET_TRY(auto name, words.Any("table"));
   FRESHET_TRY(const int64_t first, words.Number("version"));
-  auto store = store::Below(world_.store, model::World::TablePath("main", name));
+  auto store = store::Below(world_.store, world_.PathOf("main", name));
   FRESHET_TRY(auto snapshot, delta::Table(store).Latest(nullptr));
   int64_t before = 0;
   for (int64_t version = 0; version <= snapshot->version; ++version) {
@@ -168,7 +168,7 @@ Status Player::CheckTold(Words& words, const Statement& statement) {
     FRESHET_TRY(auto row, HistoryRow(content.shape, ours, cells.Cells()));
     expected.emplace_back(std::move(sign), std::move(row));
   }
-  FRESHET_TRY(auto told, ToldBy(store::Below(world_.store, model::World::TablePath("main", name))));
+  FRESHET_TRY(auto told, ToldBy(store::Below(world_.store, world_.PathOf("main", name))));
   std::ranges::sort(expected);
   std::ranges::sort(told);
   if (told == expected) return Status::Ok();

@@ -79,6 +79,16 @@ Row KeyOf(const record::TableShape& shape, const Row& row) {
   return key;
 }
 
+Row InShape(const Row& row, const record::TableShape& from, const record::TableShape& to) {
+  Row moved(static_cast<size_t>(to.width()));
+  for (size_t i = 0; i < moved.size(); ++i) {
+    auto place = std::ranges::find(from.ids, to.ids[i]);
+    auto at = static_cast<size_t>(place - from.ids.begin());
+    if (place != from.ids.end() && at < row.size()) moved[i] = row[at];
+  }
+  return moved;
+}
+
 namespace {
 
 record::TableShape WithColumn(record::TableShape shape, const AddColumn& added) {
@@ -193,6 +203,26 @@ Status Database::SetBase(const std::string& name, uint64_t position, std::vector
   found->second.base_position = position;
   found->second.base = std::move(rows);
   last_position_ = std::max(last_position_, position);
+  return Status::Ok();
+}
+
+Status Database::Rename(const std::map<std::string, std::string>& names) {
+  std::map<std::string, Table> renamed;
+  for (const auto& [name, to] : names) {
+    auto table = tables_.extract(name);
+    if (table.empty()) return Error(ErrorClass::INVALID_ARGUMENT, "no table: {}", name);
+    table.key() = to;
+    table.mapped().first_shape.name.table = to;
+    renamed.insert(std::move(table));
+  }
+  tables_.merge(renamed);
+  if (!renamed.empty()) return Error(ErrorClass::INVALID_ARGUMENT, "two tables of one name");
+  for (auto& [position, steps] : log_) {
+    for (Step& step : steps) {
+      auto name = names.find(step.table);
+      if (name != names.end()) step.table = name->second;
+    }
+  }
   return Status::Ok();
 }
 

@@ -97,6 +97,8 @@ class Database {
       const std::vector<std::string>& key, int64_t chunk_rows);
   /// Say what a table holds at a position, instead of replaying from its beginning.
   Status SetBase(const std::string& name, uint64_t position, std::vector<Row> rows);
+  /// Give tables other names, all at once; each of them stays the same table.
+  Status Rename(const std::map<std::string, std::string>& names);
   /// Add a step to the transaction at `position`, which is the last one or a new last one.
   Status Add(uint64_t position, Step step);
 
@@ -122,6 +124,8 @@ class Database {
 /// Whether two rows have the same key (keyless: are equal). `key_only` rows hold only the key's
 /// cells.
 Row KeyOf(const record::TableShape& shape, const Row& row);
+/// The row's values in the places that their columns have in another shape.
+Row InShape(const Row& row, const record::TableShape& from, const record::TableShape& to);
 /// Apply a change of shape to a shape; nothing: the operation is none.
 std::optional<record::TableShape> Reshaped(record::TableShape shape, const Operation& operation);
 

@@ -71,7 +71,7 @@ class ModelSnapshot final : public sources::Snapshot {
 
   Result<record::TableShape> Describe(const record::TableId& table) override {
     FRESHET_TRY(auto content, ContentOf(table));
-    return content.shape;
+    return source_->Selected(std::move(content.shape));
   }
 
   Result<std::vector<sources::Chunk>> Plan(const record::TableShape& shape) override {
@@ -95,10 +95,12 @@ class ModelSnapshot final : public sources::Snapshot {
     FRESHET_TRY(auto content, ContentOf(shape->id));
     int64_t first = std::stoll(chunk.text);
     int64_t last = std::min(first + ChunkRows(shape->id), std::ssize(content.rows));
-    std::vector<Row> rows(content.rows.begin() + first, content.rows.begin() + last);
+    std::vector<Row> rows;
+    for (int64_t row = first; row < last; ++row)
+      rows.push_back(InShape(content.rows[static_cast<size_t>(row)], content.shape, *shape));
     std::shared_ptr<arrow::RecordBatch> batch;
     if (!rows.empty()) {
-      FRESHET_TRY(batch, BatchOf(rows, content.shape.schema));
+      FRESHET_TRY(batch, BatchOf(rows, shape->schema));
     }
     return std::make_unique<ModelChunkReader>(source_, position_,
                                               *source_->database()->NameOf(shape->id), chunk.number,
@@ -139,8 +141,16 @@ UtcMicros ModelSource::CommittedAt(uint64_t position) const {
   return model::CommittedAt(found == script.committed_as.end() ? position : found->second);
 }
 
+record::TableShape ModelSource::Selected(record::TableShape shape) const {
+  for (const std::string& column : script.deselected) {
+    if (shape.schema->GetFieldIndex(column) >= 0)
+      shape = *Reshaped(std::move(shape), DropColumn{column});
+  }
+  return shape;
+}
+
 sources::Traits ModelSource::traits() const {
-  return {.name = "model", .exact_snapshots = true, .identity = "model:1"};
+  return {.name = "model", .exact_snapshots = true, .reads_columns = true, .identity = "model:1"};
 }
 
 namespace {
@@ -184,7 +194,7 @@ Result<record::TableShape> ModelSource::Describe(const record::TableId& table) {
   FRESHET_TRY(auto content, database_->At(*name, database_->last_position()));
   if (content.dropped) return Error(ErrorClass::NOT_FOUND, "table is gone: {}", *name);
   content.shape.comments = database_->tables().at(*name).comments;
-  return content.shape;
+  return Selected(std::move(content.shape));
 }
 
 Result<std::unique_ptr<sources::Snapshot>> ModelSource::BeginSnapshot() {
@@ -195,6 +205,7 @@ Result<std::unique_ptr<sources::Snapshot>> ModelSource::BeginSnapshot() {
   if (slot) position = std::max(position, slot->confirmed);
   std::string handle = fmt::format("view-{}", ++snapshots_);
   held[handle] = position;
+  if (auto then = std::exchange(script.after_snapshot, nullptr)) then();
   return std::make_unique<ModelSnapshot>(this, std::move(handle), position, /*holds=*/true);
 }
 

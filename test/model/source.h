@@ -22,6 +22,10 @@ struct SourceScript {
   uint64_t stream_from = 0;
   /// The next snapshot is taken here; then at the end of the log.
   std::optional<uint64_t> snapshot_at;
+  /// Called once, when the next snapshot was taken: what is committed then is not in it.
+  std::function<void()> after_snapshot;
+  /// Columns, of any table, that are not selected.
+  std::set<std::string> deselected;
   /// The reader of this chunk fails once, with this class.
   std::optional<std::pair<int64_t, ErrorClass>> fail_chunk;
   /// Transactions that share a batch and a Commit.
@@ -64,6 +68,8 @@ class ModelSource final : public sources::Source {
   Status Forget() override;
 
   Database* database() { return database_; }
+  /// The shape without the columns that are not selected.
+  record::TableShape Selected(record::TableShape shape) const;
   Clock* clock() { return clock_; }
   /// The commit time of the transaction at a position.
   UtcMicros CommittedAt(uint64_t position) const;

@@ -113,18 +113,22 @@ class ModelStream final : public sources::ChangeStream {
       if (!name) continue;
       auto before = watched_.find(*name);
       // A shape that the stream has seen change already is newer than the caller's.
-      bool keep = before != watched_.end() &&
-                  (before->second.shape->SameColumns(*shape) || !IsAhead(*name, *shape));
+      bool keep = before != watched_.end() && (before->second.shape->SameColumns(*shape) ||
+                                               !(IsNow(*name, *shape) || IsAhead(*name, *shape)));
       watched.emplace(*name, keep ? before->second : AheadIn(*name, std::move(shape)));
     }
     watched_ = std::move(watched);
+  }
+
+  bool IsNow(const std::string& name, const record::TableShape& shape) const {
+    return source_->Selected(source_->database()->At(name, position_)->shape).SameColumns(shape);
   }
 
   /// Whether the table takes this shape further on in the log.
   bool IsAhead(const std::string& name, const record::TableShape& shape) const {
     const auto& log = source_->database()->log();
     return std::any_of(log.upper_bound(position_), log.end(), [&](const auto& each) {
-      return source_->database()->At(name, each.first)->shape.SameColumns(shape);
+      return source_->Selected(source_->database()->At(name, each.first)->shape).SameColumns(shape);
     });
   }
 
@@ -134,8 +138,9 @@ class ModelStream final : public sources::ChangeStream {
                     .ahead_until = position_};
     const auto& log = source_->database()->log();
     for (auto at = log.upper_bound(position_); at != log.end(); ++at) {
-      if (watched.logged.SameColumns(*shape)) break;
-      if (source_->database()->At(name, at->first)->shape.SameColumns(*shape)) {
+      if (source_->Selected(watched.logged).SameColumns(*shape)) break;
+      const auto then = source_->database()->At(name, at->first)->shape;
+      if (source_->Selected(then).SameColumns(*shape)) {
         watched.ahead_until = at->first;
         break;
       }
@@ -203,17 +208,6 @@ class ModelStream final : public sources::ChangeStream {
         [&](int i) { return b.ids[static_cast<size_t>(i)]; });
   }
 
-  /// The row's values in the places that their columns have in another shape.
-  static Row InShape(const Row& row, const record::TableShape& from, const record::TableShape& to) {
-    Row moved(static_cast<size_t>(to.width()));
-    for (size_t i = 0; i < moved.size(); ++i) {
-      auto place = std::ranges::find(from.ids, to.ids[i]);
-      auto at = static_cast<size_t>(place - from.ids.begin());
-      if (place != from.ids.end() && at < row.size()) moved[i] = row[at];
-    }
-    return moved;
-  }
-
   void TakeOther(uint64_t position, uint64_t ordinal, const Step& step) {
     if (std::holds_alternative<JoinRow>(step.operation)) return;
     Watched& watched = watched_[step.table];
@@ -237,7 +231,8 @@ class ModelStream final : public sources::ChangeStream {
     }
     watched.logged = *Reshaped(watched.logged, step.operation);
     if (position <= watched.ahead_until) return;
-    record::TableShape after = watched.logged;
+    record::TableShape after = source_->Selected(watched.logged);
+    if (after.SameColumns(*shape)) return;
     after.version = 0;
     auto changed = std::make_shared<const record::TableShape>(std::move(after));
     events_.push_back(record::TableEvent(record::ShapeChange{shape, changed, sequence}));

@@ -22,13 +22,6 @@ record::FlowId FlowOf(const std::string& pipeline, const std::string& table) {
   return record::FlowId(fmt::format("{}-{}", pipeline, table));
 }
 
-/// A table that took another's place has a flow of its own.
-record::FlowId FlowOf(const std::string& pipeline, const record::TableId& id,
-                      const staging::TableState& state) {
-  auto flow = FlowOf(pipeline, state.name.table);
-  return state.former ? record::FlowId(flow.value() + "-" + id.value()) : flow;
-}
-
 std::set<record::TableId> Succeeded(const staging::Checkpoint& checkpoint) {
   std::set<record::TableId> succeeded;
   for (const auto& [id, state] : checkpoint.tables) {
@@ -69,11 +62,25 @@ Status Outcome::First() const {
 World::World(std::shared_ptr<store::FileStore> whole)
     : store(std::make_shared<FaultyStore>(std::move(whole))) {}
 
+/// A table that took another's place has a flow of its own.
+record::FlowId World::FlowOf(const std::string& pipeline, const record::TableId& id,
+                             const staging::TableState& state) {
+  auto flow = model::FlowOf(pipeline, places_.try_emplace(id, state.name.table).first->second);
+  return state.former ? record::FlowId(flow.value() + "-" + id.value()) : flow;
+}
+
+std::string World::PathOf(const std::string& pipeline, const std::string& table) const {
+  auto found = database.tables().find(table);
+  const auto place =
+      found == database.tables().end() ? places_.end() : places_.find(found->second.first_shape.id);
+  return TablePath(pipeline, place == places_.end() ? table : place->second);
+}
+
 std::string World::TablePath(const std::string& pipeline, const std::string& table) {
   return fmt::format("{}/{}", pipeline, table);
 }
 std::string World::ShadowPath(const std::string& pipeline, const std::string& table) {
-  return ShadowOf(FlowOf(pipeline, table));
+  return ShadowOf(model::FlowOf(pipeline, table));
 }
 std::string World::IndexPath(const std::string& pipeline) const {
   return fmt::format("{}/{}-{}", folder_.path(), index_name, pipeline);
@@ -137,7 +144,7 @@ Outcome World::Apply(const std::string& pipeline) {
       bool before = std::ranges::find(record.flows_created, flow) != record.flows_created.end();
       Status status = ApplyTable(pipeline, reader.get(), &index, id, *checkpoint, before, &outcome);
       if (store->crashed() || index_crashed) return status;
-      auto table = store::Below(store, TablePath(pipeline, state.name.table));
+      auto table = store::Below(store, TablePath(pipeline, places_.at(id)));
       if (!before && delta::Table(table).Latest(nullptr).ok()) record.flows_created.push_back(flow);
       outcome.tables[state.name.table] = std::move(status);
     }
@@ -153,14 +160,14 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
                          Outcome* outcome) {
   const staging::TableState& state = checkpoint.tables.at(id);
   record::SilentObserver observer;
-  std::string path = TablePath(pipeline, state.name.table);
+  apply::Flow flow{.id = FlowOf(pipeline, id, state), .table = id, .source = state.name};
+  std::string path = TablePath(pipeline, places_.at(id));
   apply::TableApplier::Context context;
   context.staging = reader;
   context.table = store::Below(store, path);
   context.root = store;
   context.staging_prefix = std::string(kStaging);
   context.table_prefix = path;
-  apply::Flow flow{.id = FlowOf(pipeline, id, state), .table = id, .source = state.name};
   context.shadow_prefix = ShadowOf(flow.id);
   context.shadow = store::Below(store, context.shadow_prefix);
   for (auto former = state.former; former; former = checkpoint.tables.at(*former).former) {
@@ -175,9 +182,11 @@ Status World::ApplyTable(const std::string& pipeline, staging::StagingReader* re
   context.scratch_folder = folder_.path();
   context.pipeline_mark = pipeline;
   context.created_before = created_before;
+  context.commits_per_checkpoint = commits_per_checkpoint;
   context.compaction = compaction;
   context.history = history;
   context.properties = properties;
+  context.drop_inactive_columns = drop_inactive_columns;
   FRESHET_TRY(auto applier, apply::TableApplier::Open(std::move(flow), std::move(context)));
   using State = apply::Applied::State;
   while (true) {
@@ -201,7 +210,7 @@ Outcome World::Update(const std::string& pipeline) {
 
 Result<std::vector<delta::Column>> World::HistoryColumns(const std::string& pipeline,
                                                          const std::string& table) {
-  const delta::Table delta(store::Below(store->whole(), TablePath(pipeline, table)));
+  const delta::Table delta(store::Below(store->whole(), PathOf(pipeline, table)));
   FRESHET_TRY(auto snapshot, delta.Latest(nullptr));
   std::vector<delta::Column> columns = snapshot->columns;
   std::erase_if(columns, [](const auto& column) {
@@ -213,18 +222,17 @@ Result<std::vector<delta::Column>> World::HistoryColumns(const std::string& pipe
 
 Result<std::vector<delta::Column>> World::Columns(const std::string& pipeline,
                                                   const std::string& table) {
-  FRESHET_TRY(
-      auto snapshot,
-      delta::Table(store::Below(store->whole(), TablePath(pipeline, table))).Latest(nullptr));
+  FRESHET_TRY(auto snapshot,
+              delta::Table(store::Below(store->whole(), PathOf(pipeline, table))).Latest(nullptr));
   return snapshot->columns;
 }
 
 Status World::CheckFeed(const std::string& pipeline, const std::string& table) {
-  return apply::CheckFeed(store::Below(store->whole(), TablePath(pipeline, table)));
+  return apply::CheckFeed(store::Below(store->whole(), PathOf(pipeline, table)));
 }
 
 Result<std::vector<Row>> World::Read(const std::string& pipeline, const std::string& table) {
-  return LiveRows(store::Below(store->whole(), TablePath(pipeline, table)));
+  return LiveRows(store::Below(store->whole(), PathOf(pipeline, table)));
 }
 
 }  // namespace freshet::model

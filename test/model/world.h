@@ -56,9 +56,11 @@ class World {
   int64_t crash_at_ingest = 0;  // the n-th from now on, once; 0: never
   bool index_crashed = false;
   std::string index_name = "index";
+  int64_t commits_per_checkpoint = limits::kCommitsPerCheckpoint;
   apply::CompactionRules compaction;
   apply::HistoryRules history;
   std::map<std::string, std::string> properties;  // of every table
+  bool drop_inactive_columns = false;
   capture::OnSchemaChange on_schema_change = capture::OnSchemaChange::kEvolve;
   bool rereads_lost = false;  // tables that lost changes, at any time
 
@@ -83,6 +85,9 @@ class World {
                                                     const std::string& table);
   /// The columns that readers of a destination table see.
   Result<std::vector<delta::Column>> Columns(const std::string& pipeline, const std::string& table);
+  /// The folder of a table that has this name now: it is called by the name that the table had when
+  /// it was first seen.
+  std::string PathOf(const std::string& pipeline, const std::string& table) const;
   /// The folder of a destination table.
   static std::string TablePath(const std::string& pipeline, const std::string& table);
   /// Where a later generation of it is built.
@@ -96,7 +101,12 @@ class World {
                     apply::KeyIndex* index, const record::TableId& id,
                     const staging::Checkpoint& checkpoint, bool created_before, Outcome* outcome);
 
+  record::FlowId FlowOf(const std::string& pipeline, const record::TableId& id,
+                        const staging::TableState& state);
+
   TemporaryFolder folder_;
+  // what tables were called when they were first seen
+  std::map<record::TableId, std::string> places_;
   capture::HeldSnapshots holder_{&source};
 };
 

@@ -49,7 +49,10 @@ class StreamTest : public PostgresTest {
         lines->push_back(line);
       }
     } else if (const auto* shape = std::get_if<record::ShapeChange>(&event)) {
-      lines->push_back("shape " + shape->after->schema->field(shape->after->width() - 1)->name());
+      const auto& after = *shape->after;
+      const bool filled = !after.filled.empty() && after.filled.back();
+      lines->push_back("shape " + after.schema->field(after.width() - 1)->name() +
+                       (filled ? " filled" : ""));
     } else if (const auto* failed = std::get_if<record::TableFailed>(&event)) {
       lines->push_back("failed " + std::string(NameOf(failed->why.error_class())));
     } else if (const auto* untold = std::get_if<record::RowsUntold>(&event)) {

@@ -100,9 +100,6 @@ def test_in_one_transaction_with_rows(database, freshet):
         "ALTER TABLE t ALTER COLUMN n TYPE bigint",
         "ALTER TABLE t ALTER COLUMN n TYPE text USING 'n' || n",
         "ALTER TABLE t ALTER COLUMN v TYPE int USING length(v)",
-        "ALTER TABLE t ADD COLUMN w int DEFAULT 7",
-        "ALTER TABLE t ADD COLUMN w int DEFAULT (random() * 1000)::int",
-        "ALTER TABLE t ADD COLUMN w int GENERATED ALWAYS AS IDENTITY",
         "ALTER TABLE t ALTER COLUMN id TYPE bigint",
         "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t ADD PRIMARY KEY (v, id)",
         "ALTER TABLE t REPLICA IDENTITY USING INDEX t_other",
@@ -130,6 +127,100 @@ def test_read_again(database, freshet, change, rows):
     run = freshet.ingest()
     assert not run.events("snapshot_started"), run.describe()
     assert_equal(database.connection, freshet.destination, "public.t")
+
+
+# --- columns that no change fills
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE t ADD COLUMN w int DEFAULT 7",
+        "ALTER TABLE t ADD COLUMN w int DEFAULT (random() * 1000)::int",
+        "ALTER TABLE t ADD COLUMN w int GENERATED ALWAYS AS IDENTITY",
+        "ALTER TABLE t ADD COLUMN w text NOT NULL DEFAULT repeat('long ', 1000), ADD COLUMN x date DEFAULT '2024-02-29'",
+    ],
+)
+@pytest.mark.parametrize("rows", ["with rows", "without"])
+def test_filled(database, freshet, change, rows):
+    """The key and the columns are read, nothing else is, and later changes are not touched by it."""
+    database.execute(TABLES)
+    freshet.ingest()
+    database.execute("UPDATE t SET v = 'before' WHERE id < 10; UPDATE fine SET v = 'w' WHERE id < 10")
+    database.execute(change)
+    if rows == "with rows":
+        database.execute(
+            "DELETE FROM t WHERE id = 11; UPDATE t SET n = 12 WHERE id = 12; INSERT INTO t (id, v) VALUES (1000, 'new');"
+            "UPDATE t SET id = 1001, v = 'moved' WHERE id = 13"
+        )
+    run = freshet.ingest()
+    assert not read_again(run), run.describe()
+    (started,) = run.events("snapshot_started")
+    assert started["table"] == "public.t" and started["fills_columns"], run.describe()
+    assert len(run.events("columns_filled")) == 1, run.describe()
+    assert_equal(database.connection, freshet.destination, "public.t", "public.fine", "public.bag")
+    database.execute("UPDATE t SET n = 5 WHERE id < 20; DELETE FROM t WHERE id = 20")
+    run = freshet.ingest()
+    assert not run.events("snapshot_started"), run.describe()
+    assert_equal(database.connection, freshet.destination, "public.t")
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--scd-type", "SCD_TYPE_2"], ["--profile", "full"], ["--profile", "classic"]]
+)
+def test_filled_while_rows_change(database, freshet, options):
+    database.execute(TABLES)
+    database.execute("INSERT INTO t SELECT i, 'v', 0 FROM generate_series(1000, 60000) i")
+    options = ["--tables", "public.t", *options]
+    run = freshet.start("--continuous", *options)
+    wait_until(lambda: run.events("table_current"), "the table")
+    database.execute("ALTER TABLE t ADD COLUMN w int DEFAULT 7")
+    for i in range(300):
+        database.execute(
+            f"UPDATE t SET w = {i}, n = {i} WHERE id IN ({1 + i % 200}, {1000 + i}); DELETE FROM t WHERE id = {3000 + i};"
+            f"INSERT INTO t VALUES ({100000 + i}, 'new', 1); UPDATE t SET id = {200000 + i} WHERE id = {5000 + i}"
+        )
+    wait_until(lambda: run.events("columns_filled"), "the column")
+    run.stop()
+    assert not read_again(run), run.describe()
+    freshet.ingest(*options)
+    where = " WHERE __END_AT IS NULL" if "SCD_TYPE_2" in options else ""
+    rows = database.rows("SELECT id, v, n, w FROM t ORDER BY id")
+    assert read(freshet.destination, f"SELECT id, v, n, w FROM destination{where} ORDER BY id") == rows
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_filled_after_crashes(database, freshet, which):
+    database.execute(TABLES)
+    database.execute("INSERT INTO t SELECT i, 'v', 0 FROM generate_series(1000, 300000) i")
+    freshet.ingest()
+    database.execute("ALTER TABLE t ADD COLUMN w int DEFAULT 7; UPDATE t SET w = 8 WHERE id < 50")
+    run = freshet.start()
+    wait_until(lambda: run.events("snapshot_started"), "the reading")
+    for worker in sorted(run.workers())[which : which + 1]:
+        run.kill_worker(worker)
+    run.wait()
+    freshet.ingest()
+    assert_equal(database.connection, freshet.destination, "public.t")
+
+
+# --- columns that go
+
+
+def test_inactive_columns_dropped(database, freshet):
+    database.execute(TABLES)
+    freshet.ingest()
+    database.execute("ALTER TABLE t DROP COLUMN n; UPDATE t SET v = 'w' WHERE id < 10")
+    freshet.ingest()
+    assert columns(freshet.destination) == ["id", "v", "n"]
+    run = freshet.ingest("--drop-inactive-columns")
+    assert [event["columns"] for event in run.events("columns_dropped")] == ["n"], run.describe()
+    database.execute("ALTER TABLE t ADD COLUMN n text; UPDATE t SET n = 'again' WHERE id < 5")
+    freshet.ingest("--drop-inactive-columns")
+    for reader in READERS:
+        rows = read(freshet.destination, "SELECT id, v, n FROM destination ORDER BY id", reader=reader)
+        assert rows == database.rows("SELECT id, v, n FROM t ORDER BY id"), reader
+    assert_equal(database.connection, freshet.destination, "public.t", "public.fine", "public.bag")
 
 
 def test_a_name_that_returns_before_the_next_row(database, freshet):
@@ -357,7 +448,9 @@ def test_deselected_columns_are_never_read(database, freshet):
     rows = database.rows("SELECT id, v, later FROM t ORDER BY id")
     assert read(freshet.destination, "SELECT id, v, later FROM destination ORDER BY id") == rows
     # Selected later: filled for the rows that are there.
-    freshet.ingest("--exclude-columns", "secret")
+    run = freshet.ingest("--exclude-columns", "secret")
+    filled = {event["table"]: event["fills_columns"] for event in run.events("snapshot_started")}
+    assert filled == {"public.t": True}, run.describe()
     assert_equal(database.connection, freshet.destination, "public.bag")
     rows = database.rows("SELECT id, v, n, later FROM t ORDER BY id")
     assert read(freshet.destination, "SELECT id, v, n, later FROM destination ORDER BY id") == rows

@@ -23,7 +23,9 @@ class QueriedSource final : public Source {
 
   Status Connect();
   /// Another identity than capture from the log has: their positions do not follow each other.
-  Traits traits() const override { return {"postgres", /*exact_snapshots=*/true, identity_}; }
+  Traits traits() const override {
+    return {"postgres", /*exact_snapshots=*/true, /*reads_columns=*/false, identity_};
+  }
   std::vector<Finding> Check() override;
   Result<std::vector<TableListing>> ListTables() override {
     std::lock_guard lock(mutex_);

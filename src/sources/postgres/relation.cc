@@ -97,7 +97,7 @@ Status CheckAdded(const record::TableShape& shape, const SourceColumn* now,
                   const std::optional<ColumnType>& type, const std::string& name) {
   if (now == nullptr || !type || now->type != *type)
     return Unsupported(shape, "a column was added and is gone or altered again: " + name);
-  if (now->has_default) {
+  if (now->has_default && shape.keyless()) {
     return Unsupported(shape,
                        "a column was added with a default or as identity, which fills rows the log "
                        "does not carry: " +
@@ -113,12 +113,15 @@ class ShapeMaker {
   void Add(int32_t id, const std::string& name, std::shared_ptr<arrow::DataType> type) {
     columns_[id] = arrow::field(name, std::move(type));
   }
+  /// Rows that were there before the column hold something in it.
+  void Fill(int32_t id) { filled_.insert(id); }
   /// Errors: KEY_CHANGED (a key column is gone).
   Result<record::TableShape> Make(const record::TableShape& before) {
     arrow::FieldVector fields;
     for (auto& [id, field] : columns_) {
       fields.push_back(field);
       after_.ids.emplace_back(id);
+      after_.filled.push_back(filled_.contains(id));
       after_.last_column = std::max(after_.last_column, id);
     }
     after_.schema = arrow::schema(std::move(fields));
@@ -144,6 +147,7 @@ class ShapeMaker {
   }
   record::TableShape after_;
   std::map<int32_t, std::shared_ptr<arrow::Field>> columns_;
+  std::set<int32_t> filled_;
 };
 
 /// The shape of the rows that follow, given which columns they are sent with.
@@ -160,6 +164,7 @@ Result<record::TableShape> ShapeAfter(Connection* connection, const RelationMess
     FRESHET_TRY(auto type, TypeIn(connection, column, found, known, mapping));
     if (known == nullptr) {
       FRESHET_CHECK_OK(CheckAdded(shape, found, type, column.name));
+      if (found->has_default) maker.Fill(ids[i]);
     } else if (type && !ArrowTypeOf(*type)->Equals(known->type())) {
       return Unsupported(shape, fmt::format("a column's type changed: {}, it was {}", column.name,
                                             known->type()->ToString()));

@@ -26,7 +26,9 @@ class PostgresSource final : public Source {
   explicit PostgresSource(Config config) : config_(std::move(config)) {}
 
   Status Connect();
-  Traits traits() const override { return {"postgres", /*exact_snapshots=*/true, identity_}; }
+  Traits traits() const override {
+    return {"postgres", /*exact_snapshots=*/true, /*reads_columns=*/true, identity_};
+  }
   std::vector<Finding> Check() override;
   Result<std::vector<TableListing>> ListTables() override;
   Result<record::TableShape> Describe(const record::TableId& table) override;

@@ -18,7 +18,9 @@ class SampleSource final : public Source {
   SampleSource(Config config, std::string identity)
       : config_(std::move(config)), identity_(std::move(identity)) {}
 
-  Traits traits() const override { return {"sample", /*exact_snapshots=*/true, identity_}; }
+  Traits traits() const override {
+    return {"sample", /*exact_snapshots=*/true, /*reads_columns=*/false, identity_};
+  }
   std::vector<Finding> Check() override;
   Result<std::vector<TableListing>> ListTables() override;
   Result<record::TableShape> Describe(const record::TableId& table) override;

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Columns that no change fills: changes wait for a reading of them.
+#include "apply/column_fill.h"
+#include "apply/staging_applier.h"
+
+namespace freshet::apply {
+
+using record::SegmentNumber;
+
+/// The segment after which changes wait for columns that are read, or are to be; nothing: they do
+/// not. What the source no longer has is never read.
+std::optional<SegmentNumber> StagingApplier::HeldAfter(const staging::TableState& state) const {
+  auto found = state.generations.find(flow_.id);
+  if (found == state.generations.end() || state.dropped || state.broken) return std::nullopt;
+  const auto& newest = found->second;
+  // Rows that were appended are as they were; and a whole generation has everything.
+  if (mark_.history.scd_type == ScdType::kAppendOnly ||
+      newest.whole().generation != positions_.generation)
+    return std::nullopt;
+  const bool comes =
+      newest.begun.columns && newest.fillable() && newest.begun.generation > mark_.filled;
+  if (!comes && !state.WantsColumns(newest)) return std::nullopt;
+  // No reader is to see the columns before they are filled.
+  if (auto since = state.LackingSince(newest, mark_.shape_version))
+    return SegmentNumber(since->value() - 1);
+  return comes ? SegmentNumber(newest.begun.first_segment.value() - 1) : positions_.changes;
+}
+
+/// Take columns that were read alone, with all changes up to where that is known to be complete;
+/// nothing: it is not.
+Result<std::optional<Applied>> StagingApplier::TakeColumnsRead(const staging::TableState& state,
+                                                               SegmentNumber through,
+                                                               const std::stop_token& stop) {
+  const auto& newest = state.generations.at(flow_.id);
+  const auto& begun = newest.begun;
+  const bool is_read = begun.columns && begun.generation > mark_.filled && newest.ended &&
+                       !newest.successor && !state.WantsColumns(newest);
+  if (!is_read) return std::optional<Applied>();
+  FRESHET_TRY(auto chunks, ScanAllChunks(context_.staging, begun, through));
+  if (!chunks.ended) return std::optional<Applied>();
+  FRESHET_TRY(const auto changes,
+              ScanChanges(context_.staging, {.flow = flow_.id,
+                                             .table = flow_.table,
+                                             .generation = positions_.generation,
+                                             .position = mark_.position,
+                                             .shape_version = mark_.shape_version,
+                                             .after = std::max(positions_.changes, scanned_),
+                                             .through = chunks.through,
+                                             .keeps_past = true,
+                                             .all = true}));
+  if (changes.through < chunks.through) return std::optional<Applied>();
+  TableForm form;
+  Draft draft;
+  draft.operation = "MERGE";
+  FRESHET_TRY(draft.actions, EvolveColumns(changes.shapes, begun.generation, &form));
+  draft.positions = positions_;
+  draft.positions.changes = chunks.through;
+  draft.applied.through = chunks.through;
+  draft.applied.committed_at = changes.committed_at;
+  ColumnFill::Reading reading{.staging = context_.staging->store(),
+                              .parts = std::move(chunks.parts),
+                              .ids = *begun.columns,
+                              .shape = {},
+                              .position = begun.position,
+                              .taken_at = begun.taken_at};
+  FRESHET_TRY(reading.shape, FindShape(context_.staging, begun, state));
+  ColumnFill fill(context_.staging, form.rows, changes, mark_.position, context_.fold_bytes_max,
+                  std::move(reading));
+  FRESHET_TRY(auto applied, CommitInput(std::move(draft), form, /*truncated=*/false, &fill, stop));
+  context_.observer->OnEvent({"columns_filled",
+                              {{"table", flow_.source.ToString()},
+                               {"flow", flow_.id.value()},
+                               {"version", applied.version},
+                               {"rows", newest.rows}}});
+  return std::optional<Applied>(std::move(applied));
+}
+
+}  // namespace freshet::apply
