@@ -17,7 +17,7 @@ Result<Discovery::Found> Discovery::Look(Depth depth) {
   Found found;
   std::set<TableId> there;
   there_.clear();
-  for (const auto& listing : listings) there_.insert(listing.name);
+  for (const auto& listing : listings) there_.emplace(listing.name, listing.id);
   for (const auto& listing : listings) {
     there.insert(listing.id);
     if (tables_->follows(listing.id))
@@ -69,13 +69,24 @@ Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thor
   return Status::Ok();
 }
 
+bool Discovery::IsTaken(const record::TableName& name) const {
+  auto bearer = there_.find(name);
+  if (bearer == there_.end()) return false;
+  const auto& known = context_.writer->checkpoint().tables;
+  auto table = known.find(bearer->second);
+  if (table == known.end() || !table->second.shape) return true;
+  // One whose place another took over has none any more.
+  return std::ranges::any_of(
+      known, [&](const auto& each) { return each.second.former == bearer->second; });
+}
+
 Status Discovery::CheckName(const sources::TableListing& listing) const {
   const record::TableName& known = tables_->shape(listing.id)->name;
   const auto policy = context_.on_schema_change(known);
   if (policy == OnSchemaChange::kPause)
     return Paused(known, "it is called " + listing.name.ToString() + " by now");
-  // The place of a table belongs to who has its name.
-  if (there_.contains(known)) {
+  // The place of a table belongs to who has its name, if that has none.
+  if (IsTaken(known)) {
     return Error(ErrorClass::TABLE_RENAMED, "the table is now called {}, and another has its name",
                  listing.name.ToString())
         .With("table", known.ToString())
@@ -184,7 +195,7 @@ Result<std::optional<Status>> Discovery::MendedBy(const sources::TableListing& l
                        : Mending::MendsLater(error_class);
   if (Mending::IsLoss(error_class)) by_itself = MayRefresh(context_, state);
   by_itself = by_itself && listing.problem.ok() && listing.unlogged.ok();
-  const bool has_place = listing.name == state.name || !there_.contains(state.name);
+  const bool has_place = listing.name == state.name || !IsTaken(state.name);
   if (by_itself && has_place && MayMend(listing.id)) return std::optional(std::move(why));
   FRESHET_TRY(bool wished, IsWished(context_, listing.id, state));
   return wished ? std::optional(std::move(why)) : std::nullopt;

@@ -63,6 +63,8 @@ class Discovery {
  private:
   Status LookAtNew(const sources::TableListing& listing, Found* found);
   bool Takes(const sources::TableListing& listing) const;
+  /// Whether another table has this name and no place of its own, and so has that of this name.
+  bool IsTaken(const record::TableName& name) const;
   /// Why a followed table whose name is another cannot go on under it; OK: it can, or need not.
   Status CheckName(const sources::TableListing& listing) const;
   Status LookAtJoined(const sources::TableListing& listing, Found* found);
@@ -82,7 +84,7 @@ class Discovery {
   const Context context_;
   Tables* const tables_;
   const Selects selects_, names_;
-  std::set<record::TableName> there_;            // the names of all tables at the last look
+  std::map<record::TableName, TableId> there_;   // all tables at the last look
   std::map<TableId, ErrorClass> left_out_;       // told already
   std::map<TableId, std::string> fingerprints_;  // of what was compared last
   std::map<TableId, MendingPause> mended_;       // followed again by itself

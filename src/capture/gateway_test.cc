@@ -309,6 +309,21 @@ TEST_F(GatewayTest, ARenamedTableWhoseNameIsTakenBreaks) {
   EXPECT_EQ(State().tables.at(TableId("2")).former, TableId("1"));
 }
 
+TEST_F(GatewayTest, TablesThatSwapTheirNamesAreFollowed) {
+  source_.Create(Shape("2"));
+  RunWell();
+  const auto first = State().tables.at(TableId("1")).name;
+  const auto second = State().tables.at(TableId("2")).name;
+  source_.Rename("1", second);
+  source_.Rename("2", first);
+  RunWell();
+  const auto state = State();
+  EXPECT_EQ(state.tables.at(TableId("1")).name, second);
+  EXPECT_EQ(state.tables.at(TableId("2")).name, first);
+  for (const auto& [id, table] : state.tables) EXPECT_FALSE(table.broken || table.former);
+  EXPECT_EQ(events_.Count("table_renamed"), 2);
+}
+
 TEST_F(GatewayTest, ARecreatedTableTakesThePlaceOfTheOldOne) {
   Wish("1", 1);
   RunWell();

@@ -172,6 +172,63 @@ def test_table_renamed_and_another_in_its_place(database, freshet):
     assert_equal(database.connection, freshet.destination, "public.t", "public.fine")
 
 
+def in_place_of(database, freshet, table, place):
+    differences = compare(
+        database.connection,
+        freshet.destination,
+        "public",
+        table,
+        path=table_path(freshet.destination, "public", place),
+    )
+    assert not differences, "\n".join(map(str, differences))
+
+
+def test_tables_swap_their_names(database, freshet):
+    """Each stays the same table in its own place, and nothing is read again."""
+    database.execute(TWO)
+    freshet.ingest()
+    database.execute(
+        "BEGIN; ALTER TABLE t RENAME TO tmp; ALTER TABLE fine RENAME TO t; ALTER TABLE tmp RENAME TO fine; COMMIT;"
+        "UPDATE t SET v = 'was fine' WHERE id = 1; UPDATE fine SET v = 'was t' WHERE id = 2; DELETE FROM fine WHERE id = 3"
+    )
+    run = freshet.ingest()
+    assert len(run.events("table_renamed")) == 2 and not run.events("snapshot_started"), run.describe()
+    in_place_of(database, freshet, "t", "fine")
+    in_place_of(database, freshet, "fine", "t")
+    run = freshet.ingest()
+    assert not run.events("table_renamed") and not run.events("table_committed"), run.describe()
+
+
+def test_tables_swap_their_names_step_by_step(database, freshet):
+    """Seen at each step; the name in between is not selected, so what happened under it is read."""
+    database.execute(TWO + "; CREATE TABLE t2 (id int PRIMARY KEY); CREATE TABLE fine2 (id int PRIMARY KEY)")
+    options = ["--tables", "public.t*", "--tables", "public.fine*"]
+    freshet.ingest(*options)
+    database.execute("ALTER TABLE t RENAME TO aside; UPDATE aside SET v = 'unseen' WHERE id = 1")
+    run = freshet.ingest(*options, expect=5)
+    assert "TABLE_RENAMED" in run.error_classes(), run.describe()
+    database.execute("ALTER TABLE fine RENAME TO t; UPDATE t SET v = 'was fine' WHERE id = 1")
+    run = freshet.ingest(*options, expect=5)
+    assert len(run.events("table_renamed")) == 1 and not run.events("snapshot_started"), run.describe()
+    in_place_of(database, freshet, "t", "fine")
+    database.execute("ALTER TABLE aside RENAME TO fine; UPDATE fine SET v = 'was t' WHERE id = 2")
+    freshet.ingest(*options)
+    in_place_of(database, freshet, "t", "fine")
+    in_place_of(database, freshet, "fine", "t")
+
+
+def test_table_takes_the_name_that_another_left(database, freshet):
+    database.execute(TWO)
+    freshet.ingest()
+    database.execute(
+        "ALTER TABLE t RENAME TO archive; ALTER TABLE fine RENAME TO t; UPDATE t SET v = 'w'; DELETE FROM archive WHERE id = 1"
+    )
+    run = freshet.ingest()
+    assert len(run.events("table_renamed")) == 2 and not run.events("snapshot_started"), run.describe()
+    in_place_of(database, freshet, "archive", "t")
+    in_place_of(database, freshet, "t", "fine")
+
+
 def test_table_renamed_under_a_policy(database, freshet):
     database.execute(TWO)
     freshet.ingest()
