@@ -22,6 +22,7 @@ from contents import assert_equal, data_versions  # noqa: E402
 from faulty_proxy import FaultyProxy  # noqa: E402
 from freshet_command import PATIENCE, Freshet, wait_until  # noqa: E402
 from postgres_server import Server  # noqa: E402
+from random_tables import specify, tables_of  # noqa: E402
 
 TABLES = """
 CREATE TABLE keyed (id bigint PRIMARY KEY, n int, amount numeric(14,3), note text, at timestamptz, doc jsonb, big text);
@@ -419,12 +420,13 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
     )
     writer = Writer(database, workload, pause=choose.choice([0.002, 0.01, 0.03]))
     chaos = Chaos(seed, server, proxy)
+    spec, drawn, readers = specify(seed, directory / "spec.json")
     runs = 0
     try:
         writer.start()
         end = time.monotonic() + 25 * length
         while time.monotonic() < end:
-            options = ["--retry-for", "1h"] + (["--continuous"] if choose.random() < 0.3 else [])
+            options = [*spec, "--retry-for", "1h"] + (["--continuous"] if choose.random() < 0.3 else [])
             run = freshet.start(*options)
             runs += 1
             timer = threading.Timer(
@@ -444,23 +446,20 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
             assert not own or run.code in (0, 130) or away, run.describe()
             assert "POSITION_LOST" not in run.error_classes(), run.describe()
         writer.stop()
-        last = freshet.ingest("--retry-for", "60s")
-        tables = [
-            f"public.{name}"
-            for (name,) in database.rows(
-                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
-            )
-        ]
+        last = freshet.ingest(*spec, "--retry-for", "60s")
+        tables = tables_of(database)
         try:
-            assert_equal(database.connection, freshet.destination, *tables)
+            assert_equal(database.connection, freshet.destination, *tables, readers=readers)
         except AssertionError as difference:
-            raise AssertionError(f"seed {seed}: {difference}\nlast run: {last.describe()}") from None
+            raise AssertionError(
+                f"seed {seed} ({drawn}): {difference}\nlast run: {last.describe()}"
+            ) from None
         before = data_versions(freshet.destination)
-        freshet.ingest()
+        freshet.ingest(*spec)
         assert data_versions(freshet.destination) == before, f"seed {seed}: one more run committed data"
         say(
             f"seed {seed}: equal after {writer.transactions} transactions, {runs} runs, killed {chaos.told}, {len(tables)} tables, "
-            f"streamed beyond {memory}, {time.monotonic() - began:.0f} s"
+            f"streamed beyond {memory}, {drawn}, {time.monotonic() - began:.0f} s"
         )
     except BaseException:
         say(f"seed {seed}: FAILED; destination kept in {directory}; replay with SEED={seed}")

@@ -130,6 +130,32 @@ Status UnloggedTruncated(model::World& world) {
   return Add(world, 31, {{"bag", model::Truncate{}}, {"bag", model::InsertRow{Of({"1", "x"})}}});
 }
 
+Status ColumnWithADefault(model::World& world) {
+  FRESHET_CHECK_OK(Add(world, 21,
+                       {{"orders", model::UpdateRow{Of({"1", "aa", "?"}), {}}},
+                        {"orders", model::AddColumn{"n", arrow::int64(), Cell::Of("7")}},
+                        {"orders", model::InsertRow{Of({"5", "e", "v", "8"})}},
+                        {"orders", model::UpdateRow{Of({"2", "bb", "?", "9"}), {}}}}));
+  world.source.script.after_snapshot = [&world] {
+    Status added = Add(world, 23,
+                       {{"orders", model::UpdateRow{Of({"1", "aaa", "?", "70"}), {}}},
+                        {"orders", model::UpdateRow{Of({"8", "moved", "?", "?"}), Of({"3"})}},
+                        {"orders", model::DeleteRow{Of({"4"})}}});
+    FRESHET_ASSERT(added.ok());
+  };
+  return Add(world, 22, {{"log", model::InsertRow{Of({"3", "z"})}}});
+}
+
+Status ColumnDeselected(model::World& world) {
+  world.source.script.deselected = {"body"};
+  return Add(world, 31, {{"orders", model::UpdateRow{Of({"1", "b", "unseen", "71"}), {}}}});
+}
+
+Status ColumnSelected(model::World& world) {
+  world.source.script.deselected.clear();
+  return Add(world, 41, {{"orders", model::UpdateRow{Of({"2", "c", "?", "?"}), {}}}});
+}
+
 }  // namespace
 
 Row Of(std::initializer_list<std::string> texts) {
@@ -201,6 +227,22 @@ Scenario ChangingTablesScenario() {
           {Kind::kSource, TableMadeAgain},
           {Kind::kCapture, {}},
           {Kind::kWish, {}},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}}};
+}
+
+Scenario FilledScenario() {
+  return {{Kind::kSource, BeginWhole},
+          {Kind::kCapture, {}},
+          {Kind::kWish, {}},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kSource, ColumnWithADefault},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kSource, ColumnDeselected},
+          {Kind::kCapture, {}},
+          {Kind::kSource, ColumnSelected},
           {Kind::kCapture, {}},
           {Kind::kApply, {}}};
 }

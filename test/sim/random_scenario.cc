@@ -29,9 +29,21 @@ class Draw {
                                                 {"a", "n"}, 1 + Below(4)));
     FRESHET_CHECK_OK(
         world.database.CreateTable("bag", {{"a", number}, {"b", text}}, {}, 1 + Below(4)));
+    world.drop_inactive_columns = Chance(30);
+    const int64_t profile = Below(3);
+    if (profile == 1) world.properties = FullProperties();
+    if (profile == 2) world.properties.merge(ClassicProperties());
     world.source.script.transactions_per_commit = static_cast<int>(1 + Below(4));
     if (Chance(30)) world.source.script.fail_chunk = {Below(3), ErrorClass::SOURCE_UNREACHABLE};
     return Changes(world, 1 + Below(6));
+  }
+
+  /// A column that both tables with a key have is selected no more, or again.
+  Status Select(model::World& world) {
+    if (world.drop_inactive_columns) return Status::Ok();
+    auto& deselected = world.source.script.deselected;
+    if (deselected.erase("b") == 0) deselected.insert("b");
+    return Status::Ok();
   }
 
   Status Changes(model::World& world, int64_t transactions) {
@@ -59,7 +71,9 @@ class Draw {
     }
     if (Chance(1)) return model::JoinRow{FreshRow(content.shape)};
     if (Chance(2) && content.shape.width() < 5) {
-      return model::AddColumn{fmt::format("c{}", content.shape.width()), arrow::utf8()};
+      model::AddColumn added{fmt::format("c{}", content.shape.width()), arrow::utf8()};
+      if (Chance(50)) added.filled = Cell::Of("filled");
+      return added;
     }
     Row fresh = FreshRow(content.shape);
     if (content.rows.empty()) return model::InsertRow{fresh};
@@ -132,10 +146,17 @@ Scenario RandomScenario(uint64_t seed) {
     scenario.push_back({Kind::kSource, [draw](model::World& world) {
                           return draw->Changes(world, 1 + draw->Below(6));
                         }});
+    if (steps.Chance(20))
+      scenario.push_back(
+          {Kind::kSource, [draw](model::World& world) { return draw->Select(world); }});
     if (steps.Chance(25)) scenario.push_back({Kind::kRefresh, {}});
     if (!steps.Chance(20)) scenario.push_back({Kind::kCapture, {}});
     if (steps.Chance(60)) scenario.push_back({Kind::kApply, {}});
   }
+  scenario.push_back({Kind::kSource, [](model::World& world) {
+                        world.source.script.deselected.clear();
+                        return Status::Ok();
+                      }});
   scenario.push_back({Kind::kCapture, {}});
   scenario.push_back({Kind::kApply, {}});
   return scenario;

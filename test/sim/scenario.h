@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,15 @@ Scenario ChangingTablesScenario();
 Scenario UnloggedScenario();
 /// A table that keeps every version of its rows, and is read again in the middle.
 Scenario HistoryScenario();
+/// A table with these properties over so many commits that files, log and all are cleaned up: rows
+/// and columns change, one is filled, files are rewritten, and it is read again.
+Scenario ProfileScenario(const std::map<std::string, std::string>& properties);
+/// The properties of the profiles full and classic.
+std::map<std::string, std::string> FullProperties();
+std::map<std::string, std::string> ClassicProperties();
+/// A table with columns that no change fills: added with a default, selected later, while rows
+/// change.
+Scenario FilledScenario();
 /// Tables, transactions and steps drawn from a seed.
 Scenario RandomScenario(uint64_t seed);
 

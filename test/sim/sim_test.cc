@@ -132,6 +132,25 @@ TEST(Crash, WhileTablesChange) {
   RunEveryOf(ChangingTablesScenario(), Of(Fault::kCrashAfter, "crash after"));
 }
 
+/// While columns are read that no change fills, with and without what was read of them.
+TEST(Crash, WhileColumnsAreFilled) {
+  RunEveryOf(FilledScenario(), Of(Fault::kCrashBefore, "crash before"));
+  Sweep sweep = Of(Fault::kCrashAfter, "crash after, views lost");
+  sweep.lose_views = true;
+  RunEveryOf(FilledScenario(), sweep);
+}
+
+/// Whatever of Delta the tables use.
+TEST(Crash, WithEveryProfile) {
+  for (const auto& properties : {FullProperties(), ClassicProperties()}) {
+    Sweep sweep = Of(Fault::kCrashBefore, "crash before, with a profile");
+    sweep.only = Kind::kApply;
+    RunEveryOf(ProfileScenario(properties), sweep);
+    sweep.what = [](model::World&) { return Fault::kCrashAfter; };
+    RunEveryOf(ProfileScenario(properties), sweep);
+  }
+}
+
 TEST(Crash, BeforeEveryWriteWithTheViewsLost) {
   Sweep sweep = Of(Fault::kCrashBefore, "crash before, views lost");
   sweep.lose_views = true;

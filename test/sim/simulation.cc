@@ -183,6 +183,8 @@ Status Simulation::CheckTables() {
     FRESHET_TRY(auto content, world_.database.At(name, UINT64_MAX));
     if (world_.history.scd_type == apply::ScdType::kType2) {
       FRESHET_TRY(content.rows, model::VersionsSinceBase(world_.database, name));
+    } else {
+      FRESHET_CHECK_OK(OrderAsTable(name, &content));
     }
     FRESHET_TRY(auto found, world_.Read("main", name));
     std::sort(content.rows.begin(), content.rows.end());
@@ -194,6 +196,20 @@ Status Simulation::CheckTables() {
     FRESHET_CHECK_OK(CheckPositions(name));
     FRESHET_CHECK_OK(world_.CheckFeed("main", name));
   }
+  return Status::Ok();
+}
+
+/// Columns that were selected later are behind others at the destination.
+Status Simulation::OrderAsTable(const std::string& name, model::Content* content) {
+  FRESHET_TRY(const auto columns, world_.Columns("main", name));
+  record::TableShape table;
+  arrow::FieldVector fields;
+  for (const auto& column : columns) {
+    table.ids.push_back(column.id);
+    fields.push_back(arrow::field(column.name, column.type));
+  }
+  table.schema = arrow::schema(std::move(fields));
+  for (auto& row : content->rows) row = model::InShape(row, content->shape, table);
   return Status::Ok();
 }
 

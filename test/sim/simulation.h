@@ -54,6 +54,7 @@ class Simulation {
   Status Damage();
   Status Check();
   Status CheckTables();
+  Status OrderAsTable(const std::string& name, model::Content* content);
   Status CheckSegments();
   Status CheckPositions(const std::string& table);
   void OnAcknowledged(uint64_t position);
