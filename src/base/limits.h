@@ -81,6 +81,8 @@ inline constexpr int kApplySegmentsMax = 512;
 inline constexpr std::chrono::seconds kConnectWaitMax{15};
 /// How long making a replication slot may wait for the transactions that run at the source.
 inline constexpr std::chrono::seconds kSlotWaitMax{60};
+/// How long a source may say nothing at all before it is asked whether it is still there.
+inline constexpr std::chrono::seconds kSourceSilenceMax{60};
 /// How long a commit waits for the wire to bring more, so that a stream of small ones becomes few
 /// batches.
 inline constexpr std::chrono::milliseconds kWireQuietMax{2};

@@ -71,8 +71,8 @@ bool Rereads::IsOfTable(const Key& key, const Status& why, bool settled) const {
   auto stale = stale_.find(key);
   if (why.Is(ErrorClass::SNAPSHOT_STALE))
     return stale != stale_.end() && stale->second > limits::kRereadsStaleMax;
-  return why.Is(ErrorClass::SOURCE_QUERY) || why.Is(ErrorClass::SOURCE_PRIVILEGE) ||
-         (settled && why.Is(ErrorClass::SOURCE_BLOCKED));
+  return why.Is(ErrorClass::SOURCE_QUERY) || why.Is(ErrorClass::SOURCE_ENCODING) ||
+         why.Is(ErrorClass::SOURCE_PRIVILEGE) || (settled && why.Is(ErrorClass::SOURCE_BLOCKED));
 }
 
 void Rereads::FitKey(const record::TableShape& followed, record::TableShape* shown) {

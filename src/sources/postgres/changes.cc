@@ -121,13 +121,19 @@ Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Ls
   return from ? *from : slot->confirmed;
 }
 
-/// Well below what the server waits for a sign of life; 0 means it waits for ever.
-Result<std::chrono::milliseconds> StatusInterval(Connection* side) {
+/// How often we tell the server that we live, and how long it may say nothing.
+struct Patience {
+  std::chrono::milliseconds status_interval, silence_max;
+};
+
+/// Well below what the server waits for a sign of life, and above; 0 means it waits for ever.
+Result<Patience> PatienceOf(Connection* side, const Config& config) {
   FRESHET_TRY(Rows rows,
               side->Query("SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'"));
   int64_t timeout = rows.empty() ? 0 : rows.number(0, 0);
-  return std::chrono::milliseconds(timeout == 0 ? 10'000
-                                                : std::clamp<int64_t>(timeout / 4, 50, 10'000));
+  int64_t interval = timeout == 0 ? 10'000 : std::clamp<int64_t>(timeout / 4, 50, 10'000);
+  return Patience{.status_interval = std::chrono::milliseconds(interval),
+                  .silence_max = config.silence_max};
 }
 
 /// The newest protocol the server has. Of those after 2 we ask for nothing more: prepared
@@ -149,10 +155,8 @@ Result<std::unique_ptr<Connection>> StartReplication(const Config& config, Lsn s
       fmt::format("START_REPLICATION SLOT {} LOGICAL {} ({}, publication_names {})",
                   QuoteIdentifier(config.slot), FormatLsn(start), ProtocolOf(*connection, config),
                   QuoteLiteral(QuoteIdentifier(config.publication)));
-  Rows result(PQexec(connection->handle(), sql.c_str()));
-  if (PQresultStatus(result.handle()) != PGRES_COPY_BOTH) {
-    return StreamError(connection->ErrorOf(result.handle()), *connection).With("slot", config.slot);
-  }
+  auto begun = connection->Query(sql);
+  if (!begun.ok()) return StreamError(begun.status(), *connection).With("slot", config.slot);
   return connection;
 }
 
@@ -207,9 +211,10 @@ Result<std::unique_ptr<ChangeStream>> OpenChanges(
   if (resume && !origin.config.publication_given) {
     FRESHET_TRY(taken_out, TakenOut(side.get(), origin.config, shapes));
   }
-  FRESHET_TRY(auto interval, StatusInterval(side.get()));
+  FRESHET_TRY(Patience patience, PatienceOf(side.get(), origin.config));
   FRESHET_TRY(auto connection, StartReplication(origin.config, start));
-  auto receiver = std::make_unique<Receiver>(std::move(connection), interval, resume ? *resume : 0);
+  auto receiver = std::make_unique<Receiver>(std::move(connection), patience.status_interval,
+                                             patience.silence_max, resume ? *resume : 0);
   FRESHET_CHECK_OK(receiver->Start());
   std::string publication = origin.config.publication;
   auto stream = std::make_unique<PostgresStream>(std::move(origin), start, std::move(side),

@@ -63,7 +63,10 @@ constexpr std::string_view kOrigins = R"sql(
 
 /// One line that differs when the columns that are read, or the files that hold the rows, are
 /// others. Under the reader's own snapshot it tells what was then; asked by another session it
-/// tells what is now: no one can alter a table that is locked.
+/// tells what is now: no one can alter a table that is locked. Beside it stands the table's name,
+/// quoted, which is that of now in either, for rows are asked for by name; it is in the line too.
+/// One that is gone has its number for a name.
+/// Source: PostgreSQL, src/backend/utils/adt/regproc.c, regclassout.
 std::string SignatureQuery(const Range& range, const record::TableShape& shape, bool view) {
   std::vector<std::string> names;
   for (const auto& field : shape.schema->fields()) names.push_back(field->name());
@@ -72,10 +75,11 @@ std::string SignatureQuery(const Range& range, const record::TableShape& shape, 
   std::string of_composites = fields ? " || ' ' || (" + FieldsQuery(range.oid) + ")" : "";
   std::string of_view = view ? fmt::format(kOrigins, range.oid) : "";
   return fmt::format(
-      "SELECT c.relfilenode || ' ' || coalesce((SELECT string_agg(format('%s %I %s %s', attnum, "
+      "SELECT c.oid::regclass || ' ' || c.relfilenode || ' ' || coalesce((SELECT "
+      "string_agg(format('%s %I %s %s', attnum, "
       "attname, atttypid, atttypmod), ',' ORDER BY attnum) "
       "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname = "
-      "ANY ({}::text[])), ''){}{} "
+      "ANY ({}::text[])), ''){}{}, c.oid::regclass "
       "FROM pg_class c WHERE c.oid = {}",
       QuoteLiteral(ArrayParameter(names)), of_composites, of_view, range.oid);
 }
@@ -98,9 +102,8 @@ class PostgresChunkReader final : public ChunkReader {
   }
 
  private:
-  Result<std::string> CopyStatement(const record::TableName& name);
+  Result<std::string> CopyStatement(std::string_view name);
   Status TakeMessages();
-  Status EndCopy();
   Status CheckSame();
   Status Explain(Status status) const;
 
@@ -125,7 +128,7 @@ Status PostgresChunkReader::Explain(Status status) const {
   return std::move(status).With("table", shape_->name.ToString());
 }
 
-Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& name) {
+Result<std::string> PostgresChunkReader::CopyStatement(std::string_view name) {
   FRESHET_TRY(auto columns, ReadColumns(connection_.get(), range_.oid, pool_->type_mapping()));
   std::vector<ColumnType> types;
   std::string expressions;
@@ -152,26 +155,25 @@ Result<std::string> PostgresChunkReader::CopyStatement(const record::TableName& 
   std::string alive = pool_->ConditionOf(shape_->name);
   if (!alive.empty()) condition += " AND " + alive;
   return fmt::format("COPY (SELECT {} FROM {}{} WHERE {}) TO STDOUT (FORMAT {})", expressions,
-                     view_ ? "" : "ONLY ", Quote(name), condition, CopyFormatName(format));
+                     view_ ? "" : "ONLY ", name, condition, CopyFormatName(format));
 }
 
 Status PostgresChunkReader::Begin() {
   FRESHET_TRY(connection_, pool_->Borrow());
   Status joined = Join(connection_.get(), pool_->snapshot());
   if (!joined.ok()) return std::move(joined).With("table", shape_->name.ToString());
-  FRESHET_TRY(Rows name, connection_->Query("SELECT n.nspname, c.relname, c.relkind IN ('v', 'f') "
-                                            "FROM pg_class c JOIN pg_namespace n "
-                                            "ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
-                                            {std::to_string(range_.oid)}));
-  if (name.empty()) return Stale(*shape_, "it was not there when the snapshot was taken");
-  view_ = name.truth(0, 2);
+  FRESHET_TRY(Rows kind,
+              connection_->Query("SELECT relkind IN ('v', 'f') FROM pg_class WHERE oid = $1::oid",
+                                 {std::to_string(range_.oid)}));
+  if (kind.empty()) return Stale(*shape_, "it was not there when the snapshot was taken");
+  view_ = kind.truth(0, 0);
   FRESHET_TRY(Rows then, connection_->Query(SignatureQuery(range_, *shape_, view_)));
   signature_ = then.text(0, 0);
-  FRESHET_TRY(std::string copy,
-              CopyStatement({std::string(name.text(0, 0)), std::string(name.text(0, 1))}));
-  PGresult* raw = PQexec(connection_->handle(), copy.c_str());
-  Rows result(raw);
-  if (PQresultStatus(raw) != PGRES_COPY_OUT) return Explain(connection_->ErrorOf(raw));
+  std::string_view name = then.text(0, 1);
+  if (name.find('.') == std::string_view::npos) return Stale(*shape_, "it is gone");
+  FRESHET_TRY(std::string copy, CopyStatement(name));
+  Status begun = connection_->BeginCopy(copy);
+  if (!begun.ok()) return Explain(std::move(begun));
   copying_ = true;
   return Status::Ok();
 }
@@ -189,27 +191,21 @@ Result<std::shared_ptr<arrow::RecordBatch>> PostgresChunkReader::Next() {
 Status PostgresChunkReader::TakeMessages() {
   while (decoder_->rows() < limits::kBatchRowsMax && decoder_->bytes() < limits::kBatchBytesMax) {
     char* buffer = nullptr;
-    int size = PQgetCopyData(connection_->handle(), &buffer, 0);
-    if (size == -2) return connection_->ErrorOf(nullptr);
-    if (size == -1) return EndCopy();
+    auto size = connection_->CopyData(&buffer);
+    if (!size.ok()) return Explain(size.status());
+    if (*size == -1) {
+      copying_ = false;
+      return decoder_->End();
+    }
     std::unique_ptr<char, decltype(&PQfreemem)> owner(buffer,
                                                       [](void* memory) { PQfreemem(memory); });
-    Status taken = decoder_->Take({buffer, static_cast<size_t>(size)});
+    Status taken = decoder_->Take({buffer, static_cast<size_t>(*size)});
     // The server writes a composite's fields as they are now, whatever the snapshot says of them.
     if (taken.Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED))
       return Stale(*shape_, "a composite type of it was altered");
     FRESHET_CHECK_OK(taken);
   }
   return Status::Ok();
-}
-
-Status PostgresChunkReader::EndCopy() {
-  copying_ = false;
-  while (PGresult* raw = PQgetResult(connection_->handle())) {
-    Rows result(raw);
-    if (PQresultStatus(raw) != PGRES_COMMAND_OK) return Explain(connection_->ErrorOf(raw));
-  }
-  return decoder_->End();
 }
 
 Status PostgresChunkReader::CheckSame() {

@@ -50,6 +50,8 @@ struct Config {
   std::shared_ptr<const CursorRules> rules;
   /// How long making a slot may wait for the source's running transactions.
   std::chrono::milliseconds slot_wait_max = limits::kSlotWaitMax;
+  /// How long the server may say nothing before it is asked whether it is still there.
+  std::chrono::milliseconds silence_max = limits::kSourceSilenceMax;
 
   /// Return a parameter's value, "" when it is not set.
   std::string_view parameter(std::string_view keyword) const;

@@ -119,36 +119,16 @@ milliseconds ConnectTimeout(const Config& config) {
   return seconds > 0 ? std::chrono::seconds(seconds) : limits::kConnectWaitMax;
 }
 
-/// Sessions that hold back process `waiting`, in words and as the SQL that ends them.
-struct Blockers {
-  std::string words, sql;
-};
-Blockers FindBlockers(Connection* observer, int waiting) {
-  Blockers blockers;
-  auto recovery = observer->Query("SELECT pg_is_in_recovery()");
-  if (recovery.ok() && recovery->truth(0, 0)) {
-    // Source: PostgreSQL 16, "Logical Decoding Concepts", "Replication Slots".
-    return {"a standby waits for the primary to log which run",
-            "At the primary: SELECT pg_log_standby_snapshot();"};
-  }
-  auto rows = observer->Query(
-      "SELECT DISTINCT b.pid, a.usename, coalesce(a.application_name, ''), "
-      "coalesce(date_trunc('second', now() - a.xact_start)::text, '?') "
-      "FROM unnest(pg_blocking_pids($1::int)) AS b(pid) LEFT JOIN pg_stat_activity a ON a.pid = "
-      "b.pid ORDER BY 1",
-      {std::to_string(waiting)});
-  if (!rows.ok()) return blockers;
-  for (int row = 0; row < rows->size(); ++row) {
-    if (row > 0) blockers.words += ", ";
-    if (rows->number(row, 0) == 0) {
-      blockers.words += "a prepared transaction (see pg_prepared_xacts)";
-      continue;
-    }
-    blockers.words += fmt::format("process {} (user {}, {}, open for {})", rows->text(row, 0),
-                                  rows->text(row, 1), rows->text(row, 2), rows->text(row, 3));
-    blockers.sql += fmt::format("SELECT pg_terminate_backend({}); ", rows->text(row, 0));
-  }
-  return blockers;
+/// Whether a statement that failed would have succeeded at another moment: it lost to another one,
+/// to a standby's recovery or to a person, or the catalog changed under it; the server has no state
+/// of its own for that, and the words are not translated.
+/// Source: PostgreSQL, "PostgreSQL Error Codes", class 40; "Handling Query Conflicts";
+/// src/backend/access/heap/heapam.c, simple_heap_update; relation.c, relation_open.
+bool IsOfTheMoment(std::string_view state, std::string_view words) {
+  if (state == "40001" || state == "40P01" || state == "57014") return true;
+  return state == "XX000" &&
+         (Contains(words, "cache lookup failed") || Contains(words, "tuple concurrently") ||
+          Contains(words, "could not open relation with OID"));
 }
 
 }  // namespace
@@ -194,7 +174,7 @@ Result<std::unique_ptr<Connection>> Connection::Connect(const Config& config, Mo
   add(nullptr, nullptr);
 
   auto connection = std::unique_ptr<Connection>(
-      new Connection(PQconnectStartParams(keywords.data(), values.data(), 0)));  // NOLINT
+      new Connection(PQconnectStartParams(keywords.data(), values.data(), 0), config));  // NOLINT
   FRESHET_ASSERT(connection->handle() != nullptr);
   PQsetErrorVerbosity(connection->handle(), PQERRORS_VERBOSE);
   auto timeout = ConnectTimeout(config);
@@ -210,9 +190,8 @@ Result<std::unique_ptr<Connection>> Connection::Connect(const Config& config, Mo
     return ConnectError(config, mode, connection->handle());
   }
   PQsetErrorVerbosity(connection->handle(), PQERRORS_DEFAULT);
-  // An older server refuses a session that asks for a setting it does not know.
-  if (connection->server_version() >= 140000)
-    FRESHET_CHECK_OK(connection->Execute("SET idle_session_timeout = 0"));
+  connection->observes_ = mode == Mode::kObserve;
+  FRESHET_CHECK_OK(connection->SetUp());
   // A server that does not know its encoding converts nothing, but refuses to send what is not
   // UTF-8, row and all. The bytes are taken as they are; the decoder sees to them.
   const char* encoding = PQparameterStatus(connection->handle(), "server_encoding");
@@ -234,7 +213,8 @@ Status Connection::ErrorOf(const PGresult* result) {
   const bool goes_on = severity != nullptr && std::string_view(severity) == "ERROR" &&
                        PQstatus(handle()) == CONNECTION_OK;
   const bool lost = sql_state_.starts_with("08") || sql_state_.starts_with("57P");
-  if (state == nullptr || (lost && !goes_on)) {
+  const bool ended = severity != nullptr && std::string_view(severity) != "ERROR";
+  if (state == nullptr || ended || (lost && !goes_on)) {
     return Error(
         ErrorClass::SOURCE_UNREACHABLE, "the connection to the source was lost: {}",
         OneLine(result == nullptr ? PQerrorMessage(handle()) : PQresultErrorMessage(result)));
@@ -244,6 +224,8 @@ Status Connection::ErrorOf(const PGresult* result) {
   std::string words = OneLine(primary == nullptr ? "" : primary);
   if (detail != nullptr) words += fmt::format(" ({})", OneLine(detail));
   ErrorClass error_class = ErrorClass::SOURCE_QUERY;
+  if (IsOfTheMoment(sql_state_, words)) error_class = ErrorClass::SOURCE_INTERRUPTED;
+  if (sql_state_ == "22P05") error_class = ErrorClass::SOURCE_ENCODING;
   if (sql_state_ == "42501") error_class = ErrorClass::SOURCE_PRIVILEGE;
   if (sql_state_ == "53400") error_class = ErrorClass::SOURCE_NO_FREE_SLOT;
   if (sql_state_ == "55006") error_class = ErrorClass::SLOT_IN_USE;
@@ -251,53 +233,6 @@ Status Connection::ErrorOf(const PGresult* result) {
   if (sql_state_.starts_with("53") && error_class == ErrorClass::SOURCE_QUERY)
     error_class = ErrorClass::SOURCE_UNREACHABLE;
   return Error(error_class, "the source says: {}", words).With("sqlstate", sql_state_);
-}
-
-Result<Rows> Connection::Take(PGresult* result) {
-  Rows rows(result);
-  ExecStatusType status = PQresultStatus(result);
-  if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) return ErrorOf(result);
-  return rows;
-}
-
-Result<Rows> Connection::Query(const std::string& sql, const std::vector<std::string>& parameters) {
-  if (parameters.empty()) return Take(PQexec(handle(), sql.c_str()));
-  std::vector<const char*> values;
-  for (const auto& parameter : parameters) values.push_back(parameter.c_str());
-  return Take(PQexecParams(handle(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                           values.data(), nullptr, nullptr, 0));
-}
-
-Status Connection::LimitLockWaits() { return Execute("SET lock_timeout = '1s'"); }
-
-Status Connection::Execute(const std::string& sql) { return Query(sql).status(); }
-
-Result<Rows> Connection::QueryUntil(const std::string& sql, Deadline deadline,
-                                    Connection* observer) {
-  if (PQsendQuery(handle(), sql.c_str()) == 0) return ErrorOf(nullptr);
-  Blockers blockers;
-  bool late = false;
-  while (PQisBusy(handle()) != 0) {
-    if (!late && steady_clock::now() >= deadline) {
-      late = true;
-      blockers = FindBlockers(observer, process_id());
-      char ignored[256];
-      std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel(PQgetCancel(handle()),
-                                                                &PQfreeCancel);
-      PQcancel(cancel.get(), ignored, sizeof ignored);
-    }
-    pollfd descriptor{PQsocket(handle()), POLLIN, 0};
-    poll(&descriptor, 1, late ? 1000 : MillisecondsUntil(deadline));
-    if (PQconsumeInput(handle()) == 0) return ErrorOf(nullptr);
-  }
-  PGresult* first = PQgetResult(handle());
-  while (PGresult* more = PQgetResult(handle())) PQclear(more);
-  auto rows = Take(first);
-  if (rows.ok() || !late || sql_state_ != "57014") return rows;
-  Status blocked = Error(ErrorClass::SOURCE_BLOCKED,
-                         "transactions at the source have been open for too long to begin: {}",
-                         blockers.words.empty() ? "see pg_stat_activity" : blockers.words);
-  return blockers.sql.empty() ? blocked : std::move(blocked).WithRemedy(blockers.sql);
 }
 
 std::string QuoteIdentifier(std::string_view name) {

@@ -75,10 +75,8 @@ Result<std::unique_ptr<QueriedReader>> QueriedReader::Open(
   const CopyFormat format = CheaperCopyFormat(types);
   arrow::FieldVector fields = shape->schema->fields();
   fields.push_back(arrow::field("__freshet_gone", arrow::boolean()));
-  PGresult* raw = PQexec(connection->handle(), CopyStatement(table, condition, format).c_str());
-  Rows result(raw);
-  if (PQresultStatus(raw) != PGRES_COPY_OUT)
-    return connection->ErrorOf(raw).With("table", shape->name.ToString());
+  Status begun = connection->BeginCopy(CopyStatement(table, condition, format));
+  if (!begun.ok()) return std::move(begun).With("table", shape->name.ToString());
   return std::unique_ptr<QueriedReader>(new QueriedReader(
       connection, std::move(shape), arrow::schema(std::move(fields)), types, format));
 }
@@ -87,8 +85,7 @@ Status QueriedReader::TakeMessages() {
   while (copying_ && decoder_.rows() < limits::kBatchRowsMax &&
          decoder_.bytes() < limits::kBatchBytesMax) {
     char* buffer = nullptr;
-    int size = PQgetCopyData(connection_->handle(), &buffer, 0);
-    if (size == -2) return connection_->ErrorOf(nullptr);
+    FRESHET_TRY(int size, connection_->CopyData(&buffer));
     std::unique_ptr<char, decltype(&PQfreemem)> owner(buffer,
                                                       [](void* memory) { PQfreemem(memory); });
     if (size >= 0) {
@@ -96,10 +93,6 @@ Status QueriedReader::TakeMessages() {
       continue;
     }
     copying_ = false;
-    while (PGresult* raw = PQgetResult(connection_->handle())) {
-      Rows result(raw);
-      if (PQresultStatus(raw) != PGRES_COMMAND_OK) return connection_->ErrorOf(raw);
-    }
     FRESHET_CHECK_OK(decoder_.End());
   }
   return Status::Ok();

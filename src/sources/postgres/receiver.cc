@@ -19,9 +19,11 @@ using std::chrono::steady_clock;
 }  // namespace
 
 Receiver::Receiver(std::unique_ptr<Connection> connection,
-                   std::chrono::milliseconds status_interval, Lsn acknowledged)
+                   std::chrono::milliseconds status_interval, std::chrono::milliseconds silence_max,
+                   Lsn acknowledged)
     : connection_(std::move(connection)),
       status_interval_(status_interval),
+      silence_max_(silence_max),
       acknowledged_(acknowledged),
       received_(acknowledged) {}
 
@@ -80,13 +82,14 @@ void Receiver::Run(const std::stop_token& stop) {
 
 Status Receiver::Receive(const std::stop_token& stop) {
   bool ended = false;
+  silent_since_ = steady_clock::now();
   while (!stop.stop_requested() && !ended) {
     FRESHET_CHECK_OK(SendStatusIfDue());
     FRESHET_CHECK_OK(TakeAvailable(stop, &ended));
     if (block_.size() > 0) {
       FRESHET_CHECK_OK(Hand(stop));
     } else if (!ended) {
-      WaitForWire();
+      FRESHET_CHECK_OK(WaitForWire());
       if (PQconsumeInput(connection_->handle()) == 0) return connection_->ErrorOf(nullptr);
     }
   }
@@ -100,7 +103,14 @@ Status Receiver::TakeAvailable(const std::stop_token& stop, bool* ended) {
   while (!stop.stop_requested()) {
     char* buffer = nullptr;
     int size = PQgetCopyData(connection_->handle(), &buffer, /*async=*/1);
-    if (size == 0) return Status::Ok();
+    if (size == 0) {
+      // Some of it may wait behind the socket.
+      FRESHET_TRY(bool more, connection_->ReadPending([&] {
+        size = PQgetCopyData(connection_->handle(), &buffer, /*async=*/1);
+        return size != 0;
+      }));
+      if (!more) return Status::Ok();
+    }
     if (size == -2) return connection_->ErrorOf(nullptr);
     if (size == -1) {
       *ended = true;
@@ -126,12 +136,16 @@ Status Receiver::Hand(const std::stop_token& stop) {
     FRESHET_CHECK_OK(SendStatusIfDue());
   }
   block_ = WireBlock();
+  // Nobody listened meanwhile.
+  silent_since_ = steady_clock::now();
   return Status::Ok();
 }
 
 /// Keep up with what the server needs an answer for. A message of changes tells where it stands in
 /// its first number.
 void Receiver::Look(std::string_view message) {
+  silent_since_ = steady_clock::now();
+  answer_wanted_ = false;
   if (message.empty()) return;
   std::string_view body = message.substr(1);
   if (message[0] == 'w' && body.size() >= 8)
@@ -154,6 +168,7 @@ Status Receiver::SendStatus(bool reply_requested) {
   told_ = acknowledged_;
   reply_due_ = false;
   status_sent_ = steady_clock::now();
+  answer_wanted_ = answer_wanted_ || reply_requested;
   std::string message =
       FormatStatusUpdate(received_, told_, SystemClock().WallNow(), reply_requested);
   if (PQputCopyData(connection_->handle(), message.data(), static_cast<int>(message.size())) != 1 ||
@@ -163,14 +178,30 @@ Status Receiver::SendStatus(bool reply_requested) {
   return Status::Ok();
 }
 
-void Receiver::WaitForWire() {
-  auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      status_sent_ + status_interval_ - steady_clock::now());
+Status Receiver::WaitForWire() {
+  FRESHET_CHECK_OK(CheckSilence());
+  auto until = std::min(status_sent_ + status_interval_,
+                        silent_since_ + (answer_wanted_ ? silence_max_ : silence_max_ / 2));
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(until - steady_clock::now());
   pollfd descriptors[2] = {{PQsocket(connection_->handle()), POLLIN, 0},
                            {wake_descriptor_, POLLIN, 0}};
   poll(descriptors, 2, static_cast<int>(std::max<int64_t>(0, left.count())));
   uint64_t ignored = 0;
   (void)!read(wake_descriptor_, &ignored, sizeof ignored);
+  return Status::Ok();
+}
+
+/// TCP tells of a host that is gone, not of what stands in between and keeps the connection.
+Status Receiver::CheckSilence() {
+  auto silence = steady_clock::now() - silent_since_;
+  if (silence >= silence_max_ && answer_wanted_) {
+    FRESHET_CHECK_OK(connection_->CheckAlive());
+    silent_since_ = steady_clock::now();
+    answer_wanted_ = false;
+  } else if (silence >= silence_max_ / 2 && !answer_wanted_) {
+    FRESHET_CHECK_OK(SendStatus(/*reply_requested=*/true));
+  }
+  return Status::Ok();
 }
 
 }  // namespace freshet::sources::postgres

@@ -27,9 +27,10 @@ namespace freshet::sources::postgres {
 class Receiver {
  public:
   /// REQUIRES: `connection` is in copy-both mode. `status_interval`: well below the server's
-  /// wal_sender_timeout.
+  /// wal_sender_timeout. `silence_max`: how long the server may say nothing, asked for an answer
+  /// halfway, before another session is asked whether it works for this one.
   Receiver(std::unique_ptr<Connection> connection, std::chrono::milliseconds status_interval,
-           Lsn acknowledged);
+           std::chrono::milliseconds silence_max, Lsn acknowledged);
   ~Receiver();
   Status Start();
   /// End the thread and the session.
@@ -52,11 +53,12 @@ class Receiver {
   Status SendStatus(bool reply_requested);
   Status SendStatusIfDue();
   void Look(std::string_view message);
-  void WaitForWire();
+  Status WaitForWire();
+  Status CheckSilence();
   void Wake();
 
   const std::unique_ptr<Connection> connection_;
-  const std::chrono::milliseconds status_interval_;
+  const std::chrono::milliseconds status_interval_, silence_max_;
   BoundedQueue<WireBlock> queue_{limits::kWireQueueBytesMax};
   std::atomic<Lsn> acknowledged_;
   std::atomic<bool> position_requested_ = false;
@@ -67,6 +69,9 @@ class Receiver {
   Lsn told_ = 0;
   bool reply_due_ = false;
   MonotonicTime status_sent_{};
+  /// Since when the server has said nothing, and whether an answer was asked for since.
+  MonotonicTime silent_since_{};
+  bool answer_wanted_ = false;
   mutable std::mutex mutex_;
   // Protected by mutex_.
   Status status_;
