@@ -138,6 +138,22 @@ TEST_F(StreamedServerTest, WhatWasSpilledBeforeItWasStreamedAndRolledBackNeverCo
   if (session_->server_version() < 180000) ExpectStreamed();
 }
 
+TEST_F(StreamedServerTest, ADescriptionCountsThoughItCameWithinWhatIsRolledBackUntold) {
+  // As above, but the server learns that it was rolled back only after it sent the rows, and does
+  // not describe the table again.
+  config_.parameters.back().second = "-c logical_decoding_work_mem=9MB";
+  Run("ALTER TABLE t ALTER v SET STORAGE EXTERNAL;"
+      "INSERT INTO t SELECT i, 0 FROM generate_series(1, 1300) i");
+  Open({"t"});
+  Run("BEGIN; SAVEPOINT a; UPDATE t SET v = repeat('x', 9000)");
+  EXPECT_THAT(Brief(), IsEmpty());
+  ExpectStreamed();
+  Run("ROLLBACK TO a; UPDATE t SET n = 1 WHERE id = 7; COMMIT");
+  EXPECT_THAT(Brief(), ElementsAre("~ 7,1,-"));
+  Run("UPDATE t SET n = 2 WHERE id = 8");
+  EXPECT_THAT(Brief(), ElementsAre("~ 8,2,-"));
+}
+
 TEST_F(StreamedServerTest, WhatIsRolledBackAsAWholeNeverComes) {
   Open({"t"});
   Run("BEGIN;" + Insert(1, 300));

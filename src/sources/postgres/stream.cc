@@ -304,6 +304,10 @@ Status PostgresStream::TakeRow(char tag, std::string_view body) {
   record::Sequence first = NextSequence();
   record::Sequence second = NextSequence();
   Relation& relation = relations_[*oid];
+  if (relation.untaken) {
+    relation.untaken = false;
+    FRESHET_CHECK_OK(Settle(*oid, &relation));
+  }
   if (relation.table == nullptr) relation.table = OwnerOf(*oid);
   Table& table = *relation.table;
   if (!table.followed()) return Status::Ok();
@@ -315,11 +319,12 @@ Status PostgresStream::TakeRow(char tag, std::string_view body) {
   size_t before = table.changes->bytes();
   Status status =
       table.changes->Add(tag, row_, *relation.layout, {first, second, begin_.committed_at});
+  // What a row that does not fit added goes with all the rest.
+  open_bytes_ += table.changes->bytes() - before;
   if (!status.ok()) {
     Fail(&table, std::move(status));
     return Status::Ok();
   }
-  open_bytes_ += table.changes->bytes() - before;
   bool full = table.changes->bytes() >= limits::kBatchBytesMax ||
               table.changes->rows() >= limits::kBatchRowsMax;
   return full ? FlushTable(&table) : Status::Ok();
@@ -338,6 +343,7 @@ Status PostgresStream::TakeRelation(std::string_view body) {
     if (known) return Status::Ok();
   }
   relation.message = std::move(message);
+  relation.untaken = false;
   FRESHET_CHECK_OK(Settle(oid, &relation));
   return relation.table->followed() ? Fit(&relation) : Status::Ok();
 }
@@ -396,6 +402,7 @@ void PostgresStream::Fail(Table* table, Status why) {
   table->failed = true;
   if (table->changes != nullptr) {
     nulled_before_ += table->changes->values_nulled();
+    FRESHET_ASSERT(open_bytes_ >= table->changes->bytes());
     open_bytes_ -= table->changes->bytes();
     table->changes.reset();
   }

@@ -73,6 +73,9 @@ class PostgresStream final : public ChangeStream {
     std::optional<RowLayout> layout;
     /// The commit position of the streamed transaction that `message` was last taken from; 0: none.
     Lsn taken_from = 0;
+    /// `message` came within what was rolled back: it counts only if rows follow that no other one
+    /// describes.
+    bool untaken = false;
   };
 
   Status TakeMessage(std::string_view message);
@@ -92,6 +95,7 @@ class PostgresStream final : public ChangeStream {
   Status TakeCommit(std::string_view body);
   Status TakeRow(char tag, std::string_view body);
   Status TakeRelation(std::string_view body);
+  Status KeepRelation(std::string_view body);
   Status TakeTruncate(std::string_view body);
   Status TakeKeepalive(std::string_view body);
   Status TruncatePartitions(Table* table, const std::set<uint32_t>& truncated, record::Sequence at);

@@ -85,10 +85,26 @@ Status PostgresStream::ReadAllAgain() {
 
 Status PostgresStream::TakeReplayed(std::string_view message) {
   // The number of the (sub)transaction has done its work.
-  Status status = TakeChange(message[0], message.substr(1 + sizeof(uint32_t)));
+  std::string_view body = message.substr(1 + sizeof(uint32_t));
+  Status status =
+      StreamedReplay::Counts(message) ? TakeChange(message[0], body) : KeepRelation(body);
   if (status.Is(ErrorClass::SOURCE_PROTOCOL))
     return std::move(status).With("message", message.substr(0, 1));
   return status;
+}
+
+/// A description that was rolled back is not the table's, but where the server does not know that
+/// it is to be forgotten, it is all that there is for the rows that follow.
+Status PostgresStream::KeepRelation(std::string_view body) {
+  auto message = ParseRelation(body);
+  if (!message) return Error(ErrorClass::SOURCE_PROTOCOL, "bad Relation");
+  Relation& relation = relations_[message->oid];
+  if (relation.message == message) return Status::Ok();
+  relation.message = std::move(message);
+  relation.layout.reset();
+  relation.taken_from = 0;
+  relation.untaken = true;
+  return Status::Ok();
 }
 
 /// REQUIRES: replay_, no block_.

@@ -51,10 +51,20 @@ size_t StreamedReplay::TakeMessages(std::string_view window, WireBlock* block) {
     next_bytes_ = kLengthBytes + length;
     if (window.size() - taken < next_bytes_) break;
     std::string_view message = window.substr(taken + kLengthBytes, length);
-    if (Counts(LoadBigEndian<uint32_t>(message.data() + 1))) block->Add(message);
+    if (Counts(LoadBigEndian<uint32_t>(message.data() + 1))) {
+      block->Add(message);
+    } else if (message[0] == 'R') {
+      block->Add(std::string(1, 'R') + std::string(sizeof(uint32_t), '\0') +
+                 std::string(message.substr(kHeadBytes)));
+    }
     taken += next_bytes_;
   }
   return taken;
+}
+
+/// No transaction has the number 0. Source: PostgreSQL, src/include/access/transam.h.
+bool StreamedReplay::Counts(std::string_view message) {
+  return LoadBigEndian<uint32_t>(message.data() + 1) != 0;
 }
 
 bool StreamedReplay::Counts(uint32_t transaction) {

@@ -17,7 +17,8 @@
 namespace freshet::sources::postgres {
 
 /// The messages of one streamed transaction that committed, in order and without what was rolled
-/// back to a savepoint. Lives shorter than the scratch it reads. One thread.
+/// back to a savepoint; of that only the descriptions of relations, for the server may not send
+/// them again. Lives shorter than the scratch it reads. One thread.
 class StreamedReplay {
  public:
   /// `aborted`: its subtransactions that count no more, in any order, some perhaps more than once.
@@ -31,6 +32,8 @@ class StreamedReplay {
   /// may be among them, where all were rolled back; nothing at the end.
   /// Errors: STORE_UNAVAILABLE.
   Result<std::optional<WireBlock>> Next();
+  /// Whether a message that Next returned is not of what was rolled back: there the number is 0.
+  static bool Counts(std::string_view message);
 
  private:
   bool Counts(uint32_t transaction);

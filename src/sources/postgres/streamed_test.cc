@@ -81,6 +81,25 @@ TEST_F(StreamedTest, WhatWasRolledBackToASavepointIsNotReplayed) {
   EXPECT_THAT(Commit(7), ElementsAre("I a", "I g", "I h"));
 }
 
+TEST_F(StreamedTest, ADescriptionThatWasRolledBackIsReplayedAsSuch) {
+  Start(7, true);
+  ASSERT_TRUE(Send(10, "seen", 'R').ok());
+  ASSERT_TRUE(Send(10, "a").ok());
+  ASSERT_TRUE(Send(7, "counts", 'R').ok());
+  Stop();
+  auto committed = streamed_.Commit(7);
+  ASSERT_TRUE(committed.ok());
+  StreamedReplay replay(streamed_.scratch(), std::move(committed->bytes), {10});
+  auto block = replay.Next();
+  ASSERT_TRUE(block.ok() && *block);
+  std::vector<std::string> seen;
+  while (auto message = (*block)->Next()) {
+    seen.push_back((StreamedReplay::Counts(*message) ? "" : "not ") +
+                   std::string(message->substr(5)));
+  }
+  EXPECT_THAT(seen, ElementsAre("not seen", "counts"));
+}
+
 TEST_F(StreamedTest, SubtransactionsThatMessagesAreOfAreKnown) {
   Piece(7, true, {{7, "a"}, {12, "b"}, {12, "c"}, {10, "d"}});
   Piece(7, false, {{12, "e"}, {7, "f"}, {11, "g"}});
