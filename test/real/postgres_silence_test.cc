@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands between us and the server falls silent, and the server gives up what it was asked.
+// What stands between us and the server falls silent, the server gives up what it was asked, and a
+// lock holds up what asks for it.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
@@ -209,6 +210,24 @@ TEST_F(SilenceTest, AQuietStreamGoesOn) {
   }
   Run("INSERT INTO t VALUES (1)");
   EXPECT_THAT(Drain(), ElementsAre("+ 1"));
+}
+
+TEST_F(SilenceTest, ALockedPartitionHoldsNothingUp) {
+  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 (LIKE "
+      "p "
+      "INCLUDING ALL); ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (10); CREATE TABLE "
+      "p2 PARTITION OF p FOR VALUES FROM (10) TO (20)");
+  OpenSource();
+  ASSERT_TRUE(OpenStream({"p"}).ok());
+  EXPECT_THAT(Drain(), ElementsAre("parts public.p1 public.p2"));
+  cursor_ = stream_->Start();
+  stream_.reset();
+  auto owner = NewSession();
+  ASSERT_TRUE(owner->Execute("BEGIN; LOCK TABLE p1 IN ACCESS EXCLUSIVE MODE").ok());
+  Status opened = OpenStream({"p"}, cursor_);
+  ASSERT_TRUE(opened.ok()) << opened.ToString();
+  Run("INSERT INTO p2 VALUES (11, 'a')");
+  EXPECT_THAT(Drain(), ElementsAre("parts public.p1* public.p2", "+ 11,a"));
 }
 
 TEST_F(SilenceTest, WhatTheServerGaveUpIsTriedAgain) {

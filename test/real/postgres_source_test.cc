@@ -291,6 +291,27 @@ TEST_F(SourceTest, RewriteOrTruncateMakesTheSnapshotStale) {
   }
 }
 
+TEST_F(SourceTest, ANameThatChangesHandsDoesNotChangeWhoseRowsAreRead) {
+  Run("CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p_now PARTITION "
+      "OF p FOR VALUES FROM (0) TO (10); INSERT INTO p SELECT generate_series(1, 3)");
+  Run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO a "
+      "VALUES (1); INSERT INTO b VALUES (2)");
+  OpenSource();
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+  Run("ALTER TABLE p_now RENAME TO p_before; CREATE TABLE p_now PARTITION OF p FOR VALUES FROM "
+      "(10) TO (20)");
+  Run("ALTER TABLE a RENAME TO c; ALTER TABLE b RENAME TO a");
+  auto rows = ReadAll(snapshot->get(), "p");
+  ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+  EXPECT_EQ(*rows, (std::vector<std::string>{"1", "2", "3"}));
+  for (const char* name : {"c", "a"}) {
+    rows = ReadAll(snapshot->get(), name);
+    ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+    EXPECT_EQ(*rows, std::vector<std::string>{name[0] == 'c' ? "1" : "2"});
+  }
+}
+
 TEST_F(SourceTest, ATableDroppedSinceTheSnapshotIsNotFoundInIt) {
   Run("CREATE TABLE t (id int PRIMARY KEY)");
   OpenSource();
@@ -394,6 +415,24 @@ TEST_F(SourceTest, MissingRightsAreFindingsWithTheirSql) {
   EXPECT_TRUE(snapshot.status().Is(ErrorClass::SOURCE_PRIVILEGE)) << snapshot.status().ToString();
   source_.reset();
   Run("DROP ROLE " + role);
+}
+
+TEST_F(SourceTest, OwningThroughARoleThatIsNotInheritedIsNotOwning) {
+  Run("CREATE TABLE mine (id int PRIMARY KEY)");
+  std::string role = "role_" + database_, owner = "owner_" + database_;
+  Run("CREATE ROLE " + owner + "; CREATE ROLE " + role + " LOGIN REPLICATION NOINHERIT; GRANT " +
+      owner + " TO " + role + "; GRANT CREATE ON DATABASE " + database_ + " TO " + role +
+      "; GRANT SELECT ON mine TO " + role + "; ALTER TABLE mine OWNER TO " + owner);
+  for (auto& [name, value] : config_.parameters) {
+    if (name == "user") value = role;
+  }
+  OpenSource();
+  std::string all;
+  for (const auto& finding : source_->Check()) all += finding.problem.ToString() + "\n";
+  EXPECT_THAT(all, HasSubstr("does not own the table"));
+  EXPECT_TRUE(List().at("public.mine").problem.Is(ErrorClass::SOURCE_PRIVILEGE));
+  source_.reset();
+  Run("DROP TABLE mine; DROP OWNED BY " + role + "; DROP ROLE " + role + "; DROP ROLE " + owner);
 }
 
 }  // namespace

@@ -86,33 +86,6 @@ TEST_F(StreamTest, SomeChangesOfColumnsAreFollowedOthersFailTheirTableOnly) {
   EXPECT_THAT(Drain(), ElementsAre("+ 1,1"));
 }
 
-TEST_F(StreamTest, ARowThatDoesNotFitDoesNotCutTheBatchesOfOthers) {
-  Run("CREATE TYPE pair AS (a int, b text); CREATE TABLE c (id int PRIMARY KEY, p pair); CREATE "
-      "TABLE t (id int PRIMARY KEY)");
-  Open({"c", "t"});
-  Run("ALTER TYPE pair ADD ATTRIBUTE d int");
-  Run("BEGIN; INSERT INTO c VALUES (1, (1, 'long enough to be more than a row of t', 2)); INSERT "
-      "INTO t SELECT generate_series(1, 500); COMMIT");
-  EXPECT_TRUE(stream_->Fence().ok());
-  int batches = 0, failed = 0;
-  int64_t rows = 0;
-  while (true) {
-    auto event = stream_->Next(In(kPatience));
-    ASSERT_TRUE(event.ok()) << event.status().ToString();
-    if (std::holds_alternative<record::Idle>(*event)) break;
-    auto* table = std::get_if<record::TableEvent>(&*event);
-    if (table == nullptr) continue;
-    if (auto* batch = std::get_if<record::ChangeBatch>(table)) {
-      ++batches;
-      rows += batch->rows->num_rows();
-    }
-    failed += std::holds_alternative<record::TableFailed>(*table) ? 1 : 0;
-  }
-  EXPECT_EQ(failed, 1);
-  EXPECT_EQ(rows, 500);
-  EXPECT_EQ(batches, 1) << "one transaction, far below a batch's size";
-}
-
 TEST_F(StreamTest, DropAndAddOfTheSameColumnIsNoticed) {
   Run("CREATE TABLE t (id int PRIMARY KEY, v int)");
   Open({"t"});

@@ -238,6 +238,60 @@ TEST_F(TablesTest, RowSecurityThatWouldHideRowsIsRefused) {
   EXPECT_TRUE(Problems()["t"].ok());
 }
 
+TEST_F(TablesTest, AValueThatTheServerCannotConvertIsSaidToBeOne) {
+  session_.reset();
+  ASSERT_TRUE(admin_->Execute("DROP DATABASE " + database_).ok());
+  ASSERT_TRUE(admin_
+                  ->Execute("CREATE DATABASE " + database_ +
+                            " ENCODING 'WIN1252' LOCALE 'C' TEMPLATE template0")
+                  .ok());
+  session_ = NewSession();
+  Run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, E'\\x81')");
+  OpenSource();
+  auto snapshot = source_->BeginSnapshot();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+  auto shape = Shape("t");
+  auto reader = (*snapshot)->Open(shape, (*snapshot)->Plan(*shape)->front());
+  ASSERT_TRUE(reader.ok()) << reader.status().ToString();
+  Status status = (*reader)->Next().status();
+  EXPECT_TRUE(status.Is(ErrorClass::SOURCE_ENCODING)) << status.ToString();
+  EXPECT_THAT(status.ToString(), HasSubstr("public.t"));
+  ASSERT_TRUE(OpenStream({"t"}).ok());
+  Run("UPDATE t SET id = 2");
+  status = Status::Ok();
+  for (auto end = In(kPatience); status.ok() && std::chrono::steady_clock::now() < end;)
+    status = stream_->Next(end).status();
+  EXPECT_TRUE(status.Is(ErrorClass::SOURCE_ENCODING)) << status.ToString();
+}
+
+TEST_F(TablesTest, ARowThatDoesNotFitDoesNotCutTheBatchesOfOthers) {
+  Run("CREATE TYPE pair AS (a int, b text); CREATE TABLE c (id int PRIMARY KEY, p pair); CREATE "
+      "TABLE t (id int PRIMARY KEY)");
+  OpenSource();
+  ASSERT_TRUE(OpenStream({"c", "t"}).ok());
+  Run("ALTER TYPE pair ADD ATTRIBUTE d int");
+  Run("BEGIN; INSERT INTO c VALUES (1, (1, 'long enough to be more than a row of t', 2)); INSERT "
+      "INTO t SELECT generate_series(1, 500); COMMIT");
+  EXPECT_TRUE(stream_->Fence().ok());
+  int batches = 0, failed = 0;
+  int64_t rows = 0;
+  while (true) {
+    auto event = stream_->Next(In(kPatience));
+    ASSERT_TRUE(event.ok()) << event.status().ToString();
+    if (std::holds_alternative<record::Idle>(*event)) break;
+    auto* table = std::get_if<record::TableEvent>(&*event);
+    if (table == nullptr) continue;
+    if (auto* batch = std::get_if<record::ChangeBatch>(table)) {
+      ++batches;
+      rows += batch->rows->num_rows();
+    }
+    failed += std::holds_alternative<record::TableFailed>(*table) ? 1 : 0;
+  }
+  EXPECT_EQ(failed, 1);
+  EXPECT_EQ(rows, 500);
+  EXPECT_EQ(batches, 1) << "one transaction, far below a batch's size";
+}
+
 TEST_F(TablesTest, RightsOnSomeColumnsOnlyAreTooFew) {
   Run("CREATE TABLE t (id int PRIMARY KEY, v text, secret text); CREATE PUBLICATION given FOR "
       "TABLE "

@@ -31,7 +31,7 @@ SELECT t.root, t.oid,
        t.id || CASE WHEN (SELECT pubviaroot FROM pg_publication WHERE pubname = $1)
                  THEN '+' || c.relfilenode ELSE '' END,
        format('%I.%I', n.nspname, c.relname),
-       CASE WHEN t.born THEN true ELSE coalesce(pg_relation_size(c.oid) = 0, false) END
+       CASE WHEN t.born THEN true ELSE {empty} END
 FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind <> 'p'
 ORDER BY t.root, t.oid
@@ -46,11 +46,12 @@ WITH RECURSIVE up(oid, height) AS (
 SELECT oid FROM up ORDER BY height
 )sql";
 
+std::string With(std::string sql, std::string_view name, std::string_view text) {
+  return sql.replace(sql.find(name), name.size(), text);
+}
+
 std::string WithAttached(std::string_view text) {
-  constexpr std::string_view kName = "{attached}";
-  std::string sql(text);
-  size_t at = sql.find(kName);
-  return sql.replace(at, kName.size(), Attached("i"));
+  return With(std::string(text), "{attached}", Attached("i"));
 }
 
 }  // namespace
@@ -64,9 +65,15 @@ Result<std::vector<Leaf>> ReadLeaves(Connection* connection, const std::string& 
                                      const std::optional<std::set<uint32_t>>& roots) {
   std::vector<std::string> oids;
   for (uint32_t oid : roots.value_or(std::set<uint32_t>())) oids.push_back(std::to_string(oid));
-  FRESHET_TRY(Rows rows,
-              connection->Query(WithAttached(kLeaves),
-                                {publication, roots ? ArrayParameter(oids) : std::string()}));
+  const std::vector<std::string> parameters = {publication,
+                                               roots ? ArrayParameter(oids) : std::string()};
+  const std::string sql = WithAttached(kLeaves);
+  auto read = connection->Query(
+      With(sql, "{empty}", "coalesce(pg_relation_size(c.oid) = 0, false)"), parameters);
+  // One that somebody holds locked may hold rows; that matters only if it is new.
+  if (read.status().Is(ErrorClass::SOURCE_BLOCKED))
+    read = connection->Query(With(sql, "{empty}", "false"), parameters);
+  FRESHET_TRY(Rows rows, std::move(read));
   std::vector<Leaf> leaves;
   for (int row = 0; row < rows.size(); ++row) {
     leaves.push_back({.root = rows.oid(row, 0),

@@ -27,7 +27,8 @@ struct Leaf {
 std::string Attached(std::string_view link);
 
 /// Read the partitions that hold the rows of all partitioned tables, or of `roots`. No table is
-/// locked, but for one that was attached instead of made as a partition. Where the publication
+/// locked, but for one that was attached instead of made as a partition: while that has to wait, it
+/// counts as one with rows. Where the publication
 /// sends changes under the root, which hides that a partition is truncated, the ids hold the files
 /// too.
 Result<std::vector<Leaf>> ReadLeaves(Connection* connection, const std::string& publication,
