@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "capture/answers.h"
 #include "capture/context.h"
 #include "capture/discovery.h"
+#include "capture/expiry.h"
 #include "capture/mending.h"
 #include "capture/shape_change.h"
 #include "capture/snapshots.h"
@@ -56,8 +58,10 @@ class Capture {
     snapshots_.emplace(context_, &tables_, &*fence_, holder(),
                        Snapshots::Options{.readers = options_.snapshot_readers,
                                           .reread_interval = options_.reread_interval,
-                                          .selects = options_.selects});
+                                          .selects = options_.selects,
+                                          .serves = options_.serves});
     mending_.emplace(context_, &tables_, &*fence_);
+    if (options_.answers) answers_.emplace(context_, &*fence_);
     for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
     FRESHET_CHECK_OK(ExpectDrops(found.missing));
     FRESHET_CHECK_OK(snapshots_->ReadOn());
@@ -75,7 +79,7 @@ class Capture {
     expire_at_ = now;
     poll_at_ = now;
     sealed_at_ = now;
-    if (writer_->dirty() || cursor_ != writer_->checkpoint().cursor) FRESHET_CHECK_OK(Seal());
+    if (unsealed()) FRESHET_CHECK_OK(Seal());
     // Whoever has seen the segments through here knows every table that was there at the start.
     context_.Tell("gateway_started", {{"through", writer_->checkpoint().through.value()},
                                       {"tables", std::ssize(tables_.shapes())}});
@@ -88,6 +92,7 @@ class Capture {
       FRESHET_CHECK_OK(snapshots_->Work());
       FRESHET_CHECK_OK(LookAround());
       FRESHET_CHECK_OK(Mend());
+      FRESHET_CHECK_OK(Answer());
       FRESHET_TRY(bool drained, Drained());
       if (drained) return Captured{.through = writer_->checkpoint().through};
       FRESHET_CHECK_OK(TakeEvent());
@@ -95,6 +100,7 @@ class Capture {
   }
 
  private:
+  bool unsealed() const { return writer_->dirty() || cursor_ != writer_->checkpoint().cursor; }
   SnapshotHolder* holder() { return options_.holder != nullptr ? options_.holder : &own_holder_; }
 
   /// Wishes, new tables, expiry: whichever is due.
@@ -106,11 +112,12 @@ class Capture {
       poll_at_ = now + limits::kWishInterval;
       FRESHET_CHECK_OK(snapshots_->Poll(draining_));
       polled_draining_ = draining_;
+      if (answers_) FRESHET_CHECK_OK(answers_->Poll());
     }
     if (snapshots_->TakeTableMissed() && drops_.empty()) discover_at_ = now;
     if (boundary_ && now >= discover_at_) FRESHET_CHECK_OK(Discover(Discovery::Depth::kAll));
     FRESHET_CHECK_OK(WatchChanged(now));
-    if (now >= expire_at_) FRESHET_CHECK_OK(Expire());
+    if (now >= expire_at_) FRESHET_CHECK_OK(ExpireDue());
     return Status::Ok();
   }
 
@@ -187,24 +194,25 @@ class Capture {
     });
   }
 
-  Status Expire() {
+  Status ExpireDue() {
     expire_at_ = context_.clock->Now() + limits::kExpiryInterval;
     auto rules = options_.expiry;
     rules.keep_from = snapshots_->needed_from();
-    auto expired = writer_->Expire(rules);
-    // A manifest of long ago that cannot be read any more only keeps its files from going.
-    if (expired.status().Is(ErrorClass::STAGING_CORRUPT)) {
-      context_.Tell("warning",
-                    {{"reason", "staging does not expire: " + expired.status().ToString()}});
-      return Status::Ok();
+    return Expire(context_, rules);
+  }
+
+  /// Tell those who asked how far everything is staged. The tables are looked at first, so that
+  /// they are known which were made before the question.
+  Status Answer() {
+    if (!answers_ || !boundary_ || !mending_->empty()) return Status::Ok();
+    if (answers_->heard()) {
+      FRESHET_CHECK_OK(Discover(Discovery::Depth::kAll));
+      FRESHET_CHECK_OK(WatchChanged(context_.clock->Now()));
+      return answers_->Ask();
     }
-    FRESHET_CHECK_OK(expired);
-    if (expired->segments > 0) {
-      context_.Tell("segments_expired", {{"through", expired->through.value()},
-                                         {"segments", expired->segments},
-                                         {"forced", expired->forced}});
-    }
-    return Status::Ok();
+    if (!answers_->due()) return Status::Ok();
+    if (unsealed()) FRESHET_CHECK_OK(Seal());
+    return answers_->Give(writer_->checkpoint().through);
   }
 
   /// Whether the drain is done: snapshots finished, the followed tables looked at once more, then
@@ -223,7 +231,7 @@ class Capture {
     }
     if (!fence_->Passed(*drain_ticket_) || !boundary_ || !drops_.empty()) return false;
     if (!mending_->empty()) return false;
-    if (writer_->dirty() || cursor_ != writer_->checkpoint().cursor) FRESHET_CHECK_OK(Seal());
+    if (unsealed()) FRESHET_CHECK_OK(Seal());
     return true;
   }
 
@@ -452,6 +460,7 @@ class Capture {
   std::unique_ptr<sources::ChangeStream> stream_;
   std::optional<StreamFence> fence_;
   std::optional<Mending> mending_;
+  std::optional<Answers> answers_;
   Status lost_;                         // what the source did not have any more at the beginning
   std::optional<Snapshots> snapshots_;  // last: its threads use the writer
 };

@@ -34,6 +34,10 @@ struct GatewayOptions {
   /// Until `drain_requested` returns true: go on for ever. Then: finish the wished snapshots, take
   /// the source's position, capture through it, seal, return.
   std::function<bool()> drain_requested;
+  /// Whose snapshots are read; null: everybody's. A pipeline that is gone leaves its flows behind.
+  std::function<bool(const staging::FlowId&)> serves;
+  /// Whether readers may ask how far everything is staged: those of a gateway that does not drain.
+  bool answers = false;
 };
 
 /// How a gateway ended when it ended well.
@@ -58,6 +62,7 @@ struct Captured {
 ///         the log does not tell of a table → a generation each run, or at an interval
 ///         rows came or went without changes (a partition was truncated, attached, detached) →
 ///           abandon its generation even if complete, begin the successor
+///         a reader asks how far everything is staged → discover, fence, Seal, answer
 ///         discover again every limits::kDiscoverInterval, and before a drain ends
 class Gateway {
  public:

@@ -36,9 +36,10 @@ bool Rereads::IsDifference(const Key& key) const {
   return former != generations.end() && (former->second.ended || former->second.begun.difference);
 }
 
-bool Rereads::Rests(const Key& key) const {
+bool Rereads::Rests(const Key& key, bool asked) const {
   if (!tables_->follows(key.first) || tables_->shape(key.first)->logged) return false;
   if (selects_ && !selects_(tables_->shape(key.first)->name)) return true;
+  if (asked && !failed_.contains(key)) return false;
   auto found = rest_until_.find(key);
   return found != rest_until_.end() && context_.clock->Now() < found->second;
 }
@@ -54,11 +55,13 @@ void Rereads::Rest(const Key& key, MonotonicTime::duration took) {
 void Rereads::OnRead(const Key& key, MonotonicTime::duration took) {
   if (!tables_->follows(key.first) || tables_->shape(key.first)->logged) return;
   stale_.erase(key);
+  failed_.erase(key);
   Rest(key, took);
 }
 
 void Rereads::OnFailed(const Key& key) {
   stale_.erase(key);
+  failed_.insert(key);
   Rest(key, {});
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "capture/context.h"
@@ -27,7 +28,8 @@ class Rereads {
   /// Whether the flow's next generation is to be compared with an earlier one that was complete.
   bool IsDifference(const Key& key) const;
   /// Whether the table is left alone for now: it was read, or could not be, or is not wanted.
-  bool Rests(const Key& key) const;
+  /// `asked`: somebody wishes it, so that it may be read before its time if that succeeded last.
+  bool Rests(const Key& key, bool asked = false) const;
 
   /// All of it was read. It rests at least as long as that took, so that whoever applies it keeps
   /// up.
@@ -52,6 +54,7 @@ class Rereads {
   const std::chrono::milliseconds interval_;
   const Selects selects_;
   std::map<Key, MonotonicTime> rest_until_;
+  std::set<Key> failed_;      // the last time it was tried
   std::map<Key, int> stale_;  // how often since it was last read
 };
 

@@ -81,6 +81,18 @@ TEST_F(RereadsTest, AGatewayThatStaysReadsThemAtTheInterval) {
   EXPECT_EQ(events_.Count("snapshot_started") - before, 3) << "at once, then twice";
 }
 
+TEST_F(RereadsTest, AWishIsNotMadeToWaitForTheInterval) {
+  bool wished = false;
+  auto answered = [&] {
+    // The one that is due as the gateway begins, then the wished one.
+    if (!std::exchange(wished, wished || Newest().ended)) return false;
+    if (Newest().begun.generation == Generation(2)) Wish("2", 3);
+    return Newest().begun.generation == Generation(3) && Newest().ended;
+  };
+  RunOn(std::chrono::hours(24), answered);
+  EXPECT_TRUE(Newest().begun.difference);
+}
+
 TEST_F(RereadsTest, AReadingThatFailsIsItsTablesMatterAlone) {
   source_.before = [](const std::string& step) {
     return step.starts_with("chunk 2") ? Error(ErrorClass::SOURCE_QUERY, "division by zero")

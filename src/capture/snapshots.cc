@@ -33,6 +33,7 @@ Snapshots::Snapshots(Context context, Tables* tables, StreamFence* fence, Snapsh
       tables_(tables),
       fence_(fence),
       holder_(holder),
+      serves_(options.serves),
       rereads_(context, tables, options.reread_interval, options.selects),
       readers_(options.readers, context.writer, context.staging),
       taker_([this] { return TakeSnapshot(); }, options.readers > 0) {}
@@ -68,11 +69,13 @@ std::map<Snapshots::Key, Generation> Snapshots::Wanted(
         wanted.erase(asked);
     }
   }
+  const auto asked = wanted;
   rereads_.AddDue(&wanted);
   AddFills(&wanted);
   std::erase_if(wanted, [&](const auto& each) {
-    return !tables_->follows(each.first.first) || running_.contains(each.first) ||
-           rereads_.Rests(each.first) || MayWait(each.first);
+    const bool forgotten = serves_ && !serves_(each.first.second);
+    return forgotten || !tables_->follows(each.first.first) || running_.contains(each.first) ||
+           rereads_.Rests(each.first, asked.contains(each.first)) || MayWait(each.first);
   });
   return wanted;
 }

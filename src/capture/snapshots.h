@@ -47,6 +47,8 @@ class Snapshots {
     int readers = 0;
     std::chrono::milliseconds reread_interval{};
     Rereads::Selects selects;  // which tables are to be read again
+    // whose snapshots are read; null: everybody's
+    std::function<bool(const staging::FlowId&)> serves;
   };
   Snapshots(Context context, Tables* tables, StreamFence* fence, SnapshotHolder* holder,
             Options options);
@@ -178,6 +180,7 @@ class Snapshots {
   Tables* const tables_;
   StreamFence* const fence_;
   SnapshotHolder* const holder_;
+  const std::function<bool(const staging::FlowId&)> serves_;
   std::set<std::string> held_;  // what the holder has for us
   std::map<Key, staging::Generation> wanted_;
   bool settled_ = false;  // no more wishes are to come

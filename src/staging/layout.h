@@ -18,6 +18,8 @@ inline constexpr std::string_view kPacksFolder = "packs";
 inline constexpr std::string_view kPartsFolder = "parts";
 inline constexpr std::string_view kWishesFolder = "wishes";
 inline constexpr std::string_view kReadersFolder = "readers";
+inline constexpr std::string_view kQuestionsFolder = "questions";
+inline constexpr std::string_view kAnswersFolder = "answers";
 
 /// Return the number of the folder a segment's manifest and packs lie in.
 int64_t FolderOf(SegmentNumber number);

@@ -36,6 +36,10 @@ std::optional<Wish> WishIn(std::string_view path) {
               .generation = Generation(*generation)};
 }
 
+std::string PathOf(const record::PipelineId& pipeline) {
+  return fmt::format("{}/{}.json", kReadersFolder, pipeline.value());
+}
+
 Result<ReaderRecord> ReaderIn(const std::string& path, const std::string& text) {
   json in = json::parse(text, nullptr, /*allow_exceptions=*/false);
   bool readable = in.is_object() && in.value("pipeline", json()).is_string() &&
@@ -79,8 +83,11 @@ Status PutReader(store::FileStore& store, const ReaderRecord& record) {
   json out = {{"pipeline", record.pipeline.value()},
               {"floor", record.floor.value()},
               {"flows_created", std::move(flows)}};
-  return store.Put(fmt::format("{}/{}.json", kReadersFolder, record.pipeline.value()), out.dump(),
-                   store::If::kAlways);
+  return store.Put(PathOf(record.pipeline), out.dump(), store::If::kAlways);
+}
+
+Status RemoveReader(store::FileStore& store, const record::PipelineId& pipeline) {
+  return store.Remove(PathOf(pipeline));
 }
 
 Result<std::vector<ReaderRecord>> ListReaders(store::FileStore& store) {

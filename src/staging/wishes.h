@@ -34,5 +34,7 @@ struct ReaderRecord {
 };
 Status PutReader(store::FileStore& store, const ReaderRecord& record);
 Result<std::vector<ReaderRecord>> ListReaders(store::FileStore& store);
+/// The pipeline reads here no more: nothing is kept for it. OK when it is gone.
+Status RemoveReader(store::FileStore& store, const record::PipelineId& pipeline);
 
 }  // namespace freshet::staging

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/answers.h"
+
+#include <algorithm>
+
+namespace freshet::capture {
+
+Status Answers::Poll() {
+  FRESHET_TRY(heard_, staging::ListQuestions(*context_.staging));
+  // Those that are being answered stand until they are.
+  std::erase_if(heard_, [&](const auto& question) {
+    return std::ranges::find(asked_, question) != asked_.end();
+  });
+  return Status::Ok();
+}
+
+Status Answers::Ask() {
+  FRESHET_TRY(ticket_, fence_->Ask());
+  asked_ = std::exchange(heard_, {});
+  return Status::Ok();
+}
+
+Status Answers::Give(staging::SegmentNumber through) {
+  for (const auto& question : asked_)
+    FRESHET_CHECK_OK(staging::PutAnswer(*context_.staging, question, through));
+  asked_.clear();
+  ticket_.reset();
+  return Status::Ok();
+}
+
+}  // namespace freshet::capture

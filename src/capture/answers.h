@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "capture/context.h"
+#include "capture/stream_fence.h"
+#include "staging/questions.h"
+
+namespace freshet::capture {
+
+/// Tells whoever asks through which segment everything is staged that was committed at the source
+/// when the question was heard. Several that come together share one fence. The capture thread's.
+///
+///   Poll   hears the questions that stand
+///   heard  → the tables are looked at once more, then Ask
+///   due    → all is sealed, then Give
+class Answers {
+ public:
+  Answers(Context context, StreamFence* fence) : context_(context), fence_(fence) {}
+
+  Status Poll();
+  /// Whether somebody waits and no fence is on its way.
+  bool heard() const { return !heard_.empty() && !ticket_; }
+  /// Set the fence for all that were heard.
+  Status Ask();
+  /// Whether the stream has passed the fence.
+  bool due() const { return ticket_ && fence_->Passed(*ticket_); }
+  /// REQUIRES: due(), and everything captured so far is sealed, through this segment.
+  Status Give(staging::SegmentNumber through);
+
+ private:
+  const Context context_;
+  StreamFence* const fence_;
+  std::vector<staging::Question> heard_;
+  std::vector<staging::Question> asked_;  // those that the fence is for
+  std::optional<StreamFence::Ticket> ticket_;
+};
+
+}  // namespace freshet::capture

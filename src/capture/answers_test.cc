@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Readers ask a gateway that stays how far everything is staged.
+#include "capture/answers.h"
+
+#include <gmock/gmock.h>
+
+#include "capture/gateway_world_test.h"
+
+namespace freshet::capture {
+namespace {
+
+using staging::Question;
+
+class AnswersTest : public GatewayTest {
+ protected:
+  void Ask(const Question& question) { ASSERT_TRUE(staging::PutQuestion(*store_, question).ok()); }
+  std::optional<staging::SegmentNumber> AnswerTo(const Question& question) {
+    return *staging::AnswerTo(*store_, question);
+  }
+  /// Run a gateway that stays until `ends` says so, which is asked between its steps.
+  Status RunUntil(std::function<bool()> ends) {
+    GatewayOptions options;
+    options.selects = selects_;
+    options.snapshot_readers = 0;
+    options.answers = true;
+    std::stop_source stop;
+    // It is asked at every poll; the gateway itself never drains.
+    options.drain_requested = [&] {
+      if (ends()) stop.request_stop();
+      return false;
+    };
+    return Gateway(&source_, store_, &clock_, &events_, std::move(options))
+        .Run(stop.get_token())
+        .status();
+  }
+  int64_t ChangeRowsThrough(staging::SegmentNumber through) {
+    int64_t rows = 0;
+    for (const auto& manifest : Manifests()) {
+      for (const auto& entry : manifest->entries) {
+        const auto* run = std::get_if<staging::ChangeRun>(&entry);
+        if (run != nullptr && manifest->number <= through) rows += run->rows;
+      }
+    }
+    return rows;
+  }
+
+  const Question one_{record::PipelineId("one"), "a"}, two_{record::PipelineId("two"), "b"};
+};
+
+TEST_F(AnswersTest, WhatWasCommittedBeforeTheQuestionIsStagedThroughItsAnswer) {
+  RunWell();
+  source_.Commit({Insert{"1", {int64_t{4}, "d"}}, Insert{"1", {int64_t{5}, "e"}}});
+  Ask(one_);
+  Ask(two_);
+  auto ended = RunUntil([&] { return AnswerTo(one_) && AnswerTo(two_); });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_EQ(ChangeRowsThrough(*AnswerTo(one_)), 2);
+  EXPECT_EQ(ChangeRowsThrough(*AnswerTo(two_)), 2);
+  EXPECT_THAT(*staging::ListQuestions(*store_), testing::IsEmpty());
+}
+
+TEST_F(AnswersTest, ATableThatWasMadeBeforeTheQuestionIsKnownThroughItsAnswer) {
+  RunWell();
+  bool asked = false;
+  auto ended = RunUntil([&] {
+    if (!std::exchange(asked, true)) {
+      source_.Create(Shape("2"));
+      Ask(one_);
+    }
+    return AnswerTo(one_).has_value();
+  });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_TRUE(State().tables.contains(TableId("2")));
+  EXPECT_GE(State().through, *AnswerTo(one_));
+  for (const auto& manifest : Manifests()) {
+    for (const auto& entry : manifest->entries) {
+      const auto* listed = std::get_if<staging::TableListed>(&entry);
+      if (listed != nullptr && listed->table == TableId("2")) {
+        EXPECT_LE(manifest->number, *AnswerTo(one_));
+      }
+    }
+  }
+}
+
+TEST_F(AnswersTest, EachQuestionIsAnsweredAnew) {
+  Ask(one_);
+  bool second = false;
+  auto ended = RunUntil([&] {
+    if (AnswerTo(one_) && !std::exchange(second, true)) {
+      source_.Commit({Insert{"1", {int64_t{4}, "d"}}});
+      Ask(two_);
+    }
+    return AnswerTo(two_).has_value();
+  });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_EQ(ChangeRowsThrough(*AnswerTo(two_)), 1);
+  EXPECT_GT(*AnswerTo(two_), *AnswerTo(one_));
+}
+
+TEST_F(AnswersTest, AQuestionOutlivesTheGatewayThatHeardIt) {
+  Ask(one_);
+  source_.before = [](const std::string& step) {
+    return step == "next" ? Error(ErrorClass::SOURCE_UNREACHABLE, "gone") : Status::Ok();
+  };
+  auto ended = RunUntil([] { return false; });
+  EXPECT_TRUE(ended.Is(ErrorClass::SOURCE_UNREACHABLE)) << ended.ToString();
+  EXPECT_EQ(AnswerTo(one_), std::nullopt);
+  source_.before = nullptr;
+  ended = RunUntil([&] { return AnswerTo(one_).has_value(); });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+}
+
+TEST_F(AnswersTest, AGatewayThatDrainsAnswersNobody) {
+  Ask(one_);
+  RunWell();
+  EXPECT_EQ(AnswerTo(one_), std::nullopt);
+}
+
+}  // namespace
+}  // namespace freshet::capture

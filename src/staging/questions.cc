@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "staging/questions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "staging/layout.h"
+
+namespace freshet::staging {
+namespace {
+
+using nlohmann::json;
+
+std::string PathOf(std::string_view folder, const Question& question) {
+  return fmt::format("{}/{}.{}", folder, question.reader.value(), question.id);
+}
+
+/// A question read back from a path; nothing when that is not of its form.
+std::optional<Question> QuestionIn(std::string_view path) {
+  std::string_view name = LastPart(path);
+  size_t dot = name.find('.');
+  if (dot == 0 || dot == std::string_view::npos || dot + 1 == name.size()) return std::nullopt;
+  return Question{.reader = record::PipelineId(std::string(name.substr(0, dot))),
+                  .id = std::string(name.substr(dot + 1))};
+}
+
+Result<std::vector<Question>> ListIn(store::FileStore& store, std::string_view folder) {
+  FRESHET_TRY(auto files, store.List(folder, "", std::numeric_limits<int>::max()));
+  std::vector<Question> questions;
+  for (const auto& file : files) {
+    if (auto question = QuestionIn(file.path)) questions.push_back(*std::move(question));
+  }
+  std::ranges::sort(questions);
+  return questions;
+}
+
+}  // namespace
+
+Status PutQuestion(store::FileStore& store, const Question& question) {
+  Status put =
+      store.Put(PathOf(kQuestionsFolder, question), std::string_view(), store::If::kAbsent);
+  return put.Is(ErrorClass::ALREADY_EXISTS) ? Status::Ok() : put;
+}
+
+Result<std::vector<Question>> ListQuestions(store::FileStore& store) {
+  return ListIn(store, kQuestionsFolder);
+}
+
+Status PutAnswer(store::FileStore& store, const Question& question, SegmentNumber through) {
+  json answer = {{"through", through.value()}};
+  Status put = store.Put(PathOf(kAnswersFolder, question), answer.dump(), store::If::kAbsent);
+  if (!put.ok() && !put.Is(ErrorClass::ALREADY_EXISTS)) return put;
+  return store.Remove(PathOf(kQuestionsFolder, question));
+}
+
+Result<std::optional<SegmentNumber>> AnswerTo(store::FileStore& store, const Question& question) {
+  auto path = PathOf(kAnswersFolder, question);
+  auto text = store.Get(path, 0, -1);
+  if (text.status().Is(ErrorClass::NOT_FOUND)) return std::optional<SegmentNumber>();
+  if (!text.ok()) return text.status();
+  json in = json::parse(**text, nullptr, /*allow_exceptions=*/false);
+  if (!in.is_object() || !in.value("through", json()).is_number_integer())
+    return Error(ErrorClass::STAGING_CORRUPT, "an answer is not readable: {}", path);
+  return std::optional(SegmentNumber(in["through"].get<int64_t>()));
+}
+
+Status ForgetQuestions(store::FileStore& store, const record::PipelineId& reader) {
+  for (std::string_view folder : {kQuestionsFolder, kAnswersFolder}) {
+    FRESHET_TRY(auto questions, ListIn(store, folder));
+    for (const auto& question : questions) {
+      if (question.reader == reader) FRESHET_CHECK_OK(store.Remove(PathOf(folder, question)));
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace freshet::staging
