@@ -51,12 +51,13 @@ class RouteAdder {
   RouteAdder(const Context& context, Router* router) : context_(context), router_(router) {}
   void operator()(std::string_view method, std::string_view pattern, std::string_view operation,
                   Result<Json> (*handler)(const Context&, const Request&),
-                  std::vector<std::string_view> query = {}) const {
+                  std::vector<std::string_view> query = {}, bool visits_source = false) const {
     router_->Add({.method = method,
                   .pattern = pattern,
                   .operation = operation,
                   .handler = Bind(context_, handler),
-                  .query = std::move(query)});
+                  .query = std::move(query),
+                  .visits_source = visits_source});
   }
 
  private:

@@ -50,7 +50,7 @@ Response TooLarge() {
 
 /// Read the body into the request; or return why not.
 std::optional<Response> ReadBody(const httplib::Request& from, const httplib::ContentReader& reader,
-                                 Request* request) {
+                                 std::chrono::milliseconds wait, Request* request) {
   // Without either of them there is no body; the library would wait for the connection's end.
   if (!from.has_header("Content-Length") && !from.has_header("Transfer-Encoding"))
     return std::nullopt;
@@ -60,7 +60,7 @@ std::optional<Response> ReadBody(const httplib::Request& from, const httplib::Co
   // The library would read all of it, however long that takes, to throw it away.
   if (from.get_header_value<uint64_t>("Content-Length") > limits::kRequestBytesMax)
     return TooLarge();
-  auto until = SystemClock().Now() + limits::kRequestBodyWaitMax;
+  auto until = SystemClock().Now() + wait;
   bool large = false, slow = false;
   // Whatever the headers say of its length, and after it was unpacked.
   bool whole = reader([&](const char* bytes, size_t size) {
@@ -86,13 +86,14 @@ std::string WhatOf(const std::exception_ptr& exception) {
   }
 }
 
-void Install(httplib::Server& server, const HttpServer::Answer& answer) {
+void Install(httplib::Server& server, std::chrono::milliseconds body_wait,
+             const HttpServer::Answer& answer) {
   auto plain = [answer](const httplib::Request& from, httplib::Response& to) {
     Give(answer(Take(from), {}), &to);
   };
-  auto with_body = [answer](const httplib::Request& from, httplib::Response& to,
-                            const httplib::ContentReader& reader) {
-    auto receive = [&](Request* request) { return ReadBody(from, reader, request); };
+  auto with_body = [answer, body_wait](const httplib::Request& from, httplib::Response& to,
+                                       const httplib::ContentReader& reader) {
+    auto receive = [&](Request* request) { return ReadBody(from, reader, body_wait, request); };
     Give(answer(Take(from), receive), &to);
   };
   constexpr char kAny[] = R"([\s\S]*)";
@@ -141,7 +142,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Open(const Options& options, Ans
   server.new_task_queue = [] {
     return new httplib::ThreadPool(limits::kRequestThreads);  // NOLINT: the library deletes it
   };
-  Install(server, answer);
+  Install(server, options.body_wait, answer);
   parts->port = options.port;
   bool bound = true;
   if (options.port == 0) {

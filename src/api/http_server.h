@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "api/request.h"
+#include "base/server_limits.h"
 #include "base/status.h"
 
 namespace freshet::api {
@@ -20,6 +22,8 @@ class HttpServer {
     std::string host;
     int port = 0;                          // 0: any that is free
     std::string tls_certificate, tls_key;  // PEM files; empty: plain HTTP
+    /// How long a body may take to arrive; another value is for tests.
+    std::chrono::milliseconds body_wait = limits::kRequestBodyWaitMax;
   };
   /// Called by several threads; `request` has what came over the wire and no more, and no body yet.
   using Answer = std::function<Response(Request&&, const ReceiveBody&)>;

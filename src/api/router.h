@@ -23,6 +23,8 @@ struct Route {
   /// Without a token; for what says nothing of anybody's.
   bool open = false;
   std::vector<std::string_view> query{};  // the parameters that it reads
+  /// It waits for a source: so many at once, for each has a thread meanwhile.
+  bool visits_source = false;
 };
 
 /// Finds the route of a request. Immutable once it serves.

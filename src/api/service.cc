@@ -2,6 +2,7 @@
 #include "api/service.h"
 
 #include "base/log.h"
+#include "base/server_limits.h"
 
 namespace freshet::api {
 namespace {
@@ -19,6 +20,29 @@ std::string Legible(std::string_view target) {
     text += plain ? c : '?';
   }
   return text;
+}
+
+/// One of the few requests that may wait for a source at once.
+class Visit {
+ public:
+  explicit Visit(std::atomic<int>* visits)
+      : visits_(visits), granted_(visits->fetch_add(1) < limits::kSourceVisitsMax) {}
+  ~Visit() { visits_->fetch_sub(1); }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  bool granted() const { return granted_; }
+
+ private:
+  std::atomic<int>* const visits_;
+  const bool granted_;
+};
+
+Response ComeAgain() {
+  auto refused = ErrorResponse(
+      429, "REQUEST_LIMIT_EXCEEDED",
+      fmt::format("{} requests wait for a source already; try again", limits::kSourceVisitsMax));
+  refused.headers.emplace_back("Retry-After", std::to_string(limits::kSourceVisitAgain.count()));
+  return refused;
 }
 
 }  // namespace
@@ -84,6 +108,8 @@ Response Service::Serve(Request& request, const ReceiveBody& receive) const {
   if (receive) {
     if (auto refusal = receive(&request)) return std::move(*refusal);
   }
+  std::optional<Visit> visit;
+  if (route->visits_source && !visit.emplace(&visits_).granted()) return ComeAgain();
   auto answer = route->handler(request);
   if (!answer.ok()) return ErrorResponse(answer.status());
   return {.status = 200, .body = ToText(*answer)};

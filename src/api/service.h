@@ -25,6 +25,7 @@ class Service {
   const Context context_;
   Router router_;
   std::atomic<bool> ready_{false};
+  mutable std::atomic<int> visits_{0};  // requests that wait for a source now
 };
 
 }  // namespace freshet::api

@@ -18,12 +18,21 @@ inline constexpr std::chrono::seconds kRequestBodyWaitMax{30};
 inline constexpr std::chrono::seconds kRequestWaitMax{10};
 /// Requests served at once; the others wait for a thread.
 inline constexpr size_t kRequestThreads = 16;
+/// Requests that wait for a source at once; the others are told to come again after that long.
+inline constexpr int kSourceVisitsMax = 2;
+inline constexpr std::chrono::seconds kSourceVisitAgain{2};
+/// What a source has for such a request: to take the connection, to say anything, to answer a
+/// query.
+inline constexpr std::chrono::seconds kSourceConnectMax{10};
+inline constexpr std::chrono::seconds kSourceSilenceMax{15};
+inline constexpr std::chrono::seconds kSourceStatementMax{20};
 /// A securable's name. Source: the published limit of Unity Catalog.
 inline constexpr size_t kNameBytesMax = 255;
 /// What a list returns at once when it is not told, and at most.
 inline constexpr int64_t kPageRows = 100;
 inline constexpr int64_t kPageRowsMax = 1000;
-/// Updates that run beside each other; the others wait. Each is a process with workers of its own.
+/// Updates that run beside each other, gateways' not counted; the others wait. Each is a process
+/// with workers of its own.
 inline constexpr size_t kUpdatesMax = 16;
 /// How often a table's commits, or its snapshot's progress, are told in a pipeline's event log.
 inline constexpr std::chrono::seconds kEventInterval{10};
