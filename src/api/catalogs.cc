@@ -122,6 +122,16 @@ Result<Json> CreateVolume(const Context& context, const Request& request) {
   return VolumeToJson(context, made);
 }
 
+/// A gateway's staging goes with the gateway; under another name it would be made once more.
+Status CheckNoStaging(const Context& context, const catalog::Path& path) {
+  auto volume = context.catalog->Get(Kind::kVolume, path);
+  auto gateway = volume.ok() ? volume->fact("pipeline_id") : "";
+  if (gateway.empty() || !context.book->Get(gateway).ok()) return Status::Ok();
+  return Error(ErrorClass::INVALID_ARGUMENT, "Volume '{}' is the staging of a gateway: {}",
+               catalog::FullName(path), gateway)
+      .WithRemedy("Delete the gateway; its volume goes with it.");
+}
+
 using ToJsonOf = Json (*)(const Context&, const Securable&);
 
 template <Kind kind, ToJsonOf to_json>
@@ -143,6 +153,7 @@ Result<Json> AlterOne(const Context& context, const Request& request) {
   fields.NotBuilt(
       {"isolation_mode", "enable_predictive_optimization", "managed_encryption_settings"});
   FRESHET_CHECK_OK(fields.Finish());
+  if (kind == Kind::kVolume && change.new_name) FRESHET_CHECK_OK(CheckNoStaging(context, path));
   FRESHET_TRY(auto altered, context.catalog->Alter(kind, path, change, request.user.name));
   return to_json(context, altered);
 }
@@ -151,6 +162,7 @@ template <Kind kind>
 Result<Json> DropOne(const Context& context, const Request& request) {
   FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), PartsOf(kind)));
   FRESHET_TRY(auto force, request.FlagParameter("force", false));
+  if (kind == Kind::kVolume) FRESHET_CHECK_OK(CheckNoStaging(context, path));
   FRESHET_CHECK_OK(context.catalog->Drop(kind, path, force));
   return Json::object();
 }

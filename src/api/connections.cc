@@ -72,14 +72,19 @@ Result<Securable> Named(const Context& context, const Request& request) {
   return context.catalog->Get(Kind::kConnection, path);
 }
 
+/// Empty: it has a gateway that has one.
+std::string ConnectionOf(const pipeline::PipelineRecord& record) {
+  if (auto gateway = pipeline::GatewayOf(record); gateway.ok()) return gateway->connection_name;
+  auto definition = pipeline::DefinitionOf(record);
+  return definition.ok() ? definition->connection_name : "";
+}
+
 /// A pipeline without its connection could neither run nor give up its slot at the source, which
 /// then keeps the server's log for ever.
 Status CheckUnused(const Context& context, const Securable& connection) {
   FRESHET_TRY(auto pipelines, context.book->List({.rows = std::numeric_limits<int64_t>::max()}));
   for (const auto& each : pipelines) {
-    auto definition = pipeline::DefinitionOf(each);
-    if (!definition.ok()) continue;
-    auto used = catalog::ParseFullName(definition->connection_name, 1);
+    auto used = catalog::ParseFullName(ConnectionOf(each), 1);
     if (!used.ok() || catalog::KeyOf(*used) != catalog::KeyOf(connection.path)) continue;
     return Error(ErrorClass::DESTINATION_BUSY, "Connection '{}' is used by the pipeline '{}' ({}).",
                  catalog::FullName(connection.path), each.name, each.id)
@@ -116,9 +121,13 @@ Result<Json> AlterConnection(const Context& context, const Request& request) {
     FRESHET_TRY(auto split, catalog::Split(*type, *options));
     FRESHET_TRY(auto stored, context.catalog->SecretsOf(connection));
     auto names = NamesOf(stored);
+    if (connection.options.contains("user")) names.emplace_back("user");
     std::ranges::copy(NamesOf(split.secrets), std::back_inserter(names));
     FRESHET_TRY(auto credential, catalog::CredentialOf(*type, split.plain, names));
     change.facts["credential_type"] = credential;
+    // Clients of the published API, which does not tell it, do not send it again.
+    auto user = connection.options.find("user");
+    if (user != connection.options.end()) split.plain.insert(*user);
     change.options = std::move(split.plain);
     change.secrets = std::move(split.secrets);
   }
@@ -153,6 +162,7 @@ Result<Json> TestConnection(const Context& context, const Request& request) {
   FRESHET_TRY(auto secrets, context.catalog->SecretsOf(connection));
   FRESHET_TRY(auto settings,
               pipeline::SettingsOf(connection, secrets, database, context.data + "/connections"));
+  pipeline::LimitSession(&settings);
   std::vector<sources::Finding> findings;
   auto source = context.open_source(settings);
   if (source.ok()) {
@@ -205,7 +215,7 @@ void AddConnections(const Context& context, Router* router) {
   add("GET", kOne, "connections.get", GetConnection);
   add("PATCH", kOne, "connections.update", AlterConnection);
   add("DELETE", kOne, "connections.delete", DropConnection);
-  add("POST", kTest, "connections.test", TestConnection);
+  add("POST", kTest, "connections.test", TestConnection, {}, true);
   add("GET", kTypes, "connections.list_types", ListTypes);
 }
 

@@ -21,14 +21,14 @@ void TakeRecorded(Fields* fields) {
 }
 
 void RefuseUnbuilt(Fields* fields) {
-  fields->NotBuilt({"environment", "event_log", "filters", "gateway_definition", "libraries",
-                    "notifications", "restart_window", "trigger"});
+  fields->NotBuilt({"environment", "event_log", "filters", "libraries", "notifications",
+                    "restart_window", "trigger"});
 }
 
-/// The server runs everything as itself; it is told who it may say that it is.
+/// The server runs everything as itself; it is told who it may say that it is. Nothing is kept, and
+/// so nothing told, where nothing was said.
 void TakeRunAs(const Json* run_as, const std::string& caller, Fields* fields,
                pipeline::PipelineRecord* record) {
-  record->run_as = caller;
   if (run_as == nullptr) return;
   Fields inner(*run_as, "run_as");
   auto user = inner.Text("user_name");
@@ -37,6 +37,8 @@ void TakeRunAs(const Json* run_as, const std::string& caller, Fields* fields,
     fields->Fail("run_as", status.message());
   } else if (user && *user != caller) {
     fields->Fail("run_as", "is somebody else than who asks");
+  } else {
+    record->run_as = caller;
   }
 }
 
@@ -75,10 +77,18 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   TakeRecorded(&fields);
   RefuseUnbuilt(&fields);
   const auto* definition = fields.Any("ingestion_definition");
-  if (definition == nullptr)
-    fields.Fail("ingestion_definition", "is missing: this version has no other pipelines");
+  const auto* gateway = fields.Any("gateway_definition");
+  if (definition == nullptr && gateway == nullptr)
+    fields.Fail("ingestion_definition",
+                "is missing, and so is gateway_definition: this version has no other pipelines");
+  if (definition != nullptr && gateway != nullptr)
+    fields.Fail("gateway_definition", "is given beside ingestion_definition: a pipeline has one");
   FRESHET_CHECK_OK(fields.Finish());
-  FRESHET_TRY(authored.definition, pipeline::ReadDefinition(ToText(*definition)));
+  if (gateway != nullptr) {
+    FRESHET_TRY(authored.gateway, pipeline::ReadGateway(ToText(*gateway), id));
+  } else {
+    FRESHET_TRY(authored.definition, pipeline::ReadDefinition(ToText(*definition)));
+  }
   bool placed = catalog.has_value() || body.contains("storage");
   record.spec = ToText(SpecOf(body, id, placed));
   return authored;

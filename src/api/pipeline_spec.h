@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "api/json.h"
-#include "pipeline/definition.h"
+#include "pipeline/gateway_definition.h"
 #include "pipeline/pipeline_book.h"
 
 namespace freshet::api {
@@ -12,7 +13,8 @@ namespace freshet::api {
 /// What a create or an edit asks for.
 struct AuthoredPipeline {
   pipeline::PipelineRecord record;  // its id, its spec without what is never told again
-  pipeline::Definition definition;
+  pipeline::Definition definition;  // of an ingestion pipeline
+  std::optional<pipeline::GatewayDefinition> gateway;  // it is one
   bool dry_run = false, allow_duplicate_names = false;
   int64_t expected_last_modified = 0;
 };

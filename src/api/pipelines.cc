@@ -2,7 +2,7 @@
 // Pipelines, authored. Source: the published Pipelines API, 2.0.
 #include "api/context.h"
 #include "api/event_filter.h"
-#include "api/pipeline_spec.h"
+#include "api/pipeline_checks.h"
 #include "api/updates.h"
 #include "base/random.h"
 #include "pipeline/delete_pipeline.h"
@@ -28,7 +28,7 @@ std::string_view StateOf(const PipelineRecord& record,
     case UpdateState::kStopping:
       return "STOPPING";
     case UpdateState::kFailed:
-      return record.continuous ? "FAILED" : "IDLE";
+      return record.continuous || pipeline::IsGateway(record) ? "FAILED" : "IDLE";
     case UpdateState::kCompleted:
     case UpdateState::kCanceled:
       return "IDLE";
@@ -59,27 +59,14 @@ Result<Json> PipelineToJson(const Context& context, const PipelineRecord& record
             {"health", HealthOf(updates)},
             {"latest_updates", LatestToJson(updates)},
             {"creator_user_name", record.creator},
-            {"run_as_user_name", record.run_as}};
+            {"run_as_user_name", record.run_as.empty() ? record.creator : record.run_as}};
   if (!whole) return json;
   json["spec"] = Json::parse(record.spec);
   json["last_modified"] = record.modified_at;
-  json["run_as"] = {{"user_name", record.run_as}};
+  // Source: told only where it was said.
+  if (!record.run_as.empty()) json["run_as"] = {{"user_name", record.run_as}};
   if (record.parameters != "{}") json["parameters"] = Json::parse(record.parameters);
   return json;
-}
-
-/// What the definition names has to be there when it is authored, not only when it runs.
-Status CheckNames(const Context& context, const pipeline::Definition& definition) {
-  FRESHET_TRY(auto name, catalog::ParseFullName(definition.connection_name, 1));
-  FRESHET_TRY(auto connection, context.catalog->Get(catalog::Kind::kConnection, name));
-  if (connection.fact("connection_type") != "POSTGRESQL") {
-    return Error(ErrorClass::UNSUPPORTED_FIELD,
-                 "pipelines over connections of type {} are not supported yet",
-                 connection.fact("connection_type"));
-  }
-  for (const auto& destination : definition.destinations)
-    FRESHET_CHECK_OK(context.catalog->Get(catalog::Kind::kCatalog, {destination.catalog}));
-  return Status::Ok();
 }
 
 Status TellUser(const Context& context, const PipelineRecord& record, std::string_view action,
@@ -91,13 +78,17 @@ Status TellUser(const Context& context, const PipelineRecord& record, std::strin
 Result<Json> CreatePipeline(const Context& context, const Request& request) {
   FRESHET_TRY(auto body, ParseBody(request.body));
   FRESHET_TRY(auto authored, ReadPipeline(body, RandomUuid(), request.user.name));
-  FRESHET_CHECK_OK(CheckNames(context, authored.definition));
+  FRESHET_CHECK_OK(CheckAuthored(context, authored));
   if (authored.dry_run) {
     auto settings = Json::parse(authored.record.spec);
     settings.erase("id");
     return Json{{"effective_settings", settings}};
   }
   FRESHET_TRY(auto record, context.book->Add(authored.record, authored.allow_duplicate_names));
+  if (auto deployed = Deploy(context, record, authored); !deployed.ok()) {
+    FRESHET_CHECK_OK(context.book->Remove(record.id));
+    return deployed;
+  }
   FRESHET_CHECK_OK(TellUser(context, record, "CREATE", request));
   if (record.continuous)
     FRESHET_CHECK_OK(BeginUpdate(context, record, "API_CALL", "{}", request.user.name));
@@ -113,15 +104,8 @@ Result<Json> EditPipeline(const Context& context, const Request& request) {
   FRESHET_TRY(auto former, context.book->Get(request.part("id")));
   FRESHET_TRY(auto body, ParseBody(request.body));
   FRESHET_TRY(auto authored, ReadPipeline(body, former.id, request.user.name));
-  FRESHET_CHECK_OK(CheckNames(context, authored.definition));
-  FRESHET_TRY(auto definition, pipeline::DefinitionOf(former));
-  if (catalog::Lower(definition.connection_name) !=
-      catalog::Lower(authored.definition.connection_name)) {
-    return Error(ErrorClass::INVALID_ARGUMENT,
-                 "ingestion_definition.connection_name cannot be changed: it is {}",
-                 definition.connection_name)
-        .WithRemedy("Make another pipeline.");
-  }
+  FRESHET_CHECK_OK(CheckAuthored(context, authored));
+  FRESHET_CHECK_OK(CheckEdit(former, authored));
   FRESHET_CHECK_OK(context.book->Edit(authored.record, authored.allow_duplicate_names,
                                       authored.expected_last_modified));
   FRESHET_CHECK_OK(TellUser(context, authored.record, "EDIT", request));
@@ -202,7 +186,7 @@ void AddPipelines(const Context& context, Router* router) {
       {"filter", "max_results", "order_by", "page_token"});
   add("GET", kOne, "pipelines.get", GetPipeline);
   add("PUT", kOne, "pipelines.update", EditPipeline);
-  add("DELETE", kOne, "pipelines.delete", DropPipeline, {"cascade", "force"});
+  add("DELETE", kOne, "pipelines.delete", DropPipeline, {"cascade", "force"}, true);
 }
 
 }  // namespace freshet::api

@@ -21,7 +21,7 @@ Json UpdateToJson(const UpdateRecord& update, const PipelineRecord& record, bool
             {"state", pipeline::NameOf(update.state)},
             {"cause", update.cause},
             {"creation_time", update.created_at},
-            {"mode", record.continuous ? "CONTINUOUS" : "DEFAULT"}};
+            {"mode", record.continuous || pipeline::IsGateway(record) ? "CONTINUOUS" : "DEFAULT"}};
   auto request = Json::parse(update.request, nullptr, false);
   for (const auto* name : {"full_refresh", "validate_only", "full_refresh_selection"}) {
     if (request.is_object() && request.contains(name)) json[name] = request[name];
@@ -35,10 +35,29 @@ Result<int64_t> RowsOf(const Request& request, int64_t standard) {
   return rows == 0 ? standard : std::min(rows, kRowsMax);
 }
 
+/// A full refresh of what is not there would read nothing, and nobody would know. Tables of a whole
+/// schema are known once they were ingested.
+Status CheckSelection(const Context& context, const PipelineRecord& record,
+                      const pipeline::UpdateRequest& request) {
+  if (pipeline::IsGateway(record)) {
+    if (!request.full_refresh && request.full_refresh_selection.empty()) return Status::Ok();
+    return Error(
+        ErrorClass::INVALID_ARGUMENT,
+        "full_refresh: a gateway has no tables of its own; those of its pipelines are read "
+        "again by updates of these");
+  }
+  FRESHET_TRY(auto definition, pipeline::DefinitionOf(record));
+  FRESHET_TRY(auto tables, context.catalog->TablesOf(record.id));
+  for (const auto& selected : request.full_refresh_selection)
+    FRESHET_CHECK_OK(pipeline::SelectedTable(definition, tables, selected));
+  return Status::Ok();
+}
+
 Result<Json> StartUpdate(const Context& context, const Request& request) {
   FRESHET_TRY(auto record, context.book->Get(request.part("id")));
   FRESHET_TRY(auto body, ParseBody(request.body));
-  FRESHET_CHECK_OK(pipeline::ReadUpdateRequest(ToText(body)));
+  FRESHET_TRY(auto asked, pipeline::ReadUpdateRequest(ToText(body)));
+  FRESHET_CHECK_OK(CheckSelection(context, record, asked));
   Fields fields(body);
   auto cause = fields.Text("cause").value_or("API_CALL");
   if (cause != "API_CALL" && cause != "JOB_TASK" && cause != "USER_ACTION")

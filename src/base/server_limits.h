@@ -23,9 +23,9 @@ inline constexpr int kSourceVisitsMax = 2;
 inline constexpr std::chrono::seconds kSourceVisitAgain{2};
 /// What a source has for such a request: to take the connection, to say anything, to answer a
 /// query.
-inline constexpr std::chrono::seconds kSourceConnectMax{10};
-inline constexpr std::chrono::seconds kSourceSilenceMax{15};
-inline constexpr std::chrono::seconds kSourceStatementMax{20};
+inline constexpr std::chrono::seconds kVisitConnectMax{10};
+inline constexpr std::chrono::seconds kVisitSilenceMax{15};
+inline constexpr std::chrono::seconds kVisitStatementMax{20};
 /// A securable's name. Source: the published limit of Unity Catalog.
 inline constexpr size_t kNameBytesMax = 255;
 /// What a list returns at once when it is not told, and at most.

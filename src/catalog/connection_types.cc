@@ -12,7 +12,7 @@ constexpr std::string_view kPassword = "USERNAME_PASSWORD", kM2m = "OAUTH_M2M", 
                            kRefresh = "OAUTH_REFRESH_TOKEN";
 
 const OptionSpec kHost{"host", false, "host name or address"};
-const OptionSpec kUser{"user", kSecret, "who connects"};
+const OptionSpec kUser{"user", false, "who connects"};
 const OptionSpec kPasswordOption{"password", kSecret, "the user's password"};
 const OptionSpec kTrust{"trustServerCertificate", false,
                         "true: encrypted, but the server's certificate is not checked", "false"};
@@ -138,7 +138,7 @@ std::vector<ConnectionType> Applications() {
        {kByRefreshToken, {kM2m, {"tenant_id", "client_id", "client_secret"}}}},
       {"WORKDAY_RAAS",
        false,
-       with({kUser, {"username", kSecret, "as user"}, kPasswordOption, kTokenEndpoint}),
+       with({kUser, {"username", false, "as user"}, kPasswordOption, kTokenEndpoint}),
        {{kPassword, {"user", "password"}}, {kPassword, {"username", "password"}}, kByRefreshToken}},
   };
 }

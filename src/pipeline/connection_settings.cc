@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/random.h"
+#include "base/server_limits.h"
 #include "catalog/secret_box.h"
 #include "pipeline/destination.h"
 #include "store/local_file.h"
@@ -52,7 +53,21 @@ Secret SecretOf(const catalog::Secrets& secrets, const std::string& name) {
   return found == secrets.end() ? Secret() : found->second;
 }
 
+/// A user that was given before it was told is kept with the secrets.
+std::string UserOf(const catalog::Securable& connection, const catalog::Secrets& secrets) {
+  return OptionOf(connection, "user", std::string(SecretOf(secrets, "user").Reveal()));
+}
+
 }  // namespace
+
+void LimitSession(SourceSettings* settings) {
+  auto milliseconds = [](std::chrono::milliseconds wait) { return std::to_string(wait.count()); };
+  settings->parameters.emplace_back("connect_timeout",
+                                    std::to_string(limits::kVisitConnectMax.count()));
+  settings->parameters.emplace_back("tcp_user_timeout", milliseconds(limits::kVisitSilenceMax));
+  settings->parameters.emplace_back("freshet_statement_timeout",
+                                    milliseconds(limits::kVisitStatementMax));
+}
 
 Result<SourceSettings> SettingsOf(const catalog::Securable& connection,
                                   const catalog::Secrets& secrets, const std::string& database,
@@ -67,7 +82,7 @@ Result<SourceSettings> SettingsOf(const catalog::Securable& connection,
   settings.parameters = {{"host", OptionOf(connection, "host", "")},
                          {"port", OptionOf(connection, "port", "5432")},
                          {"dbname", database},
-                         {"user", SecretOf(secrets, "user").Reveal()}};
+                         {"user", UserOf(connection, secrets)}};
   FRESHET_CHECK_OK(AddTls(connection, folder, &settings));
   settings.password = SecretOf(secrets, "password");
   return settings;

@@ -16,4 +16,7 @@ Result<SourceSettings> SettingsOf(const catalog::Securable& connection,
                                   const catalog::Secrets& secrets, const std::string& database,
                                   const std::string& folder);
 
+/// Let a session that a request waits for end by itself where the source does not answer.
+void LimitSession(SourceSettings* settings);
+
 }  // namespace freshet::pipeline

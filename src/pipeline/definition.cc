@@ -46,6 +46,26 @@ Status TakeObject(const Json& object, size_t number, Definition* definition) {
   return Status::Ok();
 }
 
+/// What it reads: exactly one of the two.
+Status TakeSource(Json* json, Definition* definition) {
+  constexpr char kGateway[] = "ingestion_gateway_id";
+  definition->connection_name = TextAt(*json, "connection_name");
+  if (auto gateway = json->find(kGateway); gateway != json->end()) {
+    if (!gateway->is_string() && !gateway->is_null())
+      return Error(ErrorClass::INVALID_ARGUMENT, "ingestion_definition.{} is not a text", kGateway);
+    definition->gateway = TextAt(*json, kGateway);
+    // The engine's own specification knows of no gateways.
+    json->erase(kGateway);
+  }
+  bool one = definition->connection_name.empty() != definition->gateway.empty();
+  if (definition->connection_name.empty() && !one)
+    return Missing("connection_name", "it, or ingestion_gateway_id, says what is read");
+  if (one) return Status::Ok();
+  return Error(ErrorClass::INVALID_ARGUMENT,
+               "ingestion_definition has both connection_name and ingestion_gateway_id")
+      .WithRemedy("Leave connection_name out: the gateway has one.");
+}
+
 }  // namespace
 
 std::string DestinationSchema::key() const { return catalog::FullName({catalog, schema}); }
@@ -55,11 +75,16 @@ Result<Definition> ReadDefinition(std::string_view text) {
   if (!json.is_object())
     return Error(ErrorClass::INVALID_ARGUMENT, "ingestion_definition is not an object");
   Definition definition;
-  FRESHET_CHECK_OK(ReadSpec(text, "ingestion_definition", &definition.spec));
-  definition.connection_name = TextAt(json, "connection_name");
-  if (definition.connection_name.empty()) return Missing("connection_name", "it says what is read");
+  FRESHET_CHECK_OK(TakeSource(&json, &definition));
+  FRESHET_CHECK_OK(ReadSpec(json.dump(), "ingestion_definition", &definition.spec));
   // Source: the published default of connections to databases.
-  if (TextAt(json, "connector_type").empty()) definition.spec.query_based = true;
+  if (definition.gateway.empty() && TextAt(json, "connector_type").empty())
+    definition.spec.query_based = true;
+  if (!definition.gateway.empty() && definition.spec.query_based) {
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "ingestion_definition is over a gateway, which captures from the log: it has no "
+                 "cursor_columns, and its connector_type is CDC");
+  }
   if (definition.spec.objects.empty()) return Missing("objects", "they say what is ingested");
   size_t number = 0;
   for (const auto& object : json["objects"])

@@ -20,14 +20,15 @@ struct DestinationSchema {
 
 /// What an `ingestion_definition` says.
 struct Definition {
-  std::string connection_name;
-  std::string database;  // the one that all objects name as their source_catalog
+  std::string connection_name;  // empty: it has a gateway
+  std::string gateway;          // the id of the one that captures for it; empty: none
+  std::string database;         // the one that all objects name as their source_catalog
   /// Its objects' destination schemas are keys.
   PipelineSpec spec;
   std::vector<DestinationSchema> destinations;  // each once
 };
 
-/// Read the JSON text of an `ingestion_definition` over a database without a gateway.
+/// Read the JSON text of an `ingestion_definition` over a database, with or without a gateway.
 /// Errors: INVALID_ARGUMENT, UNSUPPORTED_FIELD: both name the field.
 /// Source: the published IngestionPipelineDefinition.
 Result<Definition> ReadDefinition(std::string_view json);

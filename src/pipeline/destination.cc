@@ -13,6 +13,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "pipeline/flow_book.h"
+
 namespace freshet::pipeline {
 namespace {
 
@@ -155,7 +157,8 @@ Result<std::optional<SourceRecord>> Destination::ReadSource() const {
                         .profile = json.value("profile", "portable"),
                         .slot_given = json.at("slot_given"),
                         .publication_given = json.at("publication_given"),
-                        .staging_id = json.at("staging_id")};
+                        .staging_id = json.at("staging_id"),
+                        .pipeline = json.value("pipeline", kOnlyPipeline)};
     for (const auto& [name, value] : json.at("parameters").items())
       record.parameters.emplace_back(name, value);
     return std::optional(std::move(record));
@@ -177,7 +180,8 @@ Status Destination::WriteSource(const SourceRecord& record) const {
             {"profile", record.profile},
             {"slot_given", record.slot_given},
             {"publication_given", record.publication_given},
-            {"staging_id", record.staging_id}};
+            {"staging_id", record.staging_id},
+            {"pipeline", record.pipeline}};
   return ReplaceFile(SourcePath(*this),
                      json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", true);
 }

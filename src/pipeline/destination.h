@@ -21,7 +21,8 @@ std::string EncodeName(std::string_view name);
 /// Return `<schema>/<table>`, each encoded.
 std::string FolderOf(const record::TableName& name);
 
-/// What a destination remembers of its source: everything but the password.
+/// What a destination remembers of its source: everything but the password. One that is filled from
+/// somebody else's staging has no source, and no connector.
 struct SourceRecord {
   std::string connector;  // "postgres"
   std::string identity;   // the server and database, for good
@@ -32,6 +33,8 @@ struct SourceRecord {
   bool slot_given = false,
        publication_given = false;  // by the user: not dropped with the destination
   std::string staging_id;
+  /// Which pipeline over that staging; a name that is in the tables' marks.
+  std::string pipeline = "ingest";
 };
 
 /// Return `freshet_<the directory's name, a-z 0-9 _>_<the staging id's first 8 digits>`, at most 63

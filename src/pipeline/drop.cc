@@ -20,15 +20,15 @@ Status RemoveFolder(const std::string& path) {
   return Status::Ok();
 }
 
-/// The tables' folders that the book names and whose tables say that they are this staging's: a
+/// The tables' folders that the book names and whose tables say that they are this owner's: a
 /// folder is claimed before it is known whose table lies there. Then schemas' folders that are
 /// empty.
-Status RemoveTables(const Destination& destination, const std::string& staging) {
+Status RemoveTables(const Destination& destination, const TableOwner& owner) {
   FRESHET_TRY(auto root, store::OpenLocalStore(destination.root()));
   FRESHET_TRY(auto book, FlowBook::Open(root));
   for (const auto& [flow, entry] : book.entries()) {
     auto path = destination.root() + "/" + entry.folder;
-    FRESHET_TRY(auto removed, RemoveTableOf(path, staging, true));
+    FRESHET_TRY(auto removed, RemoveTableOf(path, owner, true));
     if (!removed) spdlog::warn("left as it is, for it is another's: {}", path);
     auto schema = std::filesystem::path(path).parent_path();
     std::error_code ignored;
@@ -51,7 +51,8 @@ Result<bool> Drop(const DropOptions& options, Clock* clock) {
   FRESHET_TRY(auto destination, std::move(opened));
   FRESHET_TRY(auto lock, destination.Lock(*clock, clock->Now() + kLockWait));
   FRESHET_TRY(auto record, destination.ReadSource());
-  if (record) {
+  // One that somebody else's gateway fills has no source.
+  if (record && !record->connector.empty()) {
     auto settings = options.source;
     if (settings.connector.empty()) {
       settings.connector = record->connector;
@@ -71,7 +72,8 @@ Result<bool> Drop(const DropOptions& options, Clock* clock) {
   }
   // Tables first: a crash in between leaves what a second drop needs to know.
   if (options.tables)
-    FRESHET_CHECK_OK(RemoveTables(destination, record ? record->staging_id : std::string()));
+    FRESHET_CHECK_OK(RemoveTables(
+        destination, record ? TableOwner{record->staging_id, record->pipeline} : TableOwner{}));
   FRESHET_CHECK_OK(RemoveFolder(destination.own()));
   return true;
 }

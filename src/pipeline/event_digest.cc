@@ -17,6 +17,15 @@ void Add(const record::Event& event, record::Event* sum) {
            {"deleted", counted("deleted")}}};
 }
 
+void AddSegment(const record::Event& event, record::Event* sum) {
+  auto counted = [&](const char* name) { return NumberOf(*sum, name) + NumberOf(event, name); };
+  *sum = {"segment_sealed",
+          {{"rows", counted("rows")},
+           {"bytes", counted("bytes")},
+           {"lag_ms", NumberOf(event, "lag_ms")},
+           {"bytes_behind", NumberOf(event, "bytes_behind")}}};
+}
+
 }  // namespace
 
 std::vector<record::Event> EventDigest::Take(const record::Event& event, MonotonicTime now) {
@@ -24,6 +33,12 @@ std::vector<record::Event> EventDigest::Take(const record::Event& event, Monoton
   if (event.name == "table_committed") {
     auto& kept = commits_[table];
     Add(event, &kept.event);
+    kept.waiting = true;
+    return Due(now);
+  }
+  if (event.name == "segment_sealed") {
+    auto& kept = segments_[""];
+    AddSegment(event, &kept.event);
     kept.waiting = true;
     return Due(now);
   }
@@ -41,7 +56,7 @@ std::vector<record::Event> EventDigest::Take(const record::Event& event, Monoton
 
 std::vector<record::Event> EventDigest::Due(MonotonicTime now) {
   std::vector<record::Event> events;
-  for (auto* all : {&commits_, &snapshots_}) {
+  for (auto* all : {&commits_, &snapshots_, &segments_}) {
     for (auto& [table, kept] : *all) {
       bool first = kept.told == MonotonicTime();
       if (!kept.waiting || (!first && now - kept.told < limits::kEventInterval)) continue;

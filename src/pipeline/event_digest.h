@@ -11,8 +11,8 @@
 namespace freshet::pipeline {
 
 /// Keeps an engine that commits many times a second from writing as many lines into an event log: a
-/// table's commits are told together, and of its snapshot's progress the last, each at most so
-/// often. Everything else is told at once. One thread.
+/// table's commits are told together, and so are a gateway's segments, and of a snapshot's progress
+/// the last, each at most so often. Everything else is told at once. One thread.
 class EventDigest {
  public:
   /// Return what is to be told now.
@@ -29,6 +29,7 @@ class EventDigest {
     MonotonicTime told{};
   };
   std::map<std::string, Kept> commits_, snapshots_;  // by table
+  std::map<std::string, Kept> segments_;             // all in one
 };
 
 }  // namespace freshet::pipeline

@@ -39,7 +39,7 @@ EventRecord EventLog::Make(std::string_view level, std::string_view type,
               {"region", "local"},
               {"pipeline_id", pipeline_.id},
               {"pipeline_name", pipeline_.name},
-              {"pipeline_type", "MANAGED_INGESTION"}};
+              {"pipeline_type", gateway_ ? "INGESTION_GATEWAY" : "MANAGED_INGESTION"}};
   if (!update_.empty()) origin["update_id"] = update_;
   return {.pipeline = pipeline_.id,
           .update = update_,
@@ -106,9 +106,32 @@ Status EventLog::TellSnapshot(const record::Event& event, std::string_view statu
   return book_->AddEvent(std::move(record));
 }
 
+/// Source: the published names of a gateway's flows, and their counters, which are since the last
+/// that was told.
+Status EventLog::TakeCaptured(const record::Event& event) {
+  auto table = TextOf(event, "table");
+  if (event.name == "table_found")
+    return TellFlow(table + "_cdc_flow", "RUNNING", "", Status::Ok());
+  if (event.name == "snapshot_started")
+    return TellFlow(table + "_snapshot_flow", "RUNNING", "", Status::Ok());
+  if (event.name == "snapshot_completed") {
+    Json metrics{{"num_upserted_rows", NumberOf(event, "rows")}};
+    return TellFlow(table + "_snapshot_flow", "COMPLETED", ToText(metrics), Status::Ok());
+  }
+  if (event.name == "snapshot_abandoned")
+    return TellFlow(table + "_snapshot_flow", "STOPPED", "", Status::Ok());
+  if (event.name != "segment_sealed") return Status::Ok();
+  Json metrics{{"num_output_rows", NumberOf(event, "rows")},
+               {"num_output_bytes", NumberOf(event, "bytes")},
+               {"backlog_bytes", std::max<int64_t>(0, NumberOf(event, "bytes_behind"))},
+               {"discovery_latency_ms", NumberOf(event, "lag_ms")}};
+  return TellFlow("cdc_flow", "RUNNING", ToText(metrics), Status::Ok());
+}
+
 Status EventLog::Take(const record::Event& event) {
   const auto& name = event.name;
   auto table = TextOf(event, "table");
+  if (gateway_) FRESHET_CHECK_OK(TakeCaptured(event));
   if (name == "table_found" && Has(event, "flow")) {
     auto record = Make("INFO", "flow_definition", fmt::format("Flow '{}' defined.", table));
     record.details =

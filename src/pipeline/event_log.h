@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pipeline/definition.h"
+#include "pipeline/gateway_definition.h"
 #include "pipeline/pipeline_book.h"
 #include "record/observer.h"
 
@@ -17,7 +17,10 @@ namespace freshet::pipeline {
 class EventLog {
  public:
   EventLog(PipelineBook* book, const PipelineRecord& pipeline, std::string update)
-      : book_(book), pipeline_(pipeline), update_(std::move(update)) {}
+      : book_(book),
+        pipeline_(pipeline),
+        update_(std::move(update)),
+        gateway_(IsGateway(pipeline)) {}
 
   /// `Update 1a2b3c is RUNNING.`, with the error that led there if one did.
   EventRecord Progress(UpdateState state, const Status& why) const;
@@ -36,10 +39,13 @@ class EventLog {
   Status TellFlow(const std::string& table, std::string_view status, const std::string& metrics,
                   const Status& why);
   Status TellSnapshot(const record::Event& event, std::string_view status, double percent);
+  /// The flows of a gateway, under their published names.
+  Status TakeCaptured(const record::Event& event);
 
   PipelineBook* const book_;
   const PipelineRecord& pipeline_;
   const std::string update_;
+  const bool gateway_;
   std::map<std::string, std::string> statuses_;  // by table: the last that was told
 };
 

@@ -35,6 +35,15 @@ std::string ToJson(const FlowBook::Entry& entry) {
 
 }  // namespace
 
+record::FlowId FlowIdOf(const record::PipelineId& pipeline, const record::TableId& table) {
+  if (pipeline.value() == kOnlyPipeline) return record::FlowId("t" + table.value());
+  return record::FlowId(fmt::format("{}-t{}", pipeline.value(), table.value()));
+}
+
+bool IsFlowOf(const record::PipelineId& pipeline, const record::FlowId& flow) {
+  return flow.value().starts_with(pipeline.value() + "-t");
+}
+
 Result<FlowBook> FlowBook::Open(std::shared_ptr<store::FileStore> root) {
   FlowBook book(std::move(root));
   std::string after;

@@ -14,6 +14,14 @@
 
 namespace freshet::pipeline {
 
+/// The pipeline that has a staging of its own: what its tables and flows are called by has no other
+/// name in it.
+inline constexpr char kOnlyPipeline[] = "ingest";
+/// The flow of a table in a pipeline; those of several pipelines over one staging differ.
+record::FlowId FlowIdOf(const record::PipelineId& pipeline, const record::TableId& table);
+/// Whether it is a flow of that pipeline, which is not the only one.
+bool IsFlowOf(const record::PipelineId& pipeline, const record::FlowId& flow);
+
 /// Which folder belongs to which flow, for good: written before a table is made, so that a renamed
 /// or re-created source table never lands on another's rows, and `drop --tables` takes only what is
 /// ours. Files `_freshet/flows/<flow>.json` below the destination's root. One thread.

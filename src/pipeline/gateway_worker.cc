@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdio>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "capture/gateway.h"
 #include "pipeline/destination.h"
+#include "pipeline/event_line.h"
 #include "pipeline/remote_holder.h"
 #include "pipeline/worker_channel.h"
 #include "pipeline/workers.h"
@@ -34,6 +36,32 @@ capture::TablePolicies PoliciesOf(const PipelineSpec* spec) {
   return policies;
 }
 
+/// What is selected and cannot be ingested, which nobody who reads the staging can tell from what
+/// is not there.
+Status TellLeftOut(WorkerChannel& channel, const WorkerStart& start, sources::Source& source) {
+  FRESHET_TRY(auto listings, source.ListTables());
+  for (const auto& listing : listings) {
+    bool taken =
+        start.spec.Selects(listing.name) && (!listing.derived || start.spec.Names(listing.name));
+    if (!taken || listing.problem.ok()) continue;
+    channel.OnEvent(
+        WithStatus({"table_left_out", {{"table", listing.name.ToString()}, {"listed", true}}},
+                   listing.problem));
+  }
+  channel.OnEvent({"capturing", {{"revision", start.revision}}});
+  return Status::Ok();
+}
+
+/// REQUIRES: the start lives longer.
+void ServeOthers(const WorkerStart* start, capture::GatewayOptions* options) {
+  options->answers = true;
+  options->serves = [start](const record::FlowId& flow) {
+    return std::ranges::any_of(start->pipelines, [&](const std::string& pipeline) {
+      return IsFlowOf(record::PipelineId(pipeline), flow);
+    });
+  };
+}
+
 Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   FRESHET_TRY(auto start, channel.ReadStart());
   channel.Start();
@@ -54,6 +82,10 @@ Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   options.snapshot_readers = limits::kSnapshotReadersMax;
   options.expiry = RulesOf(start.spec.staging);
   options.drain_requested = [&channel] { return channel.drain_requested(); };
+  if (start.apart) {
+    FRESHET_CHECK_OK(TellLeftOut(channel, start, *source));
+    ServeOthers(&start, &options);
+  }
   capture::Gateway gateway(source.get(), store, &clock, &channel, std::move(options));
   FRESHET_TRY(auto captured, gateway.Run(channel.stop()));
   channel.OnEvent({"captured", {{"through", captured.through.value()}}});

@@ -2,19 +2,28 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "pipeline/display.h"
 #include "pipeline/exit_code.h"
+#include "pipeline/flow_book.h"
 #include "pipeline/source_settings.h"
 #include "pipeline/spec.h"
 
 namespace freshet::pipeline {
 
-/// What `freshet ingest` was asked for.
+/// Which of the two halves a run has: both, or one, which meets the other in staging alone.
+enum class Halves : uint8_t { kBoth, kCapture, kApply };
+
+/// What `freshet ingest` was asked for, or a server's pipeline.
 struct IngestOptions {
+  Halves halves = Halves::kBoth;
+
   std::string directory;
   SourceSettings source;
   std::string database;  // of the source, for a specification's source_catalog
@@ -24,10 +33,20 @@ struct IngestOptions {
   std::chrono::milliseconds retry_for{120'000};
   std::vector<std::string> worker_program;  // its role is appended
   OpenSource open_source;
+
+  /// Of a run that only applies: which pipeline over the staging it is, and which tables its
+  /// gateway left out.
+  std::string pipeline = kOnlyPipeline;
+  std::vector<std::pair<record::TableName, Status>> left_out = {};
+  /// Of a run that only captures: for which pipelines, and the how manieth such options they are.
+  /// Later ones come by `news`, several times a second asked.
+  std::vector<std::string> pipelines = {};
+  int64_t revision = 0;
+  std::function<std::optional<IngestOptions>()> news = {};
 };
 
 /// Bring the destination up to the source, or keep it there: look at the destination and the
-/// source, then run the two workers. Every error is shown by `display` before it returns.
+/// source, then run the workers of its halves. Every error is shown by `display` before it returns.
 ExitCode Ingest(const IngestOptions& options, Clock* clock, Display* display);
 
 /// Remove what Freshet made for a destination: slot and publication at the source, `_freshet`, and

@@ -12,9 +12,10 @@ constexpr std::chrono::seconds kSaveInterval{1};
 record::Event Drain() { return {"drain", {}}; }
 record::Event DrainThrough(int64_t segment) { return {"drain", {{"through", segment}}}; }
 
-/// What goes on between the workers is not shown to people.
-bool IsInner(const std::string& name) {
-  return name == "segment_seen" || name == "segment_sealed" || name == "wished" ||
+/// What goes on between the workers is not shown to people. Of a gateway alone nobody else says
+/// that it works.
+bool IsInner(const std::string& name, bool apart) {
+  return name == "segment_seen" || (name == "segment_sealed" && !apart) || name == "wished" ||
          name == "gateway_started" || name == "captured" || name == "snapshot_wanted" ||
          name == "snapshot_taken" || name == "snapshots_read";
 }
@@ -28,7 +29,7 @@ IngestRun::IngestRun(Clock* clock, Display* display, const Destination* destinat
 void IngestRun::Tell(const record::Event& event) {
   if (event.name == "table_left_out" && IsLeftOut(TextOf(event, "table"))) return;
   progress_.Take(event);
-  if (!IsInner(event.name)) display_->OnEvent(event, progress_);
+  if (!IsInner(event.name, start_.apart)) display_->OnEvent(event, progress_);
 }
 
 bool IngestRun::IsLeftOut(const std::string& table) const {
@@ -49,6 +50,7 @@ bool IngestRun::OnEvent(const std::string& role, const record::Event& event) {
   Tell(event);
   if (role == kGatewayRole) FollowGateway(event);
   if (role == kUpdateRole) FollowUpdate(event);
+  if (event.name == "snapshots_staged" && on_staged_) on_staged_();
   if (role == kHolderRole) FollowHolder(event);
   return event.name == "segment_sealed" || event.name == "segment_seen" ||
          event.name == "table_committed" || event.name == "captured";
@@ -99,6 +101,11 @@ void IngestRun::OnRestart(const std::string& role, const Status& why,
 
 void IngestRun::OnTick() {
   display_->OnTick(progress_);
+  auto news = news_ ? news_(start_) : std::nullopt;
+  if (news) {
+    start_ = *std::move(news);
+    supervisor_->Restart(kGatewayRole);
+  }
   if (clock_->Now() < save_at_) return;
   save_at_ = clock_->Now() + kSaveInterval;
   SaveStatus(true, Status::Ok());

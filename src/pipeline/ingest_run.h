@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,13 @@ class IngestRun final : public Supervisor::Listener {
   IngestRun(Clock* clock, Display* display, const Destination* destination, WorkerStart start);
 
   void SetSupervisor(Supervisor* supervisor) { supervisor_ = supervisor; }
+  /// Ask for another start of the gateway several times a second: it is then started anew with
+  /// that, and the holder keeps its snapshots meanwhile.
+  void SetNews(std::function<std::optional<WorkerStart>(const WorkerStart&)> news) {
+    news_ = std::move(news);
+  }
+  /// What is done once all that an update over somebody else's gateway waits for is staged.
+  void SetOnStaged(std::function<void()> on_staged) { on_staged_ = std::move(on_staged); }
   /// Take an event of the command's own.
   void Tell(const record::Event& event);
   const RunProgress& progress() const { return progress_; }
@@ -54,13 +62,15 @@ class IngestRun final : public Supervisor::Listener {
   Clock* const clock_;
   Display* const display_;
   const Destination* const destination_;
-  const WorkerStart start_;
+  WorkerStart start_;
   Supervisor* supervisor_ = nullptr;
   RunProgress progress_;
   std::optional<int64_t> discovered_, wished_, captured_;
   std::optional<record::Event> wanted_;  // the gateway's question to the holder, until its answer
   bool draining_ = false;
   MonotonicTime save_at_{};
+  std::function<std::optional<WorkerStart>(const WorkerStart&)> news_;
+  std::function<void()> on_staged_;
 };
 
 }  // namespace freshet::pipeline

@@ -29,7 +29,7 @@ Result<bool> IsThere(const std::string& path) {
 
 }  // namespace
 
-Result<bool> IsTableOf(const std::string& folder, const std::string& staging) {
+Result<bool> IsTableOf(const std::string& folder, const TableOwner& owner) {
   auto snapshot = delta::Table(store::OpenLocalReader(folder)).Latest(nullptr);
   // We never make a table that we cannot read.
   if (snapshot.status().Is(ErrorClass::NOT_FOUND) ||
@@ -37,21 +37,23 @@ Result<bool> IsTableOf(const std::string& folder, const std::string& staging) {
     return false;
   FRESHET_CHECK_OK(snapshot);
   FRESHET_TRY(auto mark, apply::TableMark::Of((*snapshot)->metadata.configuration));
-  return mark && !staging.empty() && mark->staging == staging;
+  return mark && !owner.staging.empty() && mark->staging == owner.staging &&
+         mark->pipeline == owner.pipeline;
 }
 
-Result<bool> RemoveTableOf(const std::string& folder, const std::string& staging, bool unfinished) {
+Result<bool> RemoveTableOf(const std::string& folder, const TableOwner& owner, bool unfinished) {
   // A table that is half removed could not be told from another's: it gets a name that says whose
   // it was, then goes.
   auto parent = std::filesystem::path(folder).parent_path().string();
-  auto leaving = parent + "/.freshet_removed_" + staging;
-  if (!staging.empty()) FRESHET_CHECK_OK(RemoveFolder(leaving));
+  auto leaving = parent + "/.freshet_removed_" + owner.staging;
+  if (owner.pipeline != kOnlyPipeline) leaving += "_" + owner.pipeline;
+  if (!owner.staging.empty()) FRESHET_CHECK_OK(RemoveFolder(leaving));
   FRESHET_TRY(auto there, IsThere(folder));
   if (!there) return true;
   FRESHET_TRY(auto logged, IsThere(folder + "/_delta_log"));
-  bool ours = unfinished && !logged && !staging.empty();
+  bool ours = unfinished && !logged && !owner.staging.empty();
   if (logged) {
-    FRESHET_TRY(ours, IsTableOf(folder, staging));
+    FRESHET_TRY(ours, IsTableOf(folder, owner));
   }
   if (!ours) return false;
   if (std::rename(folder.c_str(), leaving.c_str()) != 0)

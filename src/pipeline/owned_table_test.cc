@@ -36,16 +36,17 @@ class OwnedTableTest : public testing::Test {
     ASSERT_TRUE(table.Commit(nullptr, std::move(info), {protocol, metadata}).ok());
     Put("part-0.parquet");
   }
-  static std::map<std::string, std::string> Mark(const std::string& staging) {
+  static std::map<std::string, std::string> Mark(const std::string& staging,
+                                                 const std::string& pipeline = "ingest") {
     apply::TableMark mark;
     mark.staging = staging;
     mark.flow = "f";
     mark.table = "t";
-    mark.pipeline = "p";
+    mark.pipeline = pipeline;
     return mark.ToProperties();
   }
   bool Remove(const std::string& staging, bool unfinished = true) {
-    auto removed = RemoveTableOf(table_, staging, unfinished);
+    auto removed = RemoveTableOf(table_, {staging}, unfinished);
     EXPECT_TRUE(removed.ok()) << removed.status().ToString();
     EXPECT_EQ(fs::exists(table_), !*removed);
     return *removed;
@@ -59,10 +60,19 @@ TEST_F(OwnedTableTest, OnlyItsOwnStagingRemovesATable) {
   Make(Mark("ours"));
   EXPECT_FALSE(Remove("theirs"));
   EXPECT_FALSE(Remove(""));
-  EXPECT_TRUE(*IsTableOf(table_, "ours"));
+  EXPECT_TRUE(*IsTableOf(table_, {"ours"}));
   EXPECT_TRUE(Remove("ours"));
   EXPECT_TRUE(fs::is_empty(root_ + "/sales"));
   EXPECT_TRUE(Remove("ours"));
+}
+
+TEST_F(OwnedTableTest, PipelinesOverOneStagingHaveTablesOfTheirOwn) {
+  Make(Mark("ours", "one"));
+  EXPECT_FALSE(*IsTableOf(table_, {"ours"}));
+  EXPECT_FALSE(*IsTableOf(table_, {"ours", "two"}));
+  EXPECT_FALSE(*RemoveTableOf(table_, {"ours", "two"}, true));
+  EXPECT_TRUE(*IsTableOf(table_, {"ours", "one"}));
+  EXPECT_TRUE(*RemoveTableOf(table_, {"ours", "one"}, true));
 }
 
 TEST_F(OwnedTableTest, AnotherProgramsTableStaysAsItIs) {
@@ -76,7 +86,7 @@ TEST_F(OwnedTableTest, AnotherProgramsTableStaysAsItIs) {
 
 TEST_F(OwnedTableTest, ATableThatCannotBeReadIsRefused) {
   Put("_delta_log/00000000000000000000.json");
-  EXPECT_FALSE(RemoveTableOf(table_, "ours", true).ok());
+  EXPECT_FALSE(RemoveTableOf(table_, {"ours"}, true).ok());
   EXPECT_TRUE(fs::exists(table_ + "/_delta_log/00000000000000000000.json"));
 }
 

@@ -128,6 +128,7 @@ Result<PipelineRecord> PipelineBook::Add(PipelineRecord record, bool duplicates)
     return Status::Ok();
   });
   FRESHET_CHECK_OK(worked);
+  ++revision_;
   return record;
 }
 
@@ -135,6 +136,18 @@ Result<PipelineRecord> PipelineBook::Get(const std::string& id) {
   FRESHET_TRY(auto rows, database_->Query(std::string(kPipelines) + " WHERE id = ?", {id}));
   if (rows.empty()) return NoPipeline(id);
   return PipelineFrom(rows[0]);
+}
+
+Result<std::vector<PipelineRecord>> PipelineBook::Over(const std::string& gateway) {
+  FRESHET_TRY(auto rows,
+              database_->Query(std::string(kPipelines) +
+                                   " WHERE json_extract(spec, "
+                                   "'$.ingestion_definition.ingestion_gateway_id') = ? ORDER BY "
+                                   "created_at, id",
+                               {gateway}));
+  std::vector<PipelineRecord> records;
+  for (const auto& row : rows) records.push_back(PipelineFrom(row));
+  return records;
 }
 
 Result<std::vector<PipelineRecord>> PipelineBook::List(const ListRequest& request) {
@@ -154,7 +167,7 @@ Result<std::vector<PipelineRecord>> PipelineBook::List(const ListRequest& reques
 }
 
 Status PipelineBook::Edit(const PipelineRecord& record, bool duplicates, int64_t expected) {
-  return database_->Write([&](store::Session& session) -> Status {
+  auto edited = database_->Write([&](store::Session& session) -> Status {
     FRESHET_TRY(auto rows,
                 session.Query("SELECT modified_at FROM pipelines WHERE id = ?", {record.id}));
     if (rows.empty()) return NoPipeline(record.id);
@@ -172,16 +185,20 @@ Status PipelineBook::Edit(const PipelineRecord& record, bool duplicates, int64_t
          std::max(NowMs(), last + 1), record.id}));
     return Status::Ok();
   });
+  ++revision_;
+  return edited;
 }
 
 Status PipelineBook::Remove(const std::string& id) {
-  return database_->Write([&](store::Session& session) -> Status {
-    FRESHET_TRY(auto removed, session.Execute("DELETE FROM pipelines WHERE id = ?", {id}));
-    if (removed == 0) return NoPipeline(id);
+  auto removed = database_->Write([&](store::Session& session) -> Status {
+    FRESHET_TRY(auto rows, session.Execute("DELETE FROM pipelines WHERE id = ?", {id}));
+    if (rows == 0) return NoPipeline(id);
     FRESHET_CHECK_OK(session.Execute("DELETE FROM updates WHERE pipeline = ?", {id}));
     FRESHET_CHECK_OK(session.Execute("DELETE FROM events WHERE pipeline = ?", {id}));
     return Status::Ok();
   });
+  ++revision_;
+  return removed;
 }
 
 bool PipelineBook::Close(const std::string& id) {

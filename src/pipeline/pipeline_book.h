@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -94,6 +95,10 @@ class PipelineBook {
     std::string after_name{}, after_id{};
   };
   Result<std::vector<PipelineRecord>> List(const ListRequest& request);
+  /// Return the ingestion pipelines whose gateway this is, the oldest first.
+  Result<std::vector<PipelineRecord>> Over(const std::string& gateway);
+  /// A number that is another one after each pipeline that was added, edited or removed.
+  int64_t revision() const { return revision_; }
   /// Replace what was authored. Errors: NOT_FOUND; ALREADY_EXISTS (the name); DESTINATION_BUSY
   /// (it was modified after `expected`, unless that is 0).
   Status Edit(const PipelineRecord& record, bool duplicates, int64_t expected);
@@ -133,6 +138,7 @@ class PipelineBook {
   const Clock* const clock_;
   std::mutex mutex_;
   std::set<std::string> closing_;  // protected by mutex_
+  std::atomic<int64_t> revision_ = 0;
 };
 
 }  // namespace freshet::pipeline

@@ -50,14 +50,12 @@ Result<std::optional<Generation>> UnderWay(const std::shared_ptr<store::FileStor
   return std::optional<Generation>();
 }
 
-/// The generation to ask for, or that is on its way; nothing: the first one was not begun yet.
-Result<std::optional<RefreshAsked>> NextOf(const std::shared_ptr<store::FileStore>& root,
-                                           const FlowBook::Entry& entry,
-                                           const staging::TableState& state,
-                                           const std::vector<staging::Wish>& wishes) {
+/// The generation to ask for, or that is on its way. REQUIRES: one was begun, or the table broke.
+Result<RefreshAsked> NextOf(const std::shared_ptr<store::FileStore>& root,
+                            const FlowBook::Entry& entry, const staging::TableState& state,
+                            const std::vector<staging::Wish>& wishes) {
   auto generation = state.generations.find(entry.flow);
   const bool begun = generation != state.generations.end();
-  if (!begun && !state.broken) return std::optional<RefreshAsked>();
   const Generation newest = begun ? generation->second.begun.generation : Generation(0);
   std::optional<Generation> under_way;
   // Nothing of a table that broke is on its way but what somebody wished since.
@@ -66,9 +64,8 @@ Result<std::optional<RefreshAsked>> NextOf(const std::shared_ptr<store::FileStor
   } else {
     FRESHET_TRY(under_way, UnderWay(root, entry, generation->second, wishes));
   }
-  return std::optional(RefreshAsked{state.name, entry.flow,
-                                    under_way.value_or(Generation(newest.value() + 1)),
-                                    !under_way.has_value()});
+  return RefreshAsked{state.name, entry.flow, under_way.value_or(Generation(newest.value() + 1)),
+                      !under_way.has_value()};
 }
 
 bool AnyMatches(const std::vector<TablePattern>& patterns, const record::TableName& name) {
@@ -80,6 +77,7 @@ bool AnyMatches(const std::vector<TablePattern>& patterns, const record::TableNa
 
 Result<std::vector<RefreshAsked>> AskForRefresh(const std::shared_ptr<store::FileStore>& root,
                                                 const FlowBook& book,
+                                                const record::PipelineId& pipeline,
                                                 const std::vector<TablePattern>& patterns) {
   std::vector<RefreshAsked> asked;
   if (patterns.empty()) return asked;
@@ -90,17 +88,18 @@ Result<std::vector<RefreshAsked>> AskForRefresh(const std::shared_ptr<store::Fil
   FRESHET_TRY(auto checkpoint, (*reader)->Latest());
   FRESHET_TRY(auto wishes, staging::ListWishes(*staging));
   for (const auto& [table, state] : checkpoint->tables) {
-    const record::FlowId flow("t" + table.value());
+    const auto flow = FlowIdOf(pipeline, table);
     auto entry = book.entries().find(flow);
     bool theirs = entry == book.entries().end() || book.IsSucceeded(flow);
     if (theirs || state.dropped || !AnyMatches(patterns, state.name)) continue;
+    // Its first one is still to come.
+    if (!state.generations.contains(flow) && !state.broken) continue;
     FRESHET_TRY(auto next, NextOf(root, entry->second, state, wishes));
-    if (!next) continue;
-    if (next->anew) {
+    if (next.anew) {
       FRESHET_CHECK_OK(staging::PutWish(
-          *staging, {.flow = flow, .table = table, .generation = next->generation}));
+          *staging, {.flow = flow, .table = table, .generation = next.generation}));
     }
-    asked.push_back(*std::move(next));
+    asked.push_back(std::move(next));
   }
   return asked;
 }

@@ -20,13 +20,14 @@ struct RefreshAsked {
   bool anew = false;              // false: a refresh of it was under way already
 };
 
-/// Ask for a new generation of every table in staging that a pattern matches, by a wish: it stands
-/// until a gateway has begun it, whatever crashes. A table whose first generation is still to come,
-/// or which is being read again, is not asked for another time. One that broke is mended by it, if
-/// its source allows. Without staging there is nothing to ask for.
+/// Ask for a new generation of every table of the pipeline that a pattern matches, by a wish: it
+/// stands until a gateway has begun it, whatever crashes. A table whose first generation is still
+/// to come, or which is being read again, is not asked for another time. One that broke is mended
+/// by it, if its source allows. Without staging there is nothing to ask for.
 /// Errors: STORE_*, STAGING_CORRUPT, DELTA_*.
 Result<std::vector<RefreshAsked>> AskForRefresh(const std::shared_ptr<store::FileStore>& root,
                                                 const FlowBook& book,
+                                                const record::PipelineId& pipeline,
                                                 const std::vector<TablePattern>& patterns);
 
 /// Return the patterns, as written, that match none of `names`.

@@ -53,7 +53,7 @@ class RefreshTest : public testing::Test {
   }
   std::vector<std::string> Ask(const std::string& pattern) {
     auto patterns = ParsePatterns({pattern});
-    auto asked = AskForRefresh(root_, *book_, *patterns);
+    auto asked = AskForRefresh(root_, *book_, record::PipelineId(kOnlyPipeline), *patterns);
     EXPECT_TRUE(asked.ok()) << asked.status().ToString();
     std::vector<std::string> texts;
     for (const auto& each : *asked) {

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/event_line.h"
 #include "pipeline/worker_channel.h"
 
 namespace freshet::pipeline {
@@ -10,7 +11,26 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr char kStart[] = "start", kRefresh[] = "refresh", kRetry[] = "retry_ms";
+constexpr char kStart[] = "start", kRefresh[] = "refresh", kRetry[] = "retry_ms",
+               kHalves[] = "halves", kLeftOut[] = "left_out";
+
+Json LeftOutToJson(const IngestOptions& options) {
+  auto list = Json::array();
+  for (const auto& [table, why] : options.left_out) {
+    record::Event event{"table_left_out", {{"schema", table.schema}, {"name", table.table}}};
+    list.push_back(ToLine(WithStatus(std::move(event), why)));
+  }
+  return list;
+}
+
+Status TakeLeftOut(const Json& list, IngestOptions* options) {
+  for (const auto& line : list) {
+    FRESHET_TRY(auto event, EventFromLine(line.get<std::string>()));
+    options->left_out.emplace_back(
+        record::TableName{TextOf(event, "schema"), TextOf(event, "name")}, StatusOf(event));
+  }
+  return Status::Ok();
+}
 
 }  // namespace
 
@@ -49,15 +69,22 @@ std::string ToLine(const IngestOptions& options) {
   auto start = ToLine(WorkerStart{.destination = options.directory,
                                   .source = options.source,
                                   .continuous = options.continuous,
-                                  .spec = options.spec});
-  Json line{{kStart, start}, {kRefresh, refresh}, {kRetry, options.retry_for.count()}};
+                                  .spec = options.spec,
+                                  .pipeline = options.pipeline,
+                                  .pipelines = options.pipelines,
+                                  .revision = options.revision});
+  Json line{{kStart, start},
+            {kRefresh, refresh},
+            {kRetry, options.retry_for.count()},
+            {kHalves, static_cast<int>(options.halves)},
+            {kLeftOut, LeftOutToJson(options)}};
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Result<IngestOptions> OptionsFromLine(std::string_view line) {
   auto json = Json::parse(line, nullptr, false);
   if (!json.is_object() || !json.contains(kStart) || !json.contains(kRefresh) ||
-      !json.contains(kRetry))
+      !json.contains(kRetry) || !json.contains(kHalves) || !json.contains(kLeftOut))
     return Error(ErrorClass::INVALID_ARGUMENT, "the first line is not a run's");
   FRESHET_TRY(auto start, WorkerStartFromLine(json[kStart].get<std::string>()));
   IngestOptions options;
@@ -66,6 +93,11 @@ Result<IngestOptions> OptionsFromLine(std::string_view line) {
   options.continuous = start.continuous;
   options.spec = std::move(start.spec);
   options.database = options.source.parameter("dbname");
+  options.pipeline = std::move(start.pipeline);
+  options.pipelines = std::move(start.pipelines);
+  options.revision = start.revision;
+  options.halves = static_cast<Halves>(json[kHalves].get<int>());
+  FRESHET_CHECK_OK(TakeLeftOut(json[kLeftOut], &options));
   options.retry_for = std::chrono::milliseconds(json[kRetry].get<int64_t>());
   FRESHET_TRY(options.refresh, ParsePatterns(json[kRefresh].get<std::vector<std::string>>()));
   return options;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <mutex>
 #include <thread>
 
 #include "base/log.h"
@@ -28,21 +29,50 @@ bool ReadMore(LineBuffer* lines) {
   return true;
 }
 
-Result<IngestOptions> ReadOptions() {
-  LineBuffer lines;
-  while (ReadMore(&lines)) {
-    auto complete = lines.Take();
-    if (!complete.empty()) return OptionsFromLine(complete[0]);
+/// The run's lines: the first is what it begins with, later ones what it goes on with. Thread-safe.
+class Orders {
+ public:
+  /// Wait for the first.
+  Result<IngestOptions> First() {
+    std::vector<std::string> complete;
+    while (complete.empty()) {
+      if (!ReadMore(&lines_))
+        return Error(ErrorClass::CANCELLED, "the input ended before the run's line");
+      complete = lines_.Take();
+    }
+    auto first = OptionsFromLine(complete[0]);
+    complete.erase(complete.begin());
+    Keep(complete);
+    return first;
   }
-  return Error(ErrorClass::CANCELLED, "the input ended before the run's line");
-}
+  /// Read on until the input ends, which asks the run to end, as a signal would; the run takes
+  /// signals in its loop.
+  void ReadOn() {
+    while (ReadMore(&lines_)) Keep(lines_.Take());
+    kill(getpid(), SIGTERM);
+  }
+  /// Return the newest that came since the last call.
+  std::optional<IngestOptions> Newest() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(newest_, std::nullopt);
+  }
 
-/// The input's end asks the run to end, as a signal would; the run takes signals in its loop.
-void StopAtEndOfInput() {
-  LineBuffer nothing;
-  while (ReadMore(&nothing)) nothing.Take();
-  kill(getpid(), SIGTERM);
-}
+ private:
+  void Keep(const std::vector<std::string>& lines) {
+    if (lines.empty()) return;
+    auto options = OptionsFromLine(lines.back());
+    if (!options.ok()) {
+      spdlog::error("{}", options.status().ToString());
+      return;
+    }
+    std::lock_guard lock(mutex_);
+    newest_ = *std::move(options);
+  }
+
+  LineBuffer lines_;  // of the one thread that reads
+  std::mutex mutex_;
+  std::optional<IngestOptions> newest_;  // protected by mutex_
+};
 
 }  // namespace
 
@@ -57,7 +87,8 @@ int RunRunWorker(const OpenSource& open_source) {
   sigaddset(&taken, SIGTERM);
   sigaddset(&taken, SIGINT);
   pthread_sigmask(SIG_BLOCK, &taken, nullptr);
-  auto options = ReadOptions();
+  Orders orders;
+  auto options = orders.First();
   if (!options.ok()) {
     spdlog::error("{}", options.status().ToString());
     return static_cast<int>(ExitCodeOf(options.status()));
@@ -66,7 +97,8 @@ int RunRunWorker(const OpenSource& open_source) {
   options->worker_program = {"/proc/self/exe", "worker"};
   SystemClock clock;
   auto display = MakeDisplay(DisplayKind::kJson, &clock, stdout, stderr);
-  std::thread input(StopAtEndOfInput);
+  if (options->halves == Halves::kCapture) options->news = [&] { return orders.Newest(); };
+  std::thread input([&] { orders.ReadOn(); });
   auto code = Ingest(*options, &clock, display.get());
   std::fflush(stdout);
   // The thread waits for an input that ends after this process: it is not joined.

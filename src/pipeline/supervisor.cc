@@ -45,6 +45,7 @@ Status Supervisor::Run(const std::vector<std::string>& roles) {
     if (signals_taken_ > 0) return Stop(Error(ErrorClass::CANCELLED, "stopped on request"));
     for (auto& worker : workers_) {
       if (worker.process == nullptr) continue;
+      if (worker.renewed_by && clock_->Now() >= *worker.renewed_by) worker.process->Kill();
       if (auto ended = TakeEnd(worker); !ended.ok()) return Stop(std::move(ended));
     }
     listener_->OnTick();
@@ -62,6 +63,14 @@ void Supervisor::Wake(const std::string& role) {
   }
   known->done = false;
   known->start_at = clock_->Now();
+}
+
+void Supervisor::Restart(const std::string& role) {
+  auto known = std::ranges::find(workers_, role, &Worker::role);
+  // One that waits for its start has the new greeting then.
+  if (known == workers_.end() || known->process == nullptr) return;
+  if (!known->renewed_by) known->renewed_by = clock_->Now() + options_.stop_within;
+  known->process->CloseInput();
 }
 
 void Supervisor::Send(const std::string& role, std::string_view line) {
@@ -146,6 +155,12 @@ Status Supervisor::TakeEnd(Worker& worker) {
   auto end = worker.process->Wait();
   worker.process.reset();
   auto why = WhyEnded(worker, end);
+  bool renewed = std::exchange(worker.renewed_by, std::nullopt).has_value();
+  if (renewed && (why.Is(ErrorClass::CANCELLED) || end.signal != 0)) {
+    worker.done = false;
+    worker.start_at = clock_->Now();
+    return Status::Ok();
+  }
   auto verdict = Judge(why, end.signal != 0, options_.continuous);
   if (verdict == Verdict::kDone) return Status::Ok();
   worker.done = false;

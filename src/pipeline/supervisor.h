@@ -57,6 +57,9 @@ class Supervisor {
   /// Start a worker that Run was not given, or that has ended, unless it is under way already.
   /// REQUIRES: called from a Listener.
   void Wake(const std::string& role);
+  /// Have a worker end in good order, and start it again at once: its greeting is another by now.
+  /// REQUIRES: called from a Listener.
+  void Restart(const std::string& role);
   /// Send a line to a worker that runs now; its next start has it from its greeting.
   void Send(const std::string& role, std::string_view line);
 
@@ -70,6 +73,8 @@ class Supervisor {
     int crashes = 0;  // by a fault of its own, without progress in between
     std::optional<MonotonicTime> start_at{};
     bool done = false;
+    // It was told to end only to be started again; killed if it has not by then.
+    std::optional<MonotonicTime> renewed_by{};
   };
   Status StartDue();
   void Poll();

@@ -103,6 +103,30 @@ TEST_F(SupervisorTest, AKilledWorkerStartsAgain) {
   EXPECT_THAT(recorder_.restarts[0], HasSubstr("signal 9"));
 }
 
+TEST_F(SupervisorTest, AWorkerIsStartedAnewOnRequestAndThatIsNoFailure) {
+  for (const auto* ends : {"read end", "trap '' TERM; while :; do sleep 0.05; done"}) {
+    recorder_ = Recorder();
+    std::filesystem::remove(folder_ + "/worker.sh.second");
+    std::ofstream(folder_ + "/worker.sh") << R"(
+if [ -e $0.second ]; then echo '{"event":"second"}'; echo '{"event":"ended"}'; exit; fi
+touch $0.second; read hello; echo '{"event":"first"}'
+)" << ends << "\necho '{\"event\":\"ended\",\"class\":\"CANCELLED\",\"reason\":\"x\"}'; exit 1";
+    Supervisor supervisor(&clock_, &recorder_,
+                          {.program = {"/bin/sh", folder_ + "/worker.sh"},
+                           .log_folder = folder_,
+                           .log_prefix = "run",
+                           .signals = -1,
+                           .stop_within = std::chrono::milliseconds(500)});
+    recorder_.on_event = [&](const Event& event) {
+      if (event.name == "first") supervisor.Restart("gateway");
+    };
+    auto status = supervisor.Run({"gateway"});
+    EXPECT_TRUE(status.ok()) << status.ToString();
+    EXPECT_THAT(recorder_.events, ElementsAre("first", "second"));
+    EXPECT_TRUE(recorder_.restarts.empty());
+  }
+}
+
 TEST_F(SupervisorTest, AFatalWordEndsTheRun) {
   auto status = Run(
       "echo '{\"event\":\"ended\",\"class\":\"SLOT_LOST\",\"reason\":\"gone\",\"remedy\":\"r\"}'; "

@@ -32,8 +32,6 @@ bool ConcernsAll(const Status& status) {
          status.Is(ErrorClass::COMMIT_ZOMBIE) || status.Is(ErrorClass::STORE_READ_ONLY);
 }
 
-record::FlowId FlowIdOf(const TableId& table) { return record::FlowId("t" + table.value()); }
-
 Status StatusOf(const staging::TableBroken& broken) {
   auto error_class = ErrorClassOf(broken.error_class).value_or(ErrorClass::INTERNAL);
   return MakeError(error_class, broken.message).WithRemedy(broken.remedy);
@@ -55,6 +53,7 @@ struct Update::FlowState {
   int conflicts = 0;
   std::optional<Status> failed;
   bool broken = false;  // … with what staging says of the table
+  bool reread = false;  // it was wished again by this process, or need not be
 };
 
 struct Update::Outcome {
@@ -110,6 +109,8 @@ Result<Update::Round> Update::Step(const std::stop_token& stop) {
   if (look) FRESHET_CHECK_OK(WishAll());
   if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "the update was stopped");
   round.settled = FlowsWithWork().empty();
+  round.staged =
+      std::ranges::all_of(flows_, [&](const auto& each) { return IsStaged(*each.second); });
   return round;
 }
 
@@ -193,12 +194,12 @@ Status Update::WishAll() {
 Status Update::AddFlow(const TableId& table, const staging::TableState& state) {
   auto owned = std::make_unique<FlowState>();
   auto& flow = *owned;
-  flow.flow = {FlowIdOf(table), table, state.name};
+  flow.flow = {FlowIdOf(options_.pipeline, table), table, state.name};
   flow.last_segment = state.last_segment;
   std::vector<record::FlowId> formers;
   for (auto former = state.former; former && formers.size() < checkpoint_.tables.size();) {
-    flow.formers.push_back({FlowIdOf(*former), *former, state.name});
-    formers.push_back(FlowIdOf(*former));
+    flow.formers.push_back({FlowIdOf(options_.pipeline, *former), *former, state.name});
+    formers.push_back(FlowIdOf(options_.pipeline, *former));
     auto found = checkpoint_.tables.find(*former);
     former = found == checkpoint_.tables.end() ? std::nullopt : found->second.former;
   }
@@ -228,14 +229,37 @@ Status Update::AddFlow(const TableId& table, const staging::TableState& state) {
   return Status::Ok();
 }
 
-Status Update::Wish(const FlowState& flow, const staging::TableState& state) {
-  if (state.dropped || state.broken || state.generations.contains(flow.flow.id))
-    return Status::Ok();
+Status Update::Wish(FlowState& flow, const staging::TableState& state) {
+  if (state.dropped || state.broken) return Status::Ok();
   staging::Wish wish{flow.flow.id, flow.flow.table, record::Generation(1)};
+  if (auto known = state.generations.find(flow.flow.id); known != state.generations.end()) {
+    bool unlogged = state.shape && !state.shape->logged;
+    bool again = options_.reread && unlogged && known->second.ended && !known->second.successor;
+    if (std::exchange(flow.reread, true) || !again) return Status::Ok();
+    wish.generation = record::Generation(known->second.begun.generation.value() + 1);
+  }
+  flow.reread = true;
   if (wished_.contains(wish)) return Status::Ok();
   FRESHET_CHECK_OK(staging::PutWish(*staging_store_, wish));
   wished_.insert(wish);
   return Status::Ok();
+}
+
+/// Whether the newest snapshot that the flow asked for is staged, or never will be.
+bool Update::IsStaged(const FlowState& flow) const {
+  const auto& state = checkpoint_.tables.at(flow.flow.table);
+  if (flow.failed || state.dropped || state.broken) return true;
+  auto newest = state.generations.find(flow.flow.id);
+  if (newest == state.generations.end()) return false;
+  const auto& generation = newest->second;
+  const bool asked = std::ranges::any_of(wished_, [&](const staging::Wish& wish) {
+    return wish.flow == flow.flow.id && wish.generation > generation.begun.generation;
+  });
+  if (asked) return false;
+  // One that the log does not tell of and that could not be read is read again at its next time.
+  const bool logged = !state.shape || state.shape->logged;
+  if (!logged) return generation.ended || generation.successor;
+  return generation.ended && !generation.successor && !state.WantsColumns(generation);
 }
 
 Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& flow) {

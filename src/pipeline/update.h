@@ -48,7 +48,10 @@ class Update {
   };
   struct Options {
     PipelineSpec spec;
-    record::PipelineId pipeline{"ingest"};
+    record::PipelineId pipeline{kOnlyPipeline};
+    /// Wish that tables the log does not tell of are read once more, as a run with a gateway of its
+    /// own has them read.
+    bool reread = false;
     int threads = 2;  // 0: in the caller's
   };
   /// Registers the pipeline as a reader of the staging first. Errors: STORE_*, STAGING_CORRUPT,
@@ -60,6 +63,7 @@ class Update {
     record::SegmentNumber through;  // everything staged up to here was seen
     bool worked = false;            // something was committed or found
     bool settled = false;           // no table can go further with what is staged
+    bool staged = false;            // so is every snapshot that was wished
     bool reread = false;            // a table was compared with a new reading of it
   };
   /// Errors: CANCELLED, and what concerns every table (STORE_*, COMMIT_ZOMBIE, STAGING_EXPIRED of
@@ -81,7 +85,8 @@ class Update {
   Result<bool> WaitsForRefresh(const FlowState& flow, const Status& why);
   static void Revive(FlowState& flow, const staging::TableState& state);
   Status AddFlow(const record::TableId& table, const staging::TableState& state);
-  Status Wish(const FlowState& flow, const staging::TableState& state);
+  Status Wish(FlowState& flow, const staging::TableState& state);
+  bool IsStaged(const FlowState& flow) const;
   Result<std::unique_ptr<apply::TableApplier>> OpenFlow(const FlowState& flow);
   std::vector<FlowState*> FlowsWithWork();
   std::vector<Outcome> ApplyAll(const std::vector<FlowState*>& flows, const std::stop_token& stop);

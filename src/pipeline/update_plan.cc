@@ -6,6 +6,7 @@
 
 #include "pipeline/connection_settings.h"
 #include "pipeline/destination.h"
+#include "pipeline/gateway_place.h"
 #include "pipeline/run_options.h"
 #include "store/local_file.h"
 
@@ -16,19 +17,6 @@ using Json = nlohmann::ordered_json;
 using catalog::Kind;
 
 constexpr std::string_view kFile = "file://";
-
-/// The schema with a place for its tables, made where it is missing.
-Result<catalog::Securable> SchemaOf(catalog::Catalog& catalog, const DestinationSchema& destination,
-                                    const std::string& owner) {
-  auto found = catalog.Get(Kind::kSchema, {destination.catalog, destination.schema});
-  if (!found.status().Is(ErrorClass::NOT_FOUND)) return found;
-  FRESHET_TRY(auto parent, catalog.Get(Kind::kCatalog, {destination.catalog}));
-  catalog::Securable schema{.kind = Kind::kSchema,
-                            .path = {destination.catalog, destination.schema}};
-  schema.facts["storage_location"] =
-      parent.fact("storage_location") + "/" + EncodeName(destination.schema);
-  return catalog.Create(std::move(schema), {}, owner);
-}
 
 /// The run writes below its own folder; where that is, the link says.
 Status Link(const std::string& folder, const DestinationSchema& destination,
@@ -44,40 +32,28 @@ Status Link(const std::string& folder, const DestinationSchema& destination,
 }
 
 /// Which source tables a selection of destination tables means.
-Status TakeSelection(const Definition& definition, const UpdateRequest& request,
+Status TakeSelection(catalog::Catalog& catalog, const std::string& pipeline,
+                     const Definition& definition, const UpdateRequest& request,
                      IngestOptions* options) {
   if (request.full_refresh) {
     FRESHET_TRY(options->refresh, ParsePatterns({"*"}));
     return Status::Ok();
   }
+  FRESHET_TRY(auto tables, catalog.TablesOf(pipeline));
   std::vector<std::string> patterns;
   for (const auto& selected : request.full_refresh_selection) {
-    FRESHET_TRY(auto path, catalog::ParseFullName(selected, 0));
-    auto table = catalog::Lower(path.back());
-    auto fits = [&](const SpecObject& object) {
-      auto name = object.destination_table.empty() ? object.source_table : object.destination_table;
-      if (!object.source_table.empty() && catalog::Lower(name) != table) return false;
-      // Whatever part of the qualified name was given.
-      auto schema = catalog::ParseFullName(object.destination_schema, 2);
-      for (size_t i = 1; schema.ok() && i < path.size() && i <= 2; ++i) {
-        if (catalog::Lower(path[path.size() - 1 - i]) != schema->at(2 - i)) return false;
-      }
-      return path.size() <= 3;
-    };
-    bool found = false;
-    for (const auto& object : definition.spec.objects) {
-      if (!fits(object)) continue;
-      found = true;
-      auto source = object.source_table.empty() ? path.back() : object.source_table;
-      patterns.push_back(object.source_schema + "." + source);
-    }
-    if (!found) {
-      return Error(ErrorClass::INVALID_ARGUMENT,
-                   "full_refresh_selection: no table of the pipeline is {}", selected);
-    }
+    FRESHET_TRY(auto meant, SelectedTable(definition, tables, selected));
+    patterns.insert(patterns.end(), meant.begin(), meant.end());
   }
   FRESHET_TRY(options->refresh, ParsePatterns(patterns));
   return Status::Ok();
+}
+
+/// Whether a bare or qualified name can be of this schema.
+bool IsIn(const catalog::Path& name, const DestinationSchema& schema) {
+  if (name.size() > 3) return false;
+  if (name.size() > 1 && catalog::Lower(name[name.size() - 2]) != schema.schema) return false;
+  return name.size() < 3 || catalog::Lower(name[0]) == schema.catalog;
 }
 
 /// As EncodeName wrote it.
@@ -135,24 +111,73 @@ Result<Definition> DefinitionOf(const PipelineRecord& pipeline) {
   return ReadDefinition(spec["ingestion_definition"].dump());
 }
 
+Result<catalog::Securable> MakeSchema(catalog::Catalog& catalog, const DestinationSchema& schema,
+                                      const std::string& owner) {
+  auto found = catalog.Get(Kind::kSchema, {schema.catalog, schema.schema});
+  if (!found.status().Is(ErrorClass::NOT_FOUND)) return found;
+  FRESHET_TRY(auto parent, catalog.Get(Kind::kCatalog, {schema.catalog}));
+  catalog::Securable made{.kind = Kind::kSchema, .path = {schema.catalog, schema.schema}};
+  made.facts["storage_location"] =
+      parent.fact("storage_location") + "/" + EncodeName(schema.schema);
+  return catalog.Create(std::move(made), {}, owner);
+}
+
+Result<SourceSettings> ReachSource(catalog::Catalog& catalog, const std::string& data,
+                                   const std::string& connection, const std::string& database) {
+  FRESHET_TRY(auto name, catalog::ParseFullName(connection, 1));
+  FRESHET_TRY(auto found, catalog.Get(Kind::kConnection, name));
+  FRESHET_TRY(auto secrets, catalog.SecretsOf(found));
+  return SettingsOf(found, secrets, database, data + "/connections");
+}
+
+Result<std::vector<std::string>> SelectedTable(const Definition& definition,
+                                               const std::vector<catalog::Securable>& tables,
+                                               const std::string& selected) {
+  FRESHET_TRY(auto path, catalog::ParseFullName(selected, 0));
+  auto name = catalog::Lower(path.back());
+  std::vector<std::string> patterns;
+  for (const auto& object : definition.spec.objects) {
+    FRESHET_TRY(auto place, catalog::ParseFullName(object.destination_schema, 2));
+    const DestinationSchema schema{.catalog = place[0], .schema = place[1]};
+    if (!IsIn(path, schema)) continue;
+    auto own = object.destination_table.empty() ? object.source_table : object.destination_table;
+    if (!object.source_table.empty()) {
+      if (catalog::Lower(own) == name)
+        patterns.push_back(object.source_schema + "." + object.source_table);
+      continue;
+    }
+    for (const auto& table : tables) {
+      if (catalog::KeyOf(table.path) == catalog::KeyOf({schema.catalog, schema.schema, name}))
+        patterns.push_back(object.source_schema + "." + table.name());
+    }
+  }
+  if (!patterns.empty()) return patterns;
+  return Error(ErrorClass::INVALID_ARGUMENT,
+               "full_refresh_selection: no table of the pipeline is {}", selected)
+      .WithRemedy("Name a table that it has ingested, as it is called at the destination.");
+}
+
 Result<IngestOptions> PlanUpdate(catalog::Catalog& catalog, const std::string& data,
                                  const PipelineRecord& pipeline, const Definition& definition,
                                  const UpdateRequest& request) {
-  FRESHET_TRY(auto name, catalog::ParseFullName(definition.connection_name, 1));
-  FRESHET_TRY(auto connection, catalog.Get(Kind::kConnection, name));
-  FRESHET_TRY(auto secrets, catalog.SecretsOf(connection));
   IngestOptions options;
   options.directory = FolderOfPipeline(data, pipeline.id);
   options.database = definition.database;
   options.spec = definition.spec;
   options.continuous = pipeline.continuous;
-  FRESHET_TRY(options.source,
-              SettingsOf(connection, secrets, definition.database, data + "/connections"));
-  FRESHET_CHECK_OK(CompleteSource(&options));
-  FRESHET_CHECK_OK(TakeSelection(definition, request, &options));
+  if (definition.gateway.empty()) {
+    FRESHET_TRY(options.source,
+                ReachSource(catalog, data, definition.connection_name, definition.database));
+    FRESHET_CHECK_OK(CompleteSource(&options));
+  } else {
+    options.halves = Halves::kApply;
+    options.pipeline = pipeline.id;
+    FRESHET_CHECK_OK(LinkStaging(data, pipeline.id, definition.gateway));
+  }
+  FRESHET_CHECK_OK(TakeSelection(catalog, pipeline.id, definition, request, &options));
   FRESHET_CHECK_OK(store::MakeFolders(options.directory));
   for (const auto& destination : definition.destinations) {
-    FRESHET_TRY(auto schema, SchemaOf(catalog, destination, pipeline.creator));
+    FRESHET_TRY(auto schema, MakeSchema(catalog, destination, pipeline.creator));
     FRESHET_CHECK_OK(Link(options.directory, destination, schema));
   }
   return options;

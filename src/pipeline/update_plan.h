@@ -26,6 +26,24 @@ Result<UpdateRequest> ReadUpdateRequest(std::string_view json);
 /// Return the definition within a pipeline's specification. Errors: INVALID_ARGUMENT …
 Result<Definition> DefinitionOf(const PipelineRecord& pipeline);
 
+/// Return the schema with a place for its tables, made where it is missing. Errors: NOT_FOUND (the
+/// catalog), STORE_*.
+Result<catalog::Securable> MakeSchema(catalog::Catalog& catalog, const DestinationSchema& schema,
+                                      const std::string& owner);
+
+/// Return how to reach a database over a connection, with its secrets. Errors: NOT_FOUND,
+/// UNSUPPORTED_FIELD, STORE_*.
+Result<SourceSettings> ReachSource(catalog::Catalog& catalog, const std::string& data,
+                                   const std::string& connection, const std::string& database);
+
+/// Return the patterns of the source tables that a table of a selection stands for: an object's
+/// own, or one of a schema's that was ingested, which `tables`, the pipeline's in the catalog,
+/// says.
+/// Errors: INVALID_ARGUMENT (it is none of the pipeline's).
+Result<std::vector<std::string>> SelectedTable(const Definition& definition,
+                                               const std::vector<catalog::Securable>& tables,
+                                               const std::string& selected);
+
 /// Make a run of an update: the connection with its secrets, the folder with its links; schemas
 /// that are missing are made. What opens the source, and the workers' program, are the caller's.
 /// Errors: NOT_FOUND (connection, catalog), INVALID_ARGUMENT (a selection that matches no table),

@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/update_run.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <filesystem>
 
 #include "base/log.h"
 #include "pipeline/destination.h"
-#include "pipeline/event_digest.h"
 #include "pipeline/event_line.h"
 #include "pipeline/findings.h"
+#include "pipeline/gateway_place.h"
+#include "pipeline/gateway_run.h"
 #include "pipeline/owned_table.h"
 #include "pipeline/run_options.h"
-#include "pipeline/worker_process.h"
 #include "store/local_file.h"
 
 namespace freshet::pipeline {
 namespace {
 
-constexpr char kRunRole[] = "run";
-constexpr int kPollMs = 100;
-/// What a run has to end in once it is asked to; its own workers have a little less.
-constexpr std::chrono::seconds kStopWithin{30};
 /// A process that dies so often without a word will do so again.
 constexpr int kAttemptsMax = 5;
 constexpr std::chrono::seconds kAttemptWait{2};
@@ -30,6 +24,9 @@ constexpr std::chrono::seconds kAttemptWait{2};
 constexpr std::chrono::minutes kGoodRun{10};
 /// Between two tries to tell what became of an update.
 constexpr std::chrono::seconds kTellWait{1};
+/// Between two looks at a gateway.
+constexpr std::chrono::milliseconds kGatewayWait{100};
+constexpr std::chrono::seconds kGatewayInterval{1};
 
 }  // namespace
 
@@ -75,16 +72,79 @@ Status UpdateRun::Insist(const std::function<Status()>& work) const {
 
 Status UpdateRun::Work(EventLog* log, const PipelineRecord& pipeline) {
   if (stopping()) return Status::Ok();
-  FRESHET_CHECK_OK(Enter(log, UpdateState::kInitializing, Status::Ok()));
   FRESHET_TRY(auto request, ReadUpdateRequest(update_.request));
+  if (IsGateway(pipeline)) return WorkAsGateway(log, pipeline, request);
   FRESHET_TRY(auto definition, DefinitionOf(pipeline));
+  if (!definition.gateway.empty() && !request.validate_only)
+    FRESHET_CHECK_OK(WaitForGateway(log, pipeline, definition.gateway));
+  if (stopping()) return Status::Ok();
+  FRESHET_CHECK_OK(Enter(log, UpdateState::kInitializing, Status::Ok()));
   FRESHET_TRY(auto options,
               PlanUpdate(*parts_.catalog, parts_.data, pipeline, definition, request));
-  if (request.validate_only) return Check(options);
+  if (request.validate_only) {
+    if (!definition.gateway.empty()) {
+      FRESHET_TRY(auto record, parts_.book->Get(definition.gateway));
+      FRESHET_TRY(auto gateway, GatewayOf(record));
+      FRESHET_TRY(options.source, ReachSource(*parts_.catalog, parts_.data, gateway.connection_name,
+                                              definition.database));
+      FRESHET_CHECK_OK(CompleteSource(&options));
+    }
+    return Check(options);
+  }
   FRESHET_CHECK_OK(Enter(log, UpdateState::kSettingUpTables, Status::Ok()));
   FRESHET_CHECK_OK(RunProcesses(options, log, pipeline, definition));
   if (failed_tables_ == 0 || stopping()) return Status::Ok();
   return first_failure_;
+}
+
+Status UpdateRun::WorkAsGateway(EventLog* log, const PipelineRecord& pipeline,
+                                const UpdateRequest& request) {
+  FRESHET_CHECK_OK(Enter(log, UpdateState::kInitializing, Status::Ok()));
+  FRESHET_TRY(auto gateway, BegunGateway(parts_.data, pipeline));
+  if (request.validate_only) {
+    FRESHET_TRY(auto followers, FollowersOf(*parts_.book, pipeline.id));
+    FRESHET_TRY(auto plan, PlanCapture(gateway, std::move(followers)));
+    IngestOptions options;
+    options.spec = std::move(plan.spec);
+    auto database = plan.database.empty() ? "postgres" : plan.database;
+    FRESHET_TRY(options.source,
+                ReachSource(*parts_.catalog, parts_.data, gateway.connection_name, database));
+    FRESHET_CHECK_OK(CompleteSource(&options));
+    return Check(options);
+  }
+  FRESHET_CHECK_OK(MakeStagingVolume(*parts_.catalog, parts_.data, pipeline, gateway));
+  FRESHET_CHECK_OK(LinkStaging(parts_.data, pipeline.id, pipeline.id));
+  FRESHET_TRY(auto file, LogFile());
+  FRESHET_CHECK_OK(Enter(log, UpdateState::kRunning, Status::Ok()));
+  GatewayRun run({.update_parts = &parts_,
+                  .log = log,
+                  .log_file = std::move(file),
+                  .ending = ending_,
+                  .stopping = [this] { return stopping(); }},
+                 pipeline);
+  return run.Run();
+}
+
+Status UpdateRun::CheckGateway(const std::string& gateway) const {
+  FRESHET_TRY(auto record, parts_.book->Get(gateway));
+  FRESHET_TRY(auto active, parts_.book->Active(gateway));
+  if (active) return Status::Ok();
+  return Error(ErrorClass::SOURCE_UNREACHABLE, "the gateway '{}' ({}) does not run", record.name,
+               gateway)
+      .WithRemedy(fmt::format("Start it: POST /api/2.0/pipelines/{}/updates.", gateway));
+}
+
+Status UpdateRun::WaitForGateway(EventLog* log, const PipelineRecord& pipeline,
+                                 const std::string& gateway) {
+  bool told = false;
+  while (!stopping()) {
+    if (parts_.gateways->Serves(gateway, pipeline.id, pipeline.modified_at)) return Status::Ok();
+    FRESHET_CHECK_OK(CheckGateway(gateway));
+    if (!std::exchange(told, true))
+      FRESHET_CHECK_OK(Enter(log, UpdateState::kWaitingForResources, Status::Ok()));
+    parts_.clock->WaitUntil(parts_.clock->Now() + kGatewayWait, ending_);
+  }
+  return Status::Ok();
 }
 
 Status UpdateRun::Check(const IngestOptions& options) const {
@@ -99,73 +159,59 @@ Status UpdateRun::Check(const IngestOptions& options) const {
 Status UpdateRun::RunProcesses(const IngestOptions& options, EventLog* log,
                                const PipelineRecord& pipeline, const Definition& definition) {
   for (int attempt = 1;; ++attempt) {
-    bool said = false;
     auto began = parts_.clock->Now();
-    auto status = RunProcess(options, log, pipeline, definition, &said);
+    auto end = RunOnce(options, log, pipeline, definition);
     if (progressed_ || parts_.clock->Now() - began > kGoodRun) attempt = 1;
-    if (said || stopping() || attempt == kAttemptsMax) return status;
-    spdlog::warn("update={} its process died: {}", update_.id, status.ToString());
+    if (end.said || stopping() || attempt == kAttemptsMax) return end.status;
+    spdlog::warn("update={} its process died: {}", update_.id, end.status.ToString());
     parts_.clock->WaitUntil(parts_.clock->Now() + kAttemptWait, ending_);
   }
 }
 
-Status UpdateRun::RunProcess(const IngestOptions& options, EventLog* log,
-                             const PipelineRecord& pipeline, const Definition& definition,
-                             bool* said) {
+Result<std::string> UpdateRun::LogFile() const {
+  auto folder = FolderOfPipeline(parts_.data, update_.pipeline) + "/log";
+  FRESHET_CHECK_OK(store::MakeFolders(folder));
+  return fmt::format("{}/{}.log", folder, update_.id);
+}
+
+RunEnd UpdateRun::RunOnce(const IngestOptions& options, EventLog* log,
+                          const PipelineRecord& pipeline, const Definition& definition) {
   // What a process failed at that died since is the next one's to tell.
   progressed_ = false;
   failed_tables_ = 0;
   first_failure_ = Status::Ok();
   unregistered_.clear();
   refused_.clear();
-  FRESHET_CHECK_OK(store::MakeFolders(options.directory + "/log"));
-  auto arguments = parts_.program;
-  arguments.emplace_back(kRunRole);
-  FRESHET_TRY(
-      auto process,
-      WorkerProcess::Run({.arguments = std::move(arguments),
-                          .log = fmt::format("{}/log/{}.log", options.directory, update_.id)}));
-  process->Send(ToLine(options));
-  Status ended = Error(ErrorClass::INTERNAL, "the update's process ended without a word");
-  EventDigest digest;
-  auto tell = [&](const std::vector<record::Event>& events) -> Status {
-    for (const auto& event : events) FRESHET_CHECK_OK(TakeEvent(event, log, pipeline, definition));
-    return Status::Ok();
-  };
-  std::optional<MonotonicTime> kill_at;
-  for (bool open = true; open;) {
-    pollfd output{process->output(), POLLIN, 0};
-    poll(&output, 1, kPollMs);
-    std::vector<std::string> lines;
-    open = process->Read(&lines);
-    for (const auto& line : lines) {
-      auto event = EventFromLine(line);
-      if (!event.ok()) continue;
-      if (event->name == "run_finished") {
-        ended = StatusOf(*event);
-        // Stopped by somebody else's signal it goes on, as after a crash.
-        *said = !ended.Is(ErrorClass::CANCELLED);
-      }
-      auto taken = tell(digest.Take(*event, parts_.clock->Now()));
-      *said = *said || !taken.ok();
-      if (!taken.ok()) return taken;
-    }
-    if (auto told = tell(digest.Due(parts_.clock->Now())); !told.ok()) return told;
-    if (stopping() && !kill_at) {
-      kill_at = parts_.clock->Now() + kStopWithin;
-      process->CloseInput();
-    }
-    if (kill_at && parts_.clock->Now() >= *kill_at) process->Kill();
+  auto file = LogFile();
+  if (!file.ok()) return {file.status(), true};
+  RunProcess::Parts parts{
+      .clock = parts_.clock,
+      .program = parts_.program,
+      .log = *file,
+      .stopping = [this] { return stopping(); },
+      .take =
+          [&](const record::Event& event) { return TakeEvent(event, log, pipeline, definition); }};
+  auto now = options;
+  if (!definition.gateway.empty()) {
+    now.left_out = parts_.gateways->LeftOut(definition.gateway);
+    if (!options.continuous)
+      parts.tick = [&](RunProcess&) { return LookAtGateway(definition.gateway); };
   }
-  process->Wait();
-  if (auto told = tell(digest.Rest()); !told.ok()) return told;
-  return ended;
+  return RunProcess::Run(parts, now);
+}
+
+/// An update that is to end waits for no gateway that somebody stopped.
+Status UpdateRun::LookAtGateway(const std::string& gateway) {
+  if (parts_.clock->Now() < gateway_at_ || stopping()) return Status::Ok();
+  gateway_at_ = parts_.clock->Now() + kGatewayInterval;
+  return CheckGateway(gateway);
 }
 
 Status UpdateRun::TakeEvent(const record::Event& event, EventLog* log,
                             const PipelineRecord& pipeline, const Definition& definition) {
   progressed_ = progressed_ || event.name == "table_committed";
-  if (event.name == "run_started")
+  // Over a gateway the tables are to be staged first.
+  if (event.name == (definition.gateway.empty() ? "run_started" : "snapshots_staged"))
     FRESHET_CHECK_OK(Enter(log, UpdateState::kRunning, Status::Ok()));
   if (refused_.contains(TextOf(event, "table"))) return Status::Ok();
   if (event.name == "table_found" && Has(event, "folder"))
@@ -219,12 +265,13 @@ Result<bool> UpdateRun::Register(const std::string& folder, const PipelineRecord
   FRESHET_TRY(auto source, destination.ReadSource());
   // What stands there may be anybody's; what is registered is removed with the pipeline.
   if (!source) return false;
-  FRESHET_TRY(auto ours, IsTableOf(location, source->staging_id));
+  FRESHET_TRY(auto ours, IsTableOf(location, {source->staging_id, source->pipeline}));
   if (!ours) return false;
   catalog::Securable table{.kind = catalog::Kind::kTable, .path = *path};
   table.facts = {{"table_type", "STREAMING_TABLE"},
                  {"pipeline_id", pipeline.id},
                  {"staging", source->staging_id},
+                 {"pipeline_mark", source->pipeline},
                  {"storage_location", "file://" + location}};
   FRESHET_CHECK_OK(parts_.catalog->Create(std::move(table), {}, pipeline.creator));
   return true;

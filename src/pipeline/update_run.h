@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,7 +11,9 @@
 #include "base/clock.h"
 #include "catalog/catalog.h"
 #include "pipeline/event_log.h"
+#include "pipeline/gateway_desk.h"
 #include "pipeline/pipeline_book.h"
+#include "pipeline/run_process.h"
 #include "pipeline/source_settings.h"
 #include "pipeline/update_plan.h"
 
@@ -24,6 +27,7 @@ struct UpdateParts {
   OpenSource open_source;
   std::string data;                  // the server's directory
   std::vector<std::string> program;  // a worker's command line; its role is appended
+  std::shared_ptr<GatewayDesk> gateways = std::make_shared<GatewayDesk>();
 };
 
 /// One update, from its first state to its last: plans it, runs it in a process of its own, writes
@@ -31,6 +35,8 @@ struct UpdateParts {
 ///
 ///   QUEUED → WAITING_FOR_RESOURCES → INITIALIZING → SETTING_UP_TABLES → RUNNING → COMPLETED,
 ///     FAILED
+///   over a gateway it waits for that one first, and is RUNNING once its tables' snapshots are
+///     staged; what a gateway's own update does, gateway_run.h says
 ///   any, when it is asked to stop → STOPPING → CANCELED
 ///
 /// A process that dies is started again, and so is everything by the next server: each goes on from
@@ -46,12 +52,18 @@ class UpdateRun {
 
  private:
   Status Work(EventLog* log, const PipelineRecord& pipeline);
+  Status WorkAsGateway(EventLog* log, const PipelineRecord& pipeline, const UpdateRequest& request);
+  /// Return once the gateway captures for the pipeline as it is now, or it is to stop.
+  Status WaitForGateway(EventLog* log, const PipelineRecord& pipeline, const std::string& gateway);
+  /// Errors: SOURCE_UNREACHABLE (nobody has started it), NOT_FOUND.
+  Status CheckGateway(const std::string& gateway) const;
   Status Check(const IngestOptions& options) const;
   Status RunProcesses(const IngestOptions& options, EventLog* log, const PipelineRecord& pipeline,
                       const Definition& definition);
-  /// One process to its end. `said`: whether it told how it ended.
-  Status RunProcess(const IngestOptions& options, EventLog* log, const PipelineRecord& pipeline,
-                    const Definition& definition, bool* said);
+  RunEnd RunOnce(const IngestOptions& options, EventLog* log, const PipelineRecord& pipeline,
+                 const Definition& definition);
+  Status LookAtGateway(const std::string& gateway);
+  Result<std::string> LogFile() const;
   Status TakeEvent(const record::Event& event, EventLog* log, const PipelineRecord& pipeline,
                    const Definition& definition);
   /// Register the table, once it says of itself that it is this pipeline's; false: not yet.
@@ -71,6 +83,7 @@ class UpdateRun {
   const UpdateParts& parts_;
   UpdateRecord update_;
   std::stop_token stop_, ending_;
+  MonotonicTime gateway_at_{};  // when it is looked at again
   // Of the process that runs now.
   bool progressed_ = false;  // it committed something
   int failed_tables_ = 0;

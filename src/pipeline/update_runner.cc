@@ -47,27 +47,28 @@ bool UpdateRunner::Enter(const std::stop_token& stop) {
   return true;
 }
 
-void UpdateRunner::Prepare(const UpdateRecord& update) {
+bool UpdateRunner::Prepare(const UpdateRecord& update) {
   auto now = parts_.book->GetUpdate(update.pipeline, update.id);
-  bool waits = false;
+  auto pipeline = parts_.book->Get(update.pipeline);
+  bool full = false;
   {
     std::lock_guard lock(mutex_);
-    waits = running_ >= limits::kUpdatesMax;
+    full = running_ >= limits::kUpdatesMax;
     if (now.ok() && now->state == UpdateState::kStopping)
       entries_.at(update.id).stop.request_stop();
   }
-  if (!waits) return;
-  auto pipeline = parts_.book->Get(update.pipeline);
-  if (!pipeline.ok()) return;
+  if (!pipeline.ok()) return true;
+  if (IsGateway(*pipeline)) return false;
+  if (!full) return true;
   EventLog log(parts_.book, *pipeline, update.id);
   auto told = parts_.book->Enter(update, UpdateState::kWaitingForResources,
                                  log.Progress(UpdateState::kWaitingForResources, Status::Ok()));
   if (!told.ok()) spdlog::warn("update={} {}", update.id, told.status().ToString());
+  return true;
 }
 
 void UpdateRunner::Work(const UpdateRecord& update, const std::stop_token& stop) {
-  Prepare(update);
-  bool entered = Enter(stop);
+  bool entered = Prepare(update) && Enter(stop);
   // One that was stopped while it waited still has to be told canceled.
   if (!ending_.stop_requested()) UpdateRun(parts_, update).Run(stop, ending_.get_token());
   std::lock_guard lock(mutex_);

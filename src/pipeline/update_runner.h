@@ -39,7 +39,8 @@ class UpdateRunner {
   };
   void Work(const UpdateRecord& update, const std::stop_token& stop);
   /// Take up what was said while the update was in no thread yet, and say so if it has to wait.
-  void Prepare(const UpdateRecord& update);
+  /// False: it waits for nobody, for it is a gateway's, which stays and for which others wait.
+  bool Prepare(const UpdateRecord& update);
   /// Wait for a place; false: asked to end before there was one.
   bool Enter(const std::stop_token& stop);
 

@@ -74,13 +74,15 @@ class UpdateTest : public testing::Test {
                              .key = {0},
                              .ids = {record::ColumnId(1)},
                              .source_types = {}};
+    shape.logged = logged_;
     writer_->Note(staging::TableListed{.table = TableId(id), .name = shape.name, .former = former});
     writer_->Note(staging::ShapeNoted{.shape = shape, .at = {}});
     Seal();
   }
   void Seal() { ASSERT_TRUE(writer_->Seal(record::Cursor{"c"}, 1).ok()); }
 
-  std::unique_ptr<Update> Open(PipelineSpec spec = {}) {
+  std::unique_ptr<Update> Open(PipelineSpec spec = {}, const std::string& pipeline = kOnlyPipeline,
+                               bool reread = false) {
     if (reader_ == nullptr) {
       auto reader = staging::StagingReader::Open(staging_);
       EXPECT_TRUE(reader.ok());
@@ -98,7 +100,10 @@ class UpdateTest : public testing::Test {
       return std::unique_ptr<apply::TableApplier>(
           std::make_unique<ScriptedApplier>(flow.source.table, &script_));
     };
-    auto update = Update::Open(std::move(parts), {.spec = std::move(spec), .threads = 0});
+    auto update = Update::Open(std::move(parts), {.spec = std::move(spec),
+                                                  .pipeline = record::PipelineId(pipeline),
+                                                  .reread = reread,
+                                                  .threads = 0});
     EXPECT_TRUE(update.ok()) << update.status().ToString();
     return std::move(update).value();
   }
@@ -106,6 +111,21 @@ class UpdateTest : public testing::Test {
     auto round = update.Step({});
     EXPECT_TRUE(round.ok()) << round.status().ToString();
     return round.ok() ? *round : Update::Round{};
+  }
+  staging::GenerationBegun Begin(const std::string& id, const std::string& flow,
+                                 int64_t generation) {
+    staging::GenerationBegun begun{.flow = record::FlowId(flow),
+                                   .table = TableId(id),
+                                   .generation = record::Generation(generation),
+                                   .position = {},
+                                   .shape_version = version_,
+                                   .first_segment = {}};
+    writer_->Note(begun);
+    return begun;
+  }
+  void End(const staging::GenerationBegun& begun) {
+    writer_->Note(staging::GenerationEnded{
+        .flow = begun.flow, .table = begun.table, .generation = begun.generation});
   }
   std::vector<std::string> Wishes() {
     std::vector<std::string> texts;
@@ -131,6 +151,7 @@ class UpdateTest : public testing::Test {
   std::unique_ptr<staging::StagingReader> reader_;
   std::vector<std::string> opened_;
   int version_ = 0;
+  bool logged_ = true;
 };
 
 TEST_F(UpdateTest, WishesEverySelectedTableOnce) {
@@ -325,6 +346,91 @@ TEST_F(UpdateTest, ABrokenTableHoldsNothingBack) {
   Step(*update);
   ASSERT_TRUE(update->Tidy().ok());
   EXPECT_EQ(staging::ListReaders(*staging_).value().front().floor.value(), 3);
+}
+
+TEST_F(UpdateTest, PipelinesOverOneStagingHaveFlowsOfTheirOwn) {
+  Stage("1", "a");
+  Step(*Open({}, "one"));
+  PipelineSpec elsewhere;
+  elsewhere.objects.push_back({.source_catalog = {},
+                               .source_schema = "public",
+                               .source_table = {},
+                               .destination_schema = "elsewhere",
+                               .destination_table = {}});
+  Step(*Open(elsewhere, "two"));
+  EXPECT_THAT(Wishes(), UnorderedElementsAre("one-t1/1", "two-t1/1"));
+  EXPECT_EQ(staging::ListReaders(*staging_)->size(), 2u);
+}
+
+TEST_F(UpdateTest, ATableIsStagedOnceTheSnapshotThatWasWishedHasEnded) {
+  Stage("1", "a");
+  auto update = Open({}, "one");
+  EXPECT_FALSE(Step(*update).staged);
+  auto begun = Begin("1", "one-t1", 1);
+  Seal();
+  EXPECT_FALSE(Step(*update).staged) << "it is being read";
+  End(begun);
+  Seal();
+  EXPECT_TRUE(Step(*update).staged);
+  // Somebody asks for another.
+  ASSERT_TRUE(
+      staging::PutWish(*staging_, {record::FlowId("one-t1"), TableId("1"), record::Generation(2)})
+          .ok());
+  auto next = Open({}, "one");
+  EXPECT_FALSE(Step(*next).staged);
+  End(Begin("1", "one-t1", 2));
+  Seal();
+  EXPECT_TRUE(Step(*next).staged);
+  // Its rows are no longer what the changes make of them.
+  writer_->Note(staging::GenerationAbandoned{.flow = record::FlowId("one-t1"),
+                                             .table = TableId("1"),
+                                             .generation = record::Generation(2),
+                                             .successor = record::Generation(3),
+                                             .why = "x",
+                                             .untold = true});
+  Seal();
+  EXPECT_FALSE(Step(*next).staged);
+}
+
+TEST_F(UpdateTest, NobodyWaitsForATableThatFailed) {
+  Stage("1", "a");
+  writer_->Note(staging::TableBroken{
+      .table = TableId("1"), .error_class = "KEY_CHANGED", .message = "x", .remedy = "none"});
+  Seal();
+  EXPECT_TRUE(Step(*Open({}, "one")).staged);
+}
+
+TEST_F(UpdateTest, WhatTheLogDoesNotTellOfIsWishedAgainOncePerUpdate) {
+  logged_ = false;
+  Stage("1", "a");
+  End(Begin("1", "one-t1", 1));
+  Seal();
+  Step(*Open({}, "one"));
+  EXPECT_THAT(Wishes(), IsEmpty()) << "a continuous one leaves that to the gateway";
+  auto update = Open({}, "one", true);
+  EXPECT_FALSE(Step(*update).staged);
+  EXPECT_THAT(Wishes(), ElementsAre("one-t1/2"));
+  End(Begin("1", "one-t1", 2));
+  Seal();
+  EXPECT_TRUE(Step(*update).staged);
+  EXPECT_THAT(Wishes(), ElementsAre("one-t1/2"));
+}
+
+TEST_F(UpdateTest, OneThatCouldNotBeReadAgainIsNotWaitedFor) {
+  logged_ = false;
+  Stage("1", "a");
+  End(Begin("1", "one-t1", 1));
+  Seal();
+  auto update = Open({}, "one", true);
+  EXPECT_FALSE(Step(*update).staged);
+  auto begun = Begin("1", "one-t1", 2);
+  writer_->Note(staging::GenerationAbandoned{.flow = begun.flow,
+                                             .table = begun.table,
+                                             .generation = begun.generation,
+                                             .successor = record::Generation(3),
+                                             .why = "unreadable"});
+  Seal();
+  EXPECT_TRUE(Step(*update).staged);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "apply/key_index.h"
 #include "base/log.h"
 #include "pipeline/destination.h"
+#include "pipeline/inquiry.h"
 #include "pipeline/update.h"
 #include "pipeline/worker_channel.h"
 #include "pipeline/workers.h"
@@ -22,12 +23,37 @@ bool Drained(const WorkerChannel& channel, const Update::Round& round) {
   return through && round.settled && round.through.value() >= *through;
 }
 
+/// Of an update over somebody else's gateway: what was committed when it began is in the tables,
+/// and so is every snapshot that it asked for. A continuous one never ends.
+class Apart {
+ public:
+  Apart(WorkerChannel* channel, Inquiry inquiry, bool continuous)
+      : channel_(channel), inquiry_(std::move(inquiry)), continuous_(continuous) {}
+
+  Result<bool> Ends(const Update::Round& round) {
+    FRESHET_TRY(auto answer, inquiry_.Answer());
+    bool staged = answer && round.through >= *answer && round.staged;
+    if (staged && !std::exchange(told_, true))
+      channel_->OnEvent({"snapshots_staged", {{"through", round.through.value()}}});
+    return staged && round.settled && !continuous_;
+  }
+
+ private:
+  WorkerChannel* const channel_;
+  Inquiry inquiry_;
+  const bool continuous_;
+  bool told_ = false;
+};
+
 /// One step after the other; waits where there is nothing to do.
-Status RunSteps(WorkerChannel& channel, Clock& clock, Update& update) {
+Status RunSteps(WorkerChannel& channel, Clock& clock, Update& update, std::optional<Apart>& apart) {
   auto tidy_at = clock.Now() + kTidyInterval;
   while (true) {
     FRESHET_TRY(auto round, update.Step(channel.stop()));
     bool drained = Drained(channel, round);
+    if (apart) {
+      FRESHET_TRY(drained, apart->Ends(round));
+    }
     // A comparison that found nothing leaves no other trace.
     if (drained || round.reread || clock.Now() >= tidy_at) {
       FRESHET_CHECK_OK(update.Tidy());
@@ -55,8 +81,17 @@ Status Apply(WorkerChannel& channel) {
                       .clock = &clock,
                       .observer = &channel};
   FRESHET_TRY(auto update,
-              Update::Open(std::move(parts), {.spec = start.spec, .threads = kThreads}));
-  return RunSteps(channel, clock, *update);
+              Update::Open(std::move(parts), {.spec = start.spec,
+                                              .pipeline = record::PipelineId(start.pipeline),
+                                              .reread = start.apart && !start.continuous,
+                                              .threads = kThreads}));
+  std::optional<Apart> apart;
+  if (start.apart) {
+    FRESHET_TRY(auto inquiry, Inquiry::Ask(store::Below(root, std::string(kStagingPrefix)),
+                                           record::PipelineId(start.pipeline)));
+    apart.emplace(&channel, std::move(inquiry), start.continuous);
+  }
+  return RunSteps(channel, clock, *update, apart);
 }
 
 }  // namespace

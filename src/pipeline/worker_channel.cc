@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 
 #include "pipeline/worker_process.h"
 
@@ -31,7 +32,11 @@ std::string ToLine(const WorkerStart& start) {
                        {"slot_given", start.source.slot_given},
                        {"publication_given", start.source.publication_given},
                        {"continuous", start.continuous},
-                       {"spec", ToJson(start.spec)}}});
+                       {"spec", ToJson(start.spec)},
+                       {"pipeline", start.pipeline},
+                       {"apart", start.apart},
+                       {"pipelines", fmt::format("{}", fmt::join(start.pipelines, " "))},
+                       {"revision", start.revision}}});
 }
 
 Result<WorkerStart> WorkerStartFromLine(std::string_view line) {
@@ -52,6 +57,11 @@ Result<WorkerStart> WorkerStartFromLine(std::string_view line) {
   start.source.publication_given = NumberOf(*event, "publication_given") != 0;
   start.continuous = NumberOf(*event, "continuous") != 0;
   FRESHET_TRY(start.spec, SpecFromJson(TextOf(*event, "spec")));
+  start.pipeline = TextOf(*event, "pipeline");
+  start.apart = NumberOf(*event, "apart") != 0;
+  std::istringstream pipelines(TextOf(*event, "pipelines"));
+  for (std::string id; pipelines >> id;) start.pipelines.push_back(id);
+  start.revision = NumberOf(*event, "revision");
   return start;
 }
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "pipeline/event_line.h"
+#include "pipeline/flow_book.h"
 #include "pipeline/source_settings.h"
 #include "pipeline/spec.h"
 #include "record/observer.h"
@@ -24,6 +25,13 @@ struct WorkerStart {
   SourceSettings source;
   bool continuous = false;
   PipelineSpec spec;
+  /// Of the reading half: which pipeline over its staging it is.
+  std::string pipeline = kOnlyPipeline;
+  /// Whether the two halves are processes of two runs, which meet in staging alone.
+  bool apart = false;
+  /// Of the capturing half of such: for whom it captures, and the how manieth such line this is.
+  std::vector<std::string> pipelines = {};
+  int64_t revision = 0;
 };
 /// The line a worker's input begins with. The secrets go over the pipe and nowhere else.
 std::string ToLine(const WorkerStart& start);

@@ -56,13 +56,18 @@ def test_connections_live_and_die(api, server):
     made = make_connection(client, server)
     assert made.connection_type == uc.ConnectionType.POSTGRESQL and made.metastore_id
     assert made.credential_type == uc.CredentialType.USERNAME_PASSWORD
-    assert made.options == {"host": server.host, "port": str(server.port), "sslmode": "disable"}
+    # Who connects is no secret; the password is.
+    plain = {"host": server.host, "port": str(server.port), "sslmode": "disable", "user": server.user}
+    assert made.options == plain
     assert made.provisioning_info.state == uc.ProvisioningInfoState.ACTIVE
     found = client.connections.get("SHOP")
     assert found.connection_id == made.connection_id and found.full_name == "shop"
     assert datetime.datetime.fromtimestamp(found.created_at / 1000).year >= 2024
     changed = client.connections.update("shop", options={"host": "elsewhere"}, new_name="store")
-    assert changed.options == {"host": "elsewhere"} and changed.connection_id == made.connection_id
+    assert (
+        changed.options == {"host": "elsewhere", "user": server.user}
+        and changed.connection_id == made.connection_id
+    )
     assert [each.name for each in client.connections.list()] == ["store"]
     with pytest.raises(errors.NotFound, match="Connection 'shop' does not exist."):
         client.connections.get("shop")

@@ -9,8 +9,9 @@ import pytest
 
 from contents import assert_equal
 from freshet_command import children, wait_until
-from test_api_pipelines import TABLES, create, equal, fill
 from test_api_catalog import make_connection
+from test_api_gateways import make_gateway, make_pipeline, over, schema, slot_names
+from test_api_pipelines import TABLES, create, equal, fill
 
 SEED = int(os.environ.get("SEED", random.randrange(1 << 30)))
 
@@ -62,12 +63,22 @@ def kill_something(api, dice):
     return "run" if victim in runs else "worker"
 
 
-def rounds(api, database, server, count):
+def alone(client, database):
+    """A pipeline that captures by itself; return all that runs, the last first to be deleted."""
+    return [create(client, database, continuous=True)]
+
+
+def over_a_gateway(client, database):
+    gateway = make_gateway(client)
+    return [gateway, make_pipeline(client, over(gateway, schema(database)), continuous=True)]
+
+
+def rounds(api, database, server, count, make):
     dice = random.Random(SEED)
     fill(database)
     client = api.client()
     make_connection(client, server)
-    pipeline = create(client, database, continuous=True)
+    pipelines = make(client, database)
     writer = Writer(database, random.Random(SEED + 1))
     done = []
     try:
@@ -86,17 +97,21 @@ def rounds(api, database, server, count):
         writer.close()
     # One update took it all, one slot is there, and nothing was done twice.
     client = api.client()
-    assert len(client.pipelines.list_updates(pipeline).updates) == 1, f"SEED={SEED} {done}"
-    assert len(database.slots()) == 1
-    client.pipelines.stop_and_wait(pipeline)
-    client.pipelines.delete(pipeline)
+    for pipeline in pipelines:
+        assert len(client.pipelines.list_updates(pipeline).updates) == 1, f"SEED={SEED} {done}"
+    assert len(slot_names(database)) == 1
+    for pipeline in reversed(pipelines):
+        client.pipelines.stop_and_wait(pipeline)
+        client.pipelines.delete(pipeline)
     assert database.slots() == []
 
 
-def test_a_few_rounds(api, database, server):
-    rounds(api, database, server, 3)
+@pytest.mark.parametrize("make", [alone, over_a_gateway])
+def test_a_few_rounds(api, database, server, make):
+    rounds(api, database, server, 3, make)
 
 
 @pytest.mark.long
-def test_many_rounds(api, database, server):
-    rounds(api, database, server, int(os.environ.get("ROUNDS", 100)))
+@pytest.mark.parametrize("make", [alone, over_a_gateway])
+def test_many_rounds(api, database, server, make):
+    rounds(api, database, server, int(os.environ.get("ROUNDS", 100)), make)

@@ -225,7 +225,7 @@ def test_what_cannot_be_is_refused_by_name(shop, database):
         changed["objects"][0]["schema"].update(fields)
         return changed
 
-    refused("gateway_definition is not supported yet", gateway_definition={"connection_name": "shop"})
+    refused("a pipeline has one", gateway_definition={"connection_name": "shop"})
     refused("notifications is not supported yet", notifications=[{"alerts": ["on-update-failure"]}])
     refused("libraries is not supported yet", libraries=[{"notebook": {"path": "/x"}}])
     refused("continous is not a field", continous=True)
@@ -244,7 +244,7 @@ def test_what_cannot_be_is_refused_by_name(shop, database):
         ingestion_definition=with_object(table_configuration={"row_filter": "x"}),
     )
     refused(
-        "ingestion_gateway_id is not supported",
+        "both connection_name and ingestion_gateway_id",
         ingestion_definition=definition(database, ingestion_gateway_id="x"),
     )
     refused("is not a field of the spec", ingestion_definition=definition(database, objcts=[]))

@@ -52,6 +52,8 @@ struct Config {
   std::chrono::milliseconds slot_wait_max = limits::kSlotWaitMax;
   /// How long the server may say nothing before it is asked whether it is still there.
   std::chrono::milliseconds silence_max = limits::kSourceSilenceMax;
+  /// How long a query may take; 0: for ever.
+  std::chrono::milliseconds statement_timeout{0};
 
   /// Return a parameter's value, "" when it is not set.
   std::string_view parameter(std::string_view keyword) const;

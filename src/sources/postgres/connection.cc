@@ -164,6 +164,9 @@ Result<std::unique_ptr<Connection>> Connection::Connect(const Config& config, Mo
   std::string options(config.parameter("options"));
   options += options.empty() ? "" : " ";
   options += kSettings;
+  // The last of two counts. Source: PostgreSQL, "Shell Interaction During Client Connections".
+  if (config.statement_timeout.count() > 0)
+    options += fmt::format(" -c statement_timeout={}", config.statement_timeout.count());
   add("options", options.c_str());
   add("client_encoding", "UTF8");
   add("application_name", "freshet");

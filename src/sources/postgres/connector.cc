@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/postgres/connector.h"
 
+#include <charconv>
+
 #include "sources/postgres/config.h"
 #include "sources/postgres/cursor_rule.h"
 #include "sources/postgres/cursor_source.h"
@@ -13,6 +15,8 @@ namespace {
 constexpr std::string_view kRules = "freshet_cursor_rules";
 /// Likewise, the rules of which columns are selected.
 constexpr std::string_view kColumns = "freshet_columns", kTimestamps = "freshet_timestamps";
+/// Likewise, how many milliseconds a query may take.
+constexpr std::string_view kStatementTimeout = "freshet_statement_timeout";
 
 TypeMapping MappingOf(const Settings& settings) {
   if (settings.type_mapping == "databricks") return TypeMapping::kDatabricks;
@@ -23,9 +27,14 @@ TypeMapping MappingOf(const Settings& settings) {
 Config ConfigOf(const Settings& settings) {
   Config config;
   for (const auto& parameter : settings.parameters) {
-    if (parameter.first != kRules && parameter.first != kColumns && parameter.first != kTimestamps)
-      config.parameters.push_back(parameter);
+    bool ours = parameter.first == kRules || parameter.first == kColumns ||
+                parameter.first == kTimestamps || parameter.first == kStatementTimeout;
+    if (!ours) config.parameters.push_back(parameter);
   }
+  int64_t timeout = 0;
+  auto text = settings.parameter(kStatementTimeout);
+  std::from_chars(text.data(), text.data() + text.size(), timeout);
+  config.statement_timeout = std::chrono::milliseconds(timeout);
   config.password = settings.password;
   config.tls_key_password = settings.tls_key_password;
   config.type_mapping = MappingOf(settings);

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/gateway_place.h"
+
+#include <filesystem>
+
+#include "pipeline/destination.h"
+#include "pipeline/update_plan.h"
+#include "store/local_file.h"
+
+namespace freshet::pipeline {
+namespace {
+
+using catalog::Kind;
+
+/// One place for good, whatever the volume is called and whoever forgets it.
+std::string VolumeOf(const std::string& data, const std::string& gateway) {
+  return data + "/volumes/" + gateway;
+}
+
+catalog::Path PathOf(const GatewayDefinition& definition) {
+  return {definition.storage.catalog, definition.storage.schema, definition.volume};
+}
+
+}  // namespace
+
+std::string StagingOf(const std::string& data, const std::string& gateway) {
+  return VolumeOf(data, gateway) + "/staging";
+}
+
+Status MakeStagingVolume(catalog::Catalog& catalog, const std::string& data,
+                         const PipelineRecord& gateway, const GatewayDefinition& definition) {
+  auto path = PathOf(definition);
+  FRESHET_CHECK_OK(MakeSchema(catalog, definition.storage, gateway.creator));
+  auto found = catalog.Get(Kind::kVolume, path);
+  if (found.ok() && found->fact("pipeline_id") == gateway.id) return Status::Ok();
+  if (found.ok()) {
+    return Error(ErrorClass::ALREADY_EXISTS, "Volume '{}' already exists.", catalog::FullName(path))
+        .WithRemedy("Give another gateway_storage_name: a gateway makes a volume of its own.");
+  }
+  if (!found.status().Is(ErrorClass::NOT_FOUND)) return found.status();
+  catalog::Securable volume{.kind = Kind::kVolume, .path = path};
+  volume.comment = "What the gateway '" + gateway.name + "' has captured";
+  volume.facts = {{"volume_type", "MANAGED"},
+                  {"pipeline_id", gateway.id},
+                  {"storage_location", "file://" + VolumeOf(data, gateway.id)}};
+  FRESHET_CHECK_OK(store::MakeFolders(StagingOf(data, gateway.id)));
+  return catalog.Create(std::move(volume), {}, gateway.creator).status();
+}
+
+Status RemoveStagingVolume(catalog::Catalog& catalog, const std::string& data,
+                           const PipelineRecord& gateway, const GatewayDefinition& definition) {
+  std::error_code error;
+  std::filesystem::remove_all(VolumeOf(data, gateway.id), error);
+  if (error) return store::FromErrno(error.value(), "cannot remove", VolumeOf(data, gateway.id));
+  auto found = catalog.Get(Kind::kVolume, PathOf(definition));
+  if (found.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();
+  FRESHET_CHECK_OK(found);
+  if (found->fact("pipeline_id") != gateway.id) return Status::Ok();
+  return catalog.Drop(Kind::kVolume, found->path, true);
+}
+
+Result<GatewayDefinition> BegunGateway(const std::string& data, const PipelineRecord& gateway) {
+  FRESHET_TRY(auto definition, GatewayOf(gateway));
+  auto destination = Destination::Open(FolderOfPipeline(data, gateway.id));
+  if (!definition.database.empty() || !destination.ok()) return definition;
+  FRESHET_TRY(auto record, destination->ReadSource());
+  if (!record) return definition;
+  for (const auto& [name, value] : record->parameters) {
+    if (name == "dbname") definition.database = value;
+  }
+  return definition;
+}
+
+Status LinkStaging(const std::string& data, const std::string& pipeline,
+                   const std::string& gateway) {
+  auto target = StagingOf(data, gateway);
+  auto own = FolderOfPipeline(data, pipeline) + "/_freshet";
+  FRESHET_CHECK_OK(store::MakeFolders(target));
+  FRESHET_CHECK_OK(store::MakeFolders(own));
+  auto link = own + "/staging";
+  std::error_code error;
+  if (std::filesystem::read_symlink(link, error) == target) return Status::Ok();
+  std::filesystem::create_directory_symlink(target, link, error);
+  if (error) return store::FromErrno(error.value(), "cannot link the staging", link);
+  return store::SyncFolder(own);
+}
+
+}  // namespace freshet::pipeline
