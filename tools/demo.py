@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: a PostgreSQL of its own with a shop of over a million rows, ingested into Delta tables while customers go on
-buying, read back by DuckDB and compared with the source row by row. Takes about a minute; leaves nothing behind.
+"""The demo: a PostgreSQL of its own with a shop of over a million rows, and a Freshet server that the databricks-sdk drives:
+a connection, a gateway that captures, a pipeline over it. The first update brings the shop into Delta tables while customers go on
+buying; the next one what they bought. DuckDB reads the tables, and every row is compared with the source. Takes about a minute;
+leaves nothing behind.
 
-    tools/demo.py [--keep]     --keep leaves the server and the tables for you to play with
+    tools/demo.py [--keep]     --keep leaves the database, the server and the tables for you to play with
 """
 import argparse
 import pathlib
@@ -17,7 +19,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "test" / "real"))
 from contents import compare, duckdb_connection, table_path  # noqa: E402
-from freshet_command import BINARY, Freshet  # noqa: E402
+from freshet_command import BINARY, wait_until  # noqa: E402
+from freshet_server import ServerProcess  # noqa: E402
 from postgres_server import SCRIPT, Server  # noqa: E402
 
 SHOP = """
@@ -139,25 +142,101 @@ def fill(database):
     return sum(database.value(f'SELECT count(*) FROM shop."{table}"') for table in TABLES)
 
 
-def ingest(freshet, title):
-    step(title)
-    say(f"  $ freshet ingest {freshet.url} --to {freshet.destination}")
-    began = time.monotonic()
-    run = freshet.start(json_events=False)
-    run.wait(300)
-    for line in run.stdout.splitlines()[-8:]:
-        say(f"  {line}")
-    if run.code != 0:
-        sys.exit(run.describe())
-    return time.monotonic() - began
+class Lakehouse:
+    """A Freshet server, and the untouched databricks-sdk that drives it."""
+
+    def __init__(self, directory):
+        self.api = ServerProcess(directory / "data")
+        self.tables = self.api.data / "tables" / "main"
+        self.client, self.pipeline = None, None
+
+    def start(self):
+        self.api.start()
+        self.client = self.api.client()
+        say(f"  $ freshet server --data {self.api.data} --port 0")
+        say(f"  listening on {self.api.url}; the administrator's token is in {self.api.data}/admin.token")
+
+    def author(self, database):
+        from databricks.sdk.service import catalog, pipelines
+
+        server = database.server
+        self.client.connections.create(
+            "shop",
+            catalog.ConnectionType.POSTGRESQL,
+            {
+                "host": server.host,
+                "port": str(server.port),
+                "user": server.user,
+                "password": "unused",
+                "sslmode": "disable",
+            },
+        )
+        say("  connection shop: the database's address, and a password that is sealed and never told again")
+        gateway = self.client.pipelines.create(
+            name="shop gateway",
+            continuous=True,
+            gateway_definition=pipelines.IngestionGatewayPipelineDefinition(
+                connection_name="shop", gateway_storage_catalog="main", gateway_storage_schema="staging"
+            ),
+        ).pipeline_id
+        say(f"  gateway {gateway}: captures without end, into a volume of main.staging")
+        objects = {
+            "source_catalog": database.name,
+            "source_schema": "shop",
+            "destination_catalog": "main",
+            "destination_schema": "shop",
+        }
+        self.pipeline = self.client.pipelines.create(
+            name="shop",
+            catalog="main",
+            ingestion_definition=pipelines.IngestionPipelineDefinition.from_dict(
+                {"ingestion_gateway_id": gateway, "objects": [{"schema": objects}]}
+            ),
+        ).pipeline_id
+        say(f"  pipeline {self.pipeline}: everything in the schema shop, now and later")
+
+    def update(self):
+        """Run one update to its end, and show what its event log says; return its seconds."""
+        began = time.monotonic()
+        update = self.client.pipelines.start_update(self.pipeline).update_id
+
+        def ended():
+            state = self.client.pipelines.get_update(self.pipeline, update).update.state.value
+            return state if state in ("COMPLETED", "FAILED", "CANCELED") else None
+
+        state = wait_until(ended, "the update's end", 0.1)
+        seconds = time.monotonic() - began
+        events = list(
+            self.client.pipelines.list_pipeline_events(
+                self.pipeline, filter=f"update_id = '{update}'", order_by=["timestamp asc"]
+            )
+        )
+        for event in events:
+            if event.event_type == "update_progress":
+                say(f"  {event.timestamp[11:23]}  {event.message}")
+        if state != "COMPLETED":
+            sys.exit("\n".join(event.message for event in events))
+        return seconds
+
+    def snapshots(self):
+        """What the gateway said of the snapshots it took."""
+        events = self.client.pipelines.list_pipeline_events(
+            self.pipeline, filter="event_type = 'operation_progress'", order_by=["timestamp asc"]
+        )
+        return [
+            f"{event.timestamp[11:23]}  {event.message}" for event in events if "COMPLETED" in event.message
+        ]
+
+    def close(self):
+        self.api.close()
 
 
-def check(database, freshet):
+def check(database, lake):
     step("DuckDB reads the tables, and every row is compared with PostgreSQL")
     different = 0
     for table in TABLES:
         began = time.monotonic()
-        differences = compare(database.connection, freshet.destination, "shop", table, readers=["duckdb"])
+        differences = compare(database.connection, lake.tables, "shop", table, readers=["duckdb"])
         different += len(differences)
         rows = database.value(f'SELECT count(*) FROM shop."{table}"')
         verdict = "equal" if not differences else "\n".join(map(str, differences))
@@ -165,10 +244,10 @@ def check(database, freshet):
     return different
 
 
-def show_a_query(freshet):
+def show_a_query(lake):
     step("Ask DuckDB something")
     query = (
-        f"SELECT status, count(*) AS orders, sum(total) AS total FROM delta_scan('{table_path(freshet.destination, 'shop', 'orders')}') "
+        f"SELECT status, count(*) AS orders, sum(total) AS total FROM delta_scan('{table_path(lake.tables, 'shop', 'orders')}') "
         "GROUP BY status ORDER BY orders DESC"
     )
     say(f"  {query}")
@@ -176,7 +255,7 @@ def show_a_query(freshet):
         say(f"    {row[0]:<10} {row[1]:>8,} {row[2]:>16,}")
 
 
-def play(directory, server):
+def play(server, lake):
     began = time.monotonic()
     step("A PostgreSQL of its own, with a shop in it")
     server.start()
@@ -186,11 +265,16 @@ def play(directory, server):
         f"  {len(TABLES)} tables, {rows:,} rows, {database.value('SELECT pg_size_pretty(pg_database_size(current_database()))')}, "
         f"in {time.monotonic() - began:.1f} s: {database.url}"
     )
-    freshet = Freshet(database.url, directory / "lake")
+    step("A Freshet server, told by the databricks-sdk what to do")
+    lake.start()
+    lake.author(database)
     shoppers = Shoppers(database)
     shoppers.start()
     try:
-        seconds = ingest(freshet, "Ingest it, while customers go on buying")
+        step("The first update, while customers go on buying")
+        seconds = lake.update()
+        for message in lake.snapshots():
+            say(f"  {message}")
     finally:
         shoppers.closing.set()
         shoppers.join(30)
@@ -198,24 +282,24 @@ def play(directory, server):
         f"  {seconds:.1f} s: {rows / seconds:,.0f} rows/s with the database on the same machine; meanwhile {shoppers.transactions:,} "
         f"transactions changed {shoppers.rows:,} rows"
     )
-    seconds = ingest(freshet, "Once more: only what changed since")
-    say(f"  {seconds:.1f} s; {size_of(freshet.destination) / 1e6:,.0f} MB below {freshet.destination}")
-    different = check(database, freshet)
-    show_a_query(freshet)
+    step("The second: only what changed since, which the gateway has captured already")
+    seconds = lake.update()
+    say(f"  {seconds:.1f} s; {size_of(lake.tables) / 1e6:,.0f} MB below {lake.tables}")
+    different = check(database, lake)
+    show_a_query(lake)
     step("What to try next")
     say(
         f"""  {BINARY} check postgresql://you@host/yours           what stands in the way of your own database, with the SQL that mends it
-  {BINARY} ingest postgresql://you@host/yours --to ./lake
-  {BINARY} ingest … --tables 'public.*' --continuous  fresh within a second, until Ctrl-C
+  {BINARY} server --data ./freshet                    the server: docs/guide/server.md says what it takes
+  {BINARY} ingest postgresql://you@host/yours --to ./lake      without a server: once, or with --continuous without end
   {BINARY} status ./lake
   {BINARY} drop ./lake                                removes slot and publication again
-  tools/demo.py --keep                                this shop, left running"""
+  tools/demo.py --keep                                this shop and its server, left running"""
     )
     say(
         f"\nThe demo took {time.monotonic() - began:.0f} s; "
         + ("every table is equal." if not different else f"{different} TABLES DIFFER.")
     )
-    freshet.close()
     return different
 
 
@@ -229,15 +313,18 @@ def main():
         sys.exit(f"{BINARY} is not built: run make")
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-demo-", dir="/tmp"))
     server = Server(directory / "server")
+    lake = Lakehouse(directory)
     different = 1
     try:
-        different = play(directory, server)
+        different = play(server, lake)
     finally:
         if keep and not different:
             say(
-                f"Left running in {directory}; stop it with: {SCRIPT} stop {server.directory}; rm -r {directory}"
+                f"Left running in {directory}; stop it with: kill {lake.api.process.pid}; "
+                f"{SCRIPT} stop {server.directory}; rm -r {directory}"
             )
         else:
+            lake.close()
             if server.port:
                 server.destroy()
             shutil.rmtree(directory, ignore_errors=True)
