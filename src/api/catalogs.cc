@@ -132,6 +132,55 @@ Status CheckNoStaging(const Context& context, const catalog::Path& path) {
       .WithRemedy("Delete the gateway; its volume goes with it.");
 }
 
+/// A place of the caller's choice is any folder of the machine that the server can write.
+Verdict CheckPlace(const Request& request, const Json& body, std::string_view field) {
+  auto place = body.find(std::string(field));
+  if (request.user.admin || place == body.end() || *place == "" || place->is_null())
+    return std::nullopt;
+  return fmt::format("Only administrators can say {}.", field);
+}
+
+/// Read what the body would make something in, part by part; nothing: it does not say so, which
+/// is the handler's to tell.
+std::optional<catalog::Path> ParentOf(const Json& body, std::initializer_list<const char*> fields) {
+  catalog::Path path;
+  for (const auto* field : fields) {
+    auto part = body.find(field);
+    if (part == body.end() || !part->is_string() || *part == "") return std::nullopt;
+    path.push_back(part->get<std::string>());
+  }
+  return path;
+}
+
+Result<Verdict> MayCreateCatalog(const Context& context, const Request& request) {
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  if (auto verdict = CheckPlace(request, body, "storage_root")) return verdict;
+  FRESHET_TRY(auto missing, context.access->CheckMetastore(request.user, "CREATE_CATALOG"));
+  return VerdictOf(missing);
+}
+
+Result<Verdict> MayCreateSchema(const Context& context, const Request& request) {
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  if (auto verdict = CheckPlace(request, body, "storage_root")) return verdict;
+  auto parent = ParentOf(body, {"catalog_name"});
+  if (!parent) return Verdict();
+  FRESHET_TRY(auto verdict,
+              CheckPrivilege(context, request.user, "USE_CATALOG", Kind::kCatalog, *parent));
+  if (verdict) return verdict;
+  return CheckPrivilege(context, request.user, "CREATE_SCHEMA", Kind::kCatalog, *parent);
+}
+
+Result<Verdict> MayCreateVolume(const Context& context, const Request& request) {
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  if (auto verdict = CheckPlace(request, body, "storage_location")) return verdict;
+  auto parent = ParentOf(body, {"catalog_name", "schema_name"});
+  if (!parent) return Verdict();
+  FRESHET_TRY(auto verdict,
+              CheckPrivilege(context, request.user, "USE_SCHEMA", Kind::kSchema, *parent));
+  if (verdict) return verdict;
+  return CheckPrivilege(context, request.user, "CREATE_VOLUME", Kind::kSchema, *parent);
+}
+
 using ToJsonOf = Json (*)(const Context&, const Securable&);
 
 template <Kind kind, ToJsonOf to_json>
@@ -170,6 +219,7 @@ Result<Json> DropOne(const Context& context, const Request& request) {
 Result<Json> ListCatalogs(const Context& context, const Request& request) {
   FRESHET_TRY(auto page, PageOf(request));
   FRESHET_TRY(auto found, context.catalog->List(Kind::kCatalog, {}, page));
+  FRESHET_TRY(found.items, context.access->Visible(request.user, std::move(found.items)));
   return PageToJson(context, found, "catalogs", CatalogToJson);
 }
 
@@ -177,6 +227,7 @@ Result<Json> ListSchemas(const Context& context, const Request& request) {
   FRESHET_TRY(auto page, PageOf(request));
   FRESHET_TRY(auto found,
               context.catalog->List(Kind::kSchema, {request.parameter("catalog_name")}, page));
+  FRESHET_TRY(found.items, context.access->Visible(request.user, std::move(found.items)));
   return PageToJson(context, found, "schemas", SchemaToJson);
 }
 
@@ -186,6 +237,7 @@ Result<Json> ListVolumes(const Context& context, const Request& request) {
               context.catalog->List(
                   Kind::kVolume,
                   {request.parameter("catalog_name"), request.parameter("schema_name")}, page));
+  FRESHET_TRY(found.items, context.access->Visible(request.user, std::move(found.items)));
   return PageToJson(context, found, "volumes", VolumeToJson);
 }
 
@@ -199,22 +251,34 @@ void AddCatalogs(const Context& context, Router* router) {
                              kVolumes = "/api/2.1/unity-catalog/volumes",
                              kVolume = "/api/2.1/unity-catalog/volumes/{name}";
   const RouteAdder add(context, router);
-  add("POST", kCatalogs, "catalogs.create", CreateCatalog);
-  add("GET", kCatalogs, "catalogs.list", ListCatalogs, {"max_results", "page_token"});
-  add("GET", kCatalog, "catalogs.get", GetOne<Kind::kCatalog, CatalogToJson>);
-  add("PATCH", kCatalog, "catalogs.update", AlterOne<Kind::kCatalog, CatalogToJson>);
-  add("DELETE", kCatalog, "catalogs.delete", DropOne<Kind::kCatalog>, {"force"});
-  add("POST", kSchemas, "schemas.create", CreateSchema);
-  add("GET", kSchemas, "schemas.list", ListSchemas, {"catalog_name", "max_results", "page_token"});
-  add("GET", kSchema, "schemas.get", GetOne<Kind::kSchema, SchemaToJson>);
-  add("PATCH", kSchema, "schemas.update", AlterOne<Kind::kSchema, SchemaToJson>);
-  add("DELETE", kSchema, "schemas.delete", DropOne<Kind::kSchema>, {"force"});
-  add("POST", kVolumes, "volumes.create", CreateVolume);
-  add("GET", kVolumes, "volumes.list", ListVolumes,
+  constexpr std::string_view kManage = "MANAGE";
+  add("POST", kCatalogs, "catalogs.create", Rule::Of(MayCreateCatalog), CreateCatalog);
+  add("GET", kCatalogs, "catalogs.list", Rule::Anyone(), ListCatalogs,
+      {"max_results", "page_token"});
+  add("GET", kCatalog, "catalogs.get", Rule::Seeing(Kind::kCatalog),
+      GetOne<Kind::kCatalog, CatalogToJson>);
+  add("PATCH", kCatalog, "catalogs.update", Rule::Having(kManage, Kind::kCatalog),
+      AlterOne<Kind::kCatalog, CatalogToJson>);
+  add("DELETE", kCatalog, "catalogs.delete", Rule::Having(kManage, Kind::kCatalog),
+      DropOne<Kind::kCatalog>, {"force"});
+  add("POST", kSchemas, "schemas.create", Rule::Of(MayCreateSchema), CreateSchema);
+  add("GET", kSchemas, "schemas.list", Rule::Anyone(), ListSchemas,
+      {"catalog_name", "max_results", "page_token"});
+  add("GET", kSchema, "schemas.get", Rule::Seeing(Kind::kSchema),
+      GetOne<Kind::kSchema, SchemaToJson>);
+  add("PATCH", kSchema, "schemas.update", Rule::Having(kManage, Kind::kSchema),
+      AlterOne<Kind::kSchema, SchemaToJson>);
+  add("DELETE", kSchema, "schemas.delete", Rule::Having(kManage, Kind::kSchema),
+      DropOne<Kind::kSchema>, {"force"});
+  add("POST", kVolumes, "volumes.create", Rule::Of(MayCreateVolume), CreateVolume);
+  add("GET", kVolumes, "volumes.list", Rule::Anyone(), ListVolumes,
       {"catalog_name", "schema_name", "max_results", "page_token"});
-  add("GET", kVolume, "volumes.read", GetOne<Kind::kVolume, VolumeToJson>);
-  add("PATCH", kVolume, "volumes.update", AlterOne<Kind::kVolume, VolumeToJson>);
-  add("DELETE", kVolume, "volumes.delete", DropOne<Kind::kVolume>);
+  add("GET", kVolume, "volumes.read", Rule::Seeing(Kind::kVolume),
+      GetOne<Kind::kVolume, VolumeToJson>);
+  add("PATCH", kVolume, "volumes.update", Rule::Having(kManage, Kind::kVolume),
+      AlterOne<Kind::kVolume, VolumeToJson>);
+  add("DELETE", kVolume, "volumes.delete", Rule::Having(kManage, Kind::kVolume),
+      DropOne<Kind::kVolume>);
 }
 
 }  // namespace freshet::api

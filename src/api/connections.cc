@@ -101,6 +101,7 @@ Result<Json> GetConnection(const Context& context, const Request& request) {
 Result<Json> ListConnections(const Context& context, const Request& request) {
   FRESHET_TRY(auto page, PageOf(request));
   FRESHET_TRY(auto found, context.catalog->List(Kind::kConnection, {}, page));
+  FRESHET_TRY(found.items, context.access->Visible(request.user, std::move(found.items)));
   return PageToJson(context, found, "connections", ConnectionToJson);
 }
 
@@ -210,13 +211,18 @@ void AddConnections(const Context& context, Router* router) {
                              kTest = "/api/2.1/unity-catalog/connections/{name}/test",
                              kTypes = "/api/2.1/unity-catalog/connection-types";
   const RouteAdder add(context, router);
-  add("POST", kAll, "connections.create", CreateConnection);
-  add("GET", kAll, "connections.list", ListConnections, {"max_results", "page_token"});
-  add("GET", kOne, "connections.get", GetConnection);
-  add("PATCH", kOne, "connections.update", AlterConnection);
-  add("DELETE", kOne, "connections.delete", DropConnection);
-  add("POST", kTest, "connections.test", TestConnection, {}, true);
-  add("GET", kTypes, "connections.list_types", ListTypes);
+  add("POST", kAll, "connections.create", Rule::HavingOnMetastore("CREATE_CONNECTION"),
+      CreateConnection);
+  add("GET", kAll, "connections.list", Rule::Anyone(), ListConnections,
+      {"max_results", "page_token"});
+  add("GET", kOne, "connections.get", Rule::Seeing(Kind::kConnection), GetConnection);
+  add("PATCH", kOne, "connections.update", Rule::Having("MANAGE", Kind::kConnection),
+      AlterConnection);
+  add("DELETE", kOne, "connections.delete", Rule::Having("MANAGE", Kind::kConnection),
+      DropConnection);
+  add.Visiting("POST", kTest, "connections.test", Rule::Having("USE_CONNECTION", Kind::kConnection),
+               TestConnection);
+  add("GET", kTypes, "connections.list_types", Rule::Anyone(), ListTypes);
 }
 
 }  // namespace freshet::api

@@ -12,15 +12,25 @@ struct Target {
   std::string id, name, type;
 };
 
-/// Return the securable and all that it is in, innermost first; the last is the metastore.
-Result<std::vector<Target>> TargetsOf(const Context& context, const Request& request) {
+/// Return the kind that the path's `{type}` is; nothing: the metastore. Errors: INVALID_ARGUMENT.
+Result<std::optional<Kind>> KindOf(const Request& request) {
   auto type = catalog::Lower(request.part("type"));
-  std::vector<Target> targets;
   std::optional<Kind> kind;
   for (auto each :
        {Kind::kCatalog, Kind::kSchema, Kind::kTable, Kind::kVolume, Kind::kConnection}) {
     if (catalog::Lower(catalog::NameOf(each)) == type) kind = each;
   }
+  if (!kind && type != "metastore") {
+    return Error(ErrorClass::INVALID_ARGUMENT, "there is nothing to grant on a '{}'",
+                 request.part("type"));
+  }
+  return kind;
+}
+
+/// Return the securable and all that it is in, innermost first; the last is the metastore.
+Result<std::vector<Target>> TargetsOf(const Context& context, const Request& request) {
+  std::vector<Target> targets;
+  FRESHET_TRY(auto kind, KindOf(request));
   if (kind) {
     FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), PartsOf(*kind)));
     for (auto at = *kind; !path.empty(); path.pop_back()) {
@@ -29,12 +39,38 @@ Result<std::vector<Target>> TargetsOf(const Context& context, const Request& req
           {found.id, catalog::FullName(found.path), catalog::Lower(catalog::NameOf(at))});
       at = path.size() == 3 ? Kind::kSchema : Kind::kCatalog;
     }
-  } else if (type != "metastore") {
-    return Error(ErrorClass::INVALID_ARGUMENT, "there is nothing to grant on a '{}'",
-                 request.part("type"));
   }
-  targets.push_back({"metastore", context.metastore_id, "metastore"});
+  targets.push_back({std::string(catalog::kMetastore), context.metastore_id, "metastore"});
   return targets;
+}
+
+/// Who may grant sees who was granted what; others see what was granted to themselves.
+Result<Verdict> MayGrant(const Context& context, const Request& request) {
+  FRESHET_TRY(auto kind, KindOf(request));
+  if (!kind) {
+    FRESHET_TRY(auto missing, context.access->CheckMetastore(request.user, "MANAGE"));
+    return VerdictOf(missing);
+  }
+  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), PartsOf(*kind)));
+  return CheckPrivilege(context, request.user, "MANAGE", *kind, path);
+}
+
+Result<Verdict> MayAsk(const Context& context, const Request& request) {
+  FRESHET_TRY(auto kind, KindOf(request));
+  if (!kind) return Verdict();
+  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), PartsOf(*kind)));
+  FRESHET_TRY(auto missing, context.access->CheckVisible(request.user, *kind, path));
+  return VerdictOf(missing);
+}
+
+Result<std::vector<catalog::Assignment>> Told(const Context& context, const Request& request,
+                                              const Target& target) {
+  FRESHET_TRY(auto found, context.grants->Get(target.id, request.parameter("principal")));
+  FRESHET_TRY(auto own_only, MayGrant(context, request));
+  std::erase_if(found, [&](const catalog::Assignment& each) {
+    return own_only && !request.user.names.contains(catalog::Lower(each.principal));
+  });
+  return found;
 }
 
 Json AssignmentsToJson(const std::vector<catalog::Assignment>& assignments) {
@@ -46,7 +82,7 @@ Json AssignmentsToJson(const std::vector<catalog::Assignment>& assignments) {
 
 Result<Json> GetGrants(const Context& context, const Request& request) {
   FRESHET_TRY(auto targets, TargetsOf(context, request));
-  FRESHET_TRY(auto found, context.grants->Get(targets[0].id, request.parameter("principal")));
+  FRESHET_TRY(auto found, Told(context, request, targets[0]));
   return AssignmentsToJson(found);
 }
 
@@ -54,7 +90,7 @@ Result<Json> GetEffective(const Context& context, const Request& request) {
   FRESHET_TRY(auto targets, TargetsOf(context, request));
   std::map<std::string, Json> privileges;  // by principal
   for (size_t i = 0; i < targets.size(); ++i) {
-    FRESHET_TRY(auto found, context.grants->Get(targets[i].id, request.parameter("principal")));
+    FRESHET_TRY(auto found, Told(context, request, targets[i]));
     for (const auto& assignment : found) {
       auto& list = privileges.try_emplace(assignment.principal, Json::array()).first->second;
       for (const auto& privilege : assignment.privileges) {
@@ -98,20 +134,11 @@ Result<Json> ChangeGrants(const Context& context, const Request& request) {
 
 void AddGrants(const Context& context, Router* router) {
   constexpr std::string_view kGrants = "/api/2.1/unity-catalog/permissions/{type}/{name}";
-  router->Add({.method = "GET",
-               .pattern = kGrants,
-               .operation = "grants.get",
-               .handler = Bind(context, GetGrants),
-               .query = {"principal"}});
-  router->Add({.method = "PATCH",
-               .pattern = kGrants,
-               .operation = "grants.update",
-               .handler = Bind(context, ChangeGrants)});
-  router->Add({.method = "GET",
-               .pattern = "/api/2.1/unity-catalog/effective-permissions/{type}/{name}",
-               .operation = "grants.get_effective",
-               .handler = Bind(context, GetEffective),
-               .query = {"principal"}});
+  const RouteAdder add(context, router);
+  add("GET", kGrants, "grants.get", Rule::Of(MayAsk), GetGrants, {"principal"});
+  add("PATCH", kGrants, "grants.update", Rule::Of(MayGrant), ChangeGrants);
+  add("GET", "/api/2.1/unity-catalog/effective-permissions/{type}/{name}", "grants.get_effective",
+      Rule::Of(MayAsk), GetEffective, {"principal"});
 }
 
 }  // namespace freshet::api

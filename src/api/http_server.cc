@@ -4,6 +4,7 @@
 // The library's version 0.11 as Debian builds it; only this file knows it.
 #include <httplib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -31,8 +32,20 @@ Request Take(const httplib::Request& from) {
   request.method = from.method;
   request.target = from.target;
   request.authorization = from.get_header_value("Authorization");
+  request.host = from.get_header_value("Host");
   request.client = from.remote_addr;
   return request;
+}
+
+/// Bytes of a file, as the library asks for them: all, or the range that it read from the request.
+void GiveFile(const Response& from, httplib::Response* to) {
+  auto give = [file = from.file](size_t offset, size_t length, httplib::DataSink& sink) {
+    std::array<char, size_t{64} * 1024> bytes;
+    auto got = pread(file->get(), bytes.data(), std::min(length, bytes.size()),
+                     static_cast<off_t>(offset));
+    return got > 0 && sink.write(bytes.data(), static_cast<size_t>(got));
+  };
+  to->set_content_provider(static_cast<size_t>(from.file_bytes), from.content_type, give);
 }
 
 void Give(Response&& from, httplib::Response* to) {
@@ -40,40 +53,104 @@ void Give(Response&& from, httplib::Response* to) {
   for (const auto& [name, value] : from.headers) to->set_header(name, value);
   to->set_header("X-Content-Type-Options", "nosniff");
   to->set_header("Cache-Control", "no-store");
-  to->set_content(from.body, from.content_type);
+  if (from.file && from.file_bytes > 0) {
+    GiveFile(from, to);
+  } else if (from.status != 204) {
+    to->set_content(from.body, from.content_type);
+  }
 }
 
-Response TooLarge() {
+/// Of a file, one range at most, and only one that it has; others get the whole.
+void GiveRange(httplib::Request& asked, Response&& from, httplib::Response* to) {
+  auto& ranges = asked.ranges;
+  bool has = false;
+  if (from.file && ranges.size() == 1) {
+    auto [first, last] = ranges[0];
+    has = (first < 0) != (last < 0) ? first < from.file_bytes && last <= from.file_bytes
+                                    : first >= 0 && first <= last && last < from.file_bytes;
+  }
+  if (!has) ranges.clear();
+  if (has) from.status = 206;
+  Give(std::move(from), to);
+}
+
+Response TooLarge(int64_t most) {
   return ErrorResponse(413, "INVALID_PARAMETER_VALUE",
-                       fmt::format("the body is larger than {} bytes", limits::kRequestBytesMax));
+                       fmt::format("the body is larger than {} bytes", most));
 }
 
-/// Read the body into the request; or return why not.
+/// Counts a body where it is received, whatever the headers say of its length, and after it was
+/// unpacked.
+class BodyGauge {
+ public:
+  BodyGauge(int64_t most, std::chrono::milliseconds wait, bool streamed)
+      : most_(most), streamed_(streamed), until_(SystemClock().Now() + wait) {}
+  /// False: it is too large or too slow.
+  bool Count(size_t size) {
+    size_ += static_cast<int64_t>(size);
+    auto until = until_;
+    if (streamed_) until += std::chrono::seconds(size_ / limits::kUploadBytesPerSecondMin);
+    large_ = size_ > most_;
+    slow_ = SystemClock().Now() > until;
+    return !large_ && !slow_;
+  }
+  std::optional<Response> Refusal(bool whole) const {
+    if (large_) return TooLarge(most_);
+    if (slow_) return ErrorResponse(408, "DEADLINE_EXCEEDED", "the body took too long");
+    if (!whole)
+      return ErrorResponse(400, "INVALID_PARAMETER_VALUE", "the body did not arrive whole");
+    return std::nullopt;
+  }
+
+ private:
+  const int64_t most_;
+  const bool streamed_;
+  const MonotonicTime until_;
+  int64_t size_ = 0;
+  bool large_ = false, slow_ = false;
+};
+
+/// Read the parts of a form by their names.
+bool ReadForm(const httplib::ContentReader& reader, Request* request, BodyGauge* gauge) {
+  std::string name;
+  return reader(
+      [&](const httplib::MultipartFormData& part) {
+        name = part.name;
+        request->form[name].clear();
+        return gauge->Count(name.size());
+      },
+      [&](const char* bytes, size_t size) {
+        if (!gauge->Count(size)) return false;
+        request->form[name].append(bytes, size);
+        return true;
+      });
+}
+
+/// Read the body into the request or the sink; or return why not.
 std::optional<Response> ReadBody(const httplib::Request& from, const httplib::ContentReader& reader,
-                                 std::chrono::milliseconds wait, Request* request) {
+                                 std::chrono::milliseconds wait, Request* request,
+                                 const BodySink& sink) {
   // Without either of them there is no body; the library would wait for the connection's end.
   if (!from.has_header("Content-Length") && !from.has_header("Transfer-Encoding"))
     return std::nullopt;
-  // The library would look for a receiver of the parts, and there is none.
-  if (from.is_multipart_form_data())
-    return ErrorResponse(415, "INVALID_PARAMETER_VALUE", "multipart bodies are not taken");
+  auto most = sink ? limits::kUploadBytesMax : static_cast<int64_t>(limits::kRequestBytesMax);
   // The library would read all of it, however long that takes, to throw it away.
-  if (from.get_header_value<uint64_t>("Content-Length") > limits::kRequestBytesMax)
-    return TooLarge();
-  auto until = SystemClock().Now() + wait;
-  bool large = false, slow = false;
-  // Whatever the headers say of its length, and after it was unpacked.
+  if (from.get_header_value<uint64_t>("Content-Length") > static_cast<uint64_t>(most))
+    return TooLarge(most);
+  BodyGauge gauge(most, wait, static_cast<bool>(sink));
+  if (from.is_multipart_form_data()) {
+    // Without a receiver of the parts, the library would look for one that is not there.
+    if (!request->takes_form)
+      return ErrorResponse(415, "INVALID_PARAMETER_VALUE", "multipart bodies are not taken here");
+    return gauge.Refusal(ReadForm(reader, request, &gauge));
+  }
   bool whole = reader([&](const char* bytes, size_t size) {
-    large = request->body.size() + size > limits::kRequestBytesMax;
-    slow = SystemClock().Now() > until;
-    if (large || slow) return false;
+    if (!gauge.Count(size)) return false;
+    if (sink) return sink({bytes, size});
     request->body.append(bytes, size);
     return true;
   });
-  if (large) return TooLarge();
-  if (slow) return ErrorResponse(408, "DEADLINE_EXCEEDED", "the body took too long");
-  if (!whole) return ErrorResponse(400, "INVALID_PARAMETER_VALUE", "the body did not arrive whole");
-  return std::nullopt;
+  return gauge.Refusal(whole);
 }
 
 std::string WhatOf(const std::exception_ptr& exception) {
@@ -89,12 +166,15 @@ std::string WhatOf(const std::exception_ptr& exception) {
 void Install(httplib::Server& server, std::chrono::milliseconds body_wait,
              const HttpServer::Answer& answer) {
   auto plain = [answer](const httplib::Request& from, httplib::Response& to) {
-    Give(answer(Take(from), {}), &to);
+    // The library has its ranges where it applies them.
+    GiveRange(const_cast<httplib::Request&>(from), answer(Take(from), {}), &to);
   };
   auto with_body = [answer, body_wait](const httplib::Request& from, httplib::Response& to,
                                        const httplib::ContentReader& reader) {
-    auto receive = [&](Request* request) { return ReadBody(from, reader, body_wait, request); };
-    Give(answer(Take(from), receive), &to);
+    auto receive = [&](Request* request, const BodySink& sink) {
+      return ReadBody(from, reader, body_wait, request, sink);
+    };
+    GiveRange(const_cast<httplib::Request&>(from), answer(Take(from), receive), &to);
   };
   constexpr char kAny[] = R"([\s\S]*)";
   server.Get(kAny, plain).Options(kAny, plain).Delete(kAny, plain);
@@ -138,7 +218,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Open(const Options& options, Ans
   // How long a connection may say nothing; it has a thread meanwhile.
   server.set_keep_alive_timeout(1);
   server.set_read_timeout(limits::kRequestWaitMax).set_write_timeout(limits::kRequestWaitMax);
-  server.set_payload_max_length(limits::kRequestBytesMax);
+  // What most may have is less, and counted where it is received.
+  server.set_payload_max_length(static_cast<size_t>(limits::kUploadBytesMax));
   server.new_task_queue = [] {
     return new httplib::ThreadPool(limits::kRequestThreads);  // NOLINT: the library deletes it
   };

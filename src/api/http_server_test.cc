@@ -48,7 +48,7 @@ class Client {
 TEST(HttpServer, ABodyThatNeverStopsArrivingIsRefused) {
   auto answer = [](Request&& request, const ReceiveBody& receive) -> Response {
     if (receive) {
-      if (auto refusal = receive(&request)) return std::move(*refusal);
+      if (auto refusal = receive(&request, {})) return std::move(*refusal);
     }
     return {.status = 200, .body = "{}"};
   };

@@ -25,21 +25,16 @@ void RefuseUnbuilt(Fields* fields) {
                     "restart_window", "trigger"});
 }
 
-/// The server runs everything as itself; it is told who it may say that it is. Nothing is kept, and
-/// so nothing told, where nothing was said.
-void TakeRunAs(const Json* run_as, const std::string& caller, Fields* fields,
-               pipeline::PipelineRecord* record) {
+/// Whether there is such a principal, and who may say it, is the rule's to know. Nothing is kept,
+/// and so nothing told, where nothing was said.
+void TakeRunAs(const Json* run_as, Fields* fields, pipeline::PipelineRecord* record) {
   if (run_as == nullptr) return;
   Fields inner(*run_as, "run_as");
-  auto user = inner.Text("user_name");
-  inner.NotBuilt({"service_principal_name", "group_name"});
-  if (auto status = inner.Finish(); !status.ok()) {
-    fields->Fail("run_as", status.message());
-  } else if (user && *user != caller) {
-    fields->Fail("run_as", "is somebody else than who asks");
-  } else {
-    record->run_as = caller;
-  }
+  auto user = inner.Text("user_name"), service = inner.Text("service_principal_name");
+  inner.NotBuilt({"group_name"});
+  if (user && service) inner.Fail("user_name", "is given beside service_principal_name");
+  if (auto status = inner.Finish(); !status.ok()) fields->Fail("run_as", status.message());
+  record->run_as = user ? *user : service.value_or("");
 }
 
 Json SpecOf(const Json& body, const std::string& id, bool placed) {
@@ -72,7 +67,7 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   if (schema && target) fields.Fail("target", "is the former name of schema, which is given too");
   auto sent_id = fields.Text("pipeline_id");
   if (sent_id && *sent_id != id) fields.Fail("pipeline_id", "is another pipeline's");
-  TakeRunAs(fields.Any("run_as"), caller, &fields, &record);
+  TakeRunAs(fields.Any("run_as"), &fields, &record);
   record.parameters = ToText(ToJson(fields.Texts("parameters").value_or(catalog::Texts())));
   TakeRecorded(&fields);
   RefuseUnbuilt(&fields);

@@ -2,6 +2,7 @@
 // Pipelines, authored. Source: the published Pipelines API, 2.0.
 #include "api/context.h"
 #include "api/event_filter.h"
+#include "api/pipeline_access.h"
 #include "api/pipeline_checks.h"
 #include "api/updates.h"
 #include "base/random.h"
@@ -64,7 +65,10 @@ Result<Json> PipelineToJson(const Context& context, const PipelineRecord& record
   json["spec"] = Json::parse(record.spec);
   json["last_modified"] = record.modified_at;
   // Source: told only where it was said.
-  if (!record.run_as.empty()) json["run_as"] = {{"user_name", record.run_as}};
+  FRESHET_TRY(auto runner, context.principals->Find(record.run_as));
+  bool service = runner && runner->kind == catalog::PrincipalKind::kService;
+  if (!record.run_as.empty())
+    json["run_as"] = {{service ? "service_principal_name" : "user_name", record.run_as}};
   if (record.parameters != "{}") json["parameters"] = Json::parse(record.parameters);
   return json;
 }
@@ -89,6 +93,8 @@ Result<Json> CreatePipeline(const Context& context, const Request& request) {
     FRESHET_CHECK_OK(context.book->Remove(record.id));
     return deployed;
   }
+  FRESHET_CHECK_OK(context.permissions->Set(
+      PermissionObjectOf(record), {{.principal = request.user.id, .level = "IS_OWNER"}}, true));
   FRESHET_CHECK_OK(TellUser(context, record, "CREATE", request));
   if (record.continuous)
     FRESHET_CHECK_OK(BeginUpdate(context, record, "API_CALL", "{}", request.user.name));
@@ -104,6 +110,8 @@ Result<Json> EditPipeline(const Context& context, const Request& request) {
   FRESHET_TRY(auto former, context.book->Get(request.part("id")));
   FRESHET_TRY(auto body, ParseBody(request.body));
   FRESHET_TRY(auto authored, ReadPipeline(body, former.id, request.user.name));
+  // Who may not say whom it runs as does not take it from whom it runs as either.
+  if (!body.contains("run_as")) authored.record.run_as = former.run_as;
   FRESHET_CHECK_OK(CheckAuthored(context, authored));
   FRESHET_CHECK_OK(CheckEdit(former, authored));
   FRESHET_CHECK_OK(context.book->Edit(authored.record, authored.allow_duplicate_names,
@@ -121,6 +129,7 @@ Result<Json> DropPipeline(const Context& context, const Request& request) {
   FRESHET_TRY(auto force, request.FlagParameter("force", false));
   FRESHET_CHECK_OK(
       pipeline::DeletePipeline(*context.update_parts, *context.runner, record, cascade, force));
+  FRESHET_CHECK_OK(context.permissions->Remove(PermissionObjectOf(record)));
   return Json::object();
 }
 
@@ -168,6 +177,8 @@ Result<Json> ListPipelines(const Context& context, const Request& request) {
   if (more) records.pop_back();
   auto statuses = Json::array();
   for (const auto& record : records) {
+    FRESHET_TRY(auto hidden, CheckPipeline(context, request.user, record, "CAN_VIEW"));
+    if (hidden) continue;
     FRESHET_TRY(auto each, PipelineToJson(context, record, false));
     statuses.push_back(std::move(each));
   }
@@ -181,12 +192,13 @@ Result<Json> ListPipelines(const Context& context, const Request& request) {
 void AddPipelines(const Context& context, Router* router) {
   constexpr std::string_view kAll = "/api/2.0/pipelines", kOne = "/api/2.0/pipelines/{id}";
   const RouteAdder add(context, router);
-  add("POST", kAll, "pipelines.create", CreatePipeline);
-  add("GET", kAll, "pipelines.list_pipelines", ListPipelines,
+  add("POST", kAll, "pipelines.create", Rule::Of(MayAuthor), CreatePipeline);
+  add("GET", kAll, "pipelines.list_pipelines", Rule::Anyone(), ListPipelines,
       {"filter", "max_results", "order_by", "page_token"});
-  add("GET", kOne, "pipelines.get", GetPipeline);
-  add("PUT", kOne, "pipelines.update", EditPipeline);
-  add("DELETE", kOne, "pipelines.delete", DropPipeline, {"cascade", "force"}, true);
+  add("GET", kOne, "pipelines.get", Rule::OnPipeline("CAN_VIEW"), GetPipeline);
+  add("PUT", kOne, "pipelines.update", Rule::OnPipeline("CAN_MANAGE").And(MayAuthor), EditPipeline);
+  add.Visiting("DELETE", kOne, "pipelines.delete", Rule::OnPipeline("CAN_MANAGE"), DropPipeline,
+               {"cascade", "force"});
 }
 
 }  // namespace freshet::api

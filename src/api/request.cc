@@ -89,10 +89,16 @@ Result<bool> Request::FlagParameter(const std::string& name, bool standard) cons
 Result<int64_t> Request::NumberParameter(const std::string& name, int64_t standard) const {
   auto text = parameter(name);
   if (text.empty()) return standard;
+  auto number = NumberOf(text);
+  if (number.ok()) return number;
+  return Error(ErrorClass::INVALID_ARGUMENT, "{} is not a number of 0 or more: '{}'", name, text);
+}
+
+Result<int64_t> NumberOf(std::string_view text) {
   int64_t number = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc() && end == text.data() + text.size() && number >= 0) return number;
-  return Error(ErrorClass::INVALID_ARGUMENT, "{} is not a number of 0 or more: '{}'", name, text);
+  return Error(ErrorClass::INVALID_ARGUMENT, "not a number of 0 or more: '{}'", text);
 }
 
 Status ReadTarget(Request* request) {
@@ -109,15 +115,24 @@ Status ReadTarget(Request* request) {
     // `//` is `/`, and one at the end says nothing.
     if (!decoded->empty()) request->path.push_back(std::move(*decoded));
   }
-  while (!query.empty()) {
-    auto [pair, rest] = Cut(query, '&');
-    query = rest;
+  auto read = ReadForm(query);
+  if (!read.ok()) return refuse();
+  request->query = std::move(*read);
+  return Status::Ok();
+}
+
+Result<std::map<std::string, std::string>> ReadForm(std::string_view text) {
+  std::map<std::string, std::string> form;
+  while (!text.empty()) {
+    auto [pair, rest] = Cut(text, '&');
+    text = rest;
     auto [name, value] = Cut(pair, '=');
     auto decoded_name = Decode(name, true), decoded_value = Decode(value, true);
-    if (!decoded_name || !decoded_value) return refuse();
-    if (!decoded_name->empty()) request->query[*decoded_name] = *decoded_value;
+    if (!decoded_name || !decoded_value)
+      return Error(ErrorClass::INVALID_ARGUMENT, "the form is not readable");
+    if (!decoded_name->empty()) form[*decoded_name] = *decoded_value;
   }
-  return Status::Ok();
+  return form;
 }
 
 Response ErrorResponse(const Status& status) {

@@ -99,10 +99,14 @@ TEST(Fields, NameWhatIsWrong) {
 
 TEST(Router, FindsTheRouteAndItsParts) {
   Router router;
-  auto handler = [](const Request&) { return Json::object(); };
-  router.Add({.method = "GET", .pattern = "/a/{name}", .operation = "get", .handler = handler});
-  router.Add({.method = "GET", .pattern = "/a/{name}/b", .operation = "b", .handler = handler});
-  router.Add({.method = "POST", .pattern = "/a", .operation = "make", .handler = handler});
+  auto add = [&](std::string_view method, std::string_view pattern, std::string_view operation) {
+    router.Add(
+        {.method = method, .pattern = pattern, .operation = operation, .rule = Rule::Anyone()});
+  };
+  add("GET", "/a/{name}", "get");
+  add("GET", "/a/{name}/b", "b");
+  add("POST", "/a", "make");
+  add("GET", "/files/{*path}", "file");
   auto find = [&](const char* method, const char* target) {
     Request request;
     request.method = method;
@@ -118,8 +122,12 @@ TEST(Router, FindsTheRouteAndItsParts) {
   EXPECT_EQ(find("POST", "/a"), "make");
   EXPECT_EQ(find("DELETE", "/a/x"), "none");
   EXPECT_EQ(find("GET", "/a"), "none");
+  EXPECT_EQ(find("GET", "/files/a"), "file");
+  EXPECT_EQ(find("GET", "/files/a/b%2Fc"), "file");
+  EXPECT_EQ(find("GET", "/files"), "none");
   auto document = OpenApiOf(router.routes());
   EXPECT_EQ(document["paths"]["/a/{name}"]["get"]["parameters"][0]["name"], "name");
+  EXPECT_EQ(document["paths"]["/files/{path}"]["get"]["parameters"][0]["name"], "path");
 }
 
 }  // namespace

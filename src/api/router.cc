@@ -18,14 +18,27 @@ std::vector<std::string_view> PartsOf(std::string_view pattern) {
 }
 
 bool IsName(std::string_view part) { return part.starts_with('{'); }
+bool IsRest(std::string_view part) { return part.starts_with("{*"); }
+/// As OpenAPI writes it.
+std::string PublishedPattern(std::string_view pattern) {
+  std::string published(pattern);
+  if (auto star = published.find("{*"); star != std::string::npos) published.erase(star + 1, 1);
+  return published;
+}
 std::string NameOf(std::string_view part) { return std::string(part.substr(1, part.size() - 2)); }
 
 bool Matches(std::string_view pattern, const std::vector<std::string>& path,
-             std::map<std::string, std::string>* names) {
+             std::map<std::string, std::string>* names, std::vector<std::string>* rest) {
   auto parts = PartsOf(pattern);
-  if (parts.size() != path.size()) return false;
+  bool open = IsRest(parts.back());
+  if (open ? parts.size() > path.size() : parts.size() != path.size()) return false;
   names->clear();
+  rest->clear();
   for (size_t i = 0; i < parts.size(); ++i) {
+    if (IsRest(parts[i])) {
+      rest->assign(path.begin() + static_cast<int>(i), path.end());
+      return true;
+    }
     if (IsName(parts[i])) {
       (*names)[NameOf(parts[i])] = path[i];
     } else if (parts[i] != path[i]) {
@@ -41,7 +54,8 @@ Json ParametersOf(const Route& route) {
     parameters.push_back(
         {{"name", name}, {"in", in}, {"required", required}, {"schema", {{"type", "string"}}}});
   };
-  for (auto part : PartsOf(route.pattern)) {
+  auto pattern = PublishedPattern(route.pattern);
+  for (auto part : PartsOf(pattern)) {
     if (IsName(part)) add(part.substr(1, part.size() - 2), "path", true);
   }
   for (auto name : route.query) add(name, "query", false);
@@ -63,7 +77,7 @@ Json OperationOf(const Route& route) {
   }
   operation["responses"] = {{"200", AnswerOf("done", "Answer")},
                             {"default", AnswerOf("an error", "Error")}};
-  if (route.open) operation["security"] = Json::array();
+  if (route.rule.open()) operation["security"] = Json::array();
   return operation;
 }
 
@@ -76,7 +90,8 @@ const Route* Router::Find(Request* request) const {
     // A HEAD is a GET whose body is left out.
     bool method =
         route.method == request->method || (route.method == "GET" && request->method == "HEAD");
-    if (method && Matches(route.pattern, request->path, &request->parts)) return &route;
+    if (method && Matches(route.pattern, request->path, &request->parts, &request->rest))
+      return &route;
   }
   return nullptr;
 }
@@ -84,7 +99,7 @@ const Route* Router::Find(Request* request) const {
 Json OpenApiOf(const std::vector<Route>& routes) {
   auto paths = Json::object();
   for (const auto& route : routes)
-    paths[std::string(route.pattern)][catalog::Lower(route.method)] = OperationOf(route);
+    paths[PublishedPattern(route.pattern)][catalog::Lower(route.method)] = OperationOf(route);
   Json error{{"type", "object"},
              {"required", {"error_code", "message"}},
              {"properties",

@@ -7,22 +7,28 @@
 #include <vector>
 
 #include "api/request.h"
+#include "api/rule.h"
 
 namespace freshet::api {
 
 /// What answers a request. Thread-safe.
-using Handler = std::function<Result<Json>(const Request&)>;
+using Handler = std::function<Result<Response>(const Request&)>;
+
+/// The same, of a body that may be large: `bring` gives it, once.
+using StreamHandler = std::function<Result<Response>(const Request&, const BringBody&)>;
 
 /// One operation of the API; the OpenAPI document is made from it too.
 struct Route {
   std::string_view method;
-  /// `/a/{name}/b`: a part in braces stands for one part of the path.
+  /// `/a/{name}/b`: a part in braces stands for one part of the path; `{*name}`, the last, for one
+  /// or more.
   std::string_view pattern;
   std::string_view operation;  // the SDK's name of it
-  Handler handler;
-  /// Without a token; for what says nothing of anybody's.
-  bool open = false;
+  Rule rule;                   // who may use it
+  Handler handler{};
   std::vector<std::string_view> query{};  // the parameters that it reads
+  StreamHandler stream{};                 // instead of the handler
+  bool form = false;                      // it takes a form of several parts, too
   /// It waits for a source: so many at once, for each has a thread meanwhile.
   bool visits_source = false;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/service.h"
 
+#include "api/audit.h"
 #include "base/log.h"
 #include "base/server_limits.h"
 
@@ -10,7 +11,17 @@ namespace {
 constexpr std::string_view kBearer = "Bearer ";
 
 /// Whether what the route needs is not a token.
-bool IsOpen(const Route* route) { return route != nullptr && route->open; }
+bool IsOpen(const Route* route) { return route != nullptr && route->rule.open(); }
+
+Result<Response> Respond(const Json& json) { return Response{.body = ToText(json)}; }
+
+/// Source: the published clients wait as long as it says.
+Response TooMany(int64_t seconds) {
+  auto refused = ErrorResponse(429, "REQUEST_LIMIT_EXCEEDED",
+                               fmt::format("too many requests: try again in {} s", seconds));
+  refused.headers.emplace_back("Retry-After", std::to_string(seconds));
+  return refused;
+}
 
 /// A client may send anything in its target: only this much of it, and no line's end, is logged.
 std::string Legible(std::string_view target) {
@@ -51,38 +62,69 @@ Service::Service(const Context& context) : context_(context) {
   router_.Add({.method = "GET",
                .pattern = "/health",
                .operation = "health",
-               .handler =
-                   [](const Request&) {
-                     return Json{{"status", "ok"}};
-                   },
-               .open = true});
+               .rule = Rule::Open(),
+               .handler = [](const Request&) {
+                 return Respond(Json{{"status", "ok"}});
+               }});
   router_.Add({.method = "GET",
                .pattern = "/ready",
                .operation = "ready",
-               .handler = [this](const Request&) -> Result<Json> {
-                 if (ready_) return Json{{"status", "ready"}};
+               .rule = Rule::Open(),
+               .handler = [this](const Request&) -> Result<Response> {
+                 if (ready_) return Respond(Json{{"status", "ready"}});
                  return Error(ErrorClass::STORE_UNAVAILABLE, "the server is starting or ending");
-               },
-               .open = true});
+               }});
   router_.Add({.method = "GET",
                .pattern = "/api/openapi.json",
                .operation = "openapi",
-               .handler = [this](const Request&) { return OpenApiOf(router_.routes()); }});
+               .rule = Rule::Anyone(),
+               .handler = [this](const Request&) { return Respond(OpenApiOf(router_.routes())); }});
   AddIdentity(context_, &router_);
+  AddPrincipals(context_, &router_);
+  AddTokens(context_, &router_);
+  AddOAuth(context_, &router_);
   AddConnections(context_, &router_);
   AddCatalogs(context_, &router_);
   AddTables(context_, &router_);
   AddGrants(context_, &router_);
   AddPipelines(context_, &router_);
   AddUpdates(context_, &router_);
+  AddPermissions(context_, &router_);
+  AddWorkspace(context_, &router_);
+  AddWorkspacePermissions(context_, &router_);
+  AddFiles(context_, &router_);
+  AddAudit(context_, &router_);
 }
 
 Result<bool> Service::Authenticate(Request& request) const {
   if (!request.authorization.starts_with(kBearer)) return false;
-  FRESHET_TRY(auto user, context_.identity->WhoHas(request.authorization.substr(kBearer.size())));
-  if (!user) return false;
-  request.user = *user;
+  FRESHET_TRY(auto caller, context_.identity->WhoHas(request.authorization.substr(kBearer.size())));
+  if (!caller) return false;
+  request.user = *caller;
   return true;
+}
+
+Response Service::Handle(const Route& route, const Request& request, const BringBody& bring) const {
+  auto verdict = route.rule.Decide(context_, request);
+  if (!verdict.ok()) return ErrorResponse(verdict.status());
+  if (*verdict) return ErrorResponse(403, "PERMISSION_DENIED", **verdict);
+  std::optional<Visit> visit;
+  if (route.visits_source && !visit.emplace(&visits_).granted()) return ComeAgain();
+  auto answer = route.stream ? route.stream(request, bring) : route.handler(request);
+  if (!answer.ok()) return ErrorResponse(answer.status());
+  return std::move(*answer);
+}
+
+/// What cannot be noted is not done; what was done and could not be noted as such is not taken
+/// back.
+Response Service::HandleNoted(const Route& route, const Request& request,
+                              const BringBody& bring) const {
+  auto number = context_.audit->Begin(AuditOf(route, request));
+  if (!number.ok()) return ErrorResponse(number.status());
+  auto response = Handle(route, request, bring);
+  auto ended = EndAudit(context_.audit, *number, response);
+  if (!ended.ok()) spdlog::error("the end of a change is not noted: {}", ended.ToString());
+  return response;
 }
 
 Response Service::Serve(Request& request, const ReceiveBody& receive) const {
@@ -92,12 +134,17 @@ Response Service::Serve(Request& request, const ReceiveBody& receive) const {
     // Before anything is said of what there is.
     auto known = Authenticate(request);
     if (!known.ok()) return ErrorResponse(known.status());
+    auto wait = *known ? context_.callers->Take(std::to_string(request.user.id))
+                       : context_.strangers->Take(request.client);
+    if (wait) return TooMany(*wait);
     if (!*known) {
       auto refused =
           ErrorResponse(401, "UNAUTHENTICATED", "a token is needed: Authorization: Bearer <token>");
       refused.headers.emplace_back("WWW-Authenticate", "Bearer");
       return refused;
     }
+  } else if (IsChange(*route)) {
+    if (auto wait = context_.strangers->Take(request.client)) return TooMany(*wait);
   }
   if (!readable.ok()) return ErrorResponse(readable);
   if (route == nullptr) {
@@ -105,14 +152,16 @@ Response Service::Serve(Request& request, const ReceiveBody& receive) const {
         404, "ENDPOINT_NOT_FOUND",
         fmt::format("No API found for '{} {}'", request.method, Legible(request.target)));
   }
-  if (receive) {
-    if (auto refusal = receive(&request)) return std::move(*refusal);
+  request.takes_form = route->form;
+  auto bring = [&](const BodySink& sink) -> std::optional<Response> {
+    if (receive) return receive(&request, sink);
+    if (sink) sink(request.body);
+    return std::nullopt;
+  };
+  if (!route->stream) {
+    if (auto refusal = bring({})) return std::move(*refusal);
   }
-  std::optional<Visit> visit;
-  if (route->visits_source && !visit.emplace(&visits_).granted()) return ComeAgain();
-  auto answer = route->handler(request);
-  if (!answer.ok()) return ErrorResponse(answer.status());
-  return {.status = 200, .body = ToText(*answer)};
+  return IsChange(*route) ? HandleNoted(*route, request, bring) : Handle(*route, request, bring);
 }
 
 Response Service::Answer(Request&& request, const ReceiveBody& receive) const {

@@ -21,6 +21,8 @@ class Service {
  private:
   Response Serve(Request& request, const ReceiveBody& receive) const;
   Result<bool> Authenticate(Request& request) const;
+  Response Handle(const Route& route, const Request& request, const BringBody& bring) const;
+  Response HandleNoted(const Route& route, const Request& request, const BringBody& bring) const;
 
   const Context context_;
   Router router_;

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/service.h"
+#include "api/service_fixture_test.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <condition_variable>
-#include <filesystem>
 #include <thread>
 
-#include "base/log.h"
-#include "base/random.h"
 #include "store/file_store.h"
 
 namespace freshet::api {
@@ -19,68 +15,12 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-class ServiceTest : public testing::Test {
+class ServiceTest : public testing::Test, protected ServiceFixture {
  protected:
   ServiceTest() {
-    spdlog::set_level(spdlog::level::off);
-    std::filesystem::create_directories(folder_);
-    std::array<store::Migrations, 2> migrations{catalog::kMigrations, pipeline::kMigrations};
-    database_ = std::move(store::Database::Open(folder_ + "/freshet.db", migrations)).value();
-    catalog_ = std::make_unique<catalog::Catalog>(
-        database_.get(), *catalog::SecretBox::FromKey(Secret(RandomHex(32))), &clock_);
-    identity_ = std::make_unique<catalog::Identity>(database_.get(), &clock_);
-    grants_ = std::make_unique<catalog::Grants>(database_.get());
-    book_ = std::make_unique<pipeline::PipelineBook>(database_.get(), &clock_);
-    token_ =
-        identity_->AddToken(*identity_->Ensure("admin", "Administrator"), "", std::nullopt)->text;
-    service_ = std::make_unique<Service>(
-        Context{.catalog = catalog_.get(),
-                .identity = identity_.get(),
-                .grants = grants_.get(),
-                .clock = &clock_,
-                .book = book_.get(),
-                .open_source = [this](const auto& settings) { return open_source_(settings); },
-                .data = folder_,
-                .metastore_id = "m",
-                .workspace_id = "17"});
     Post("/api/2.1/unity-catalog/catalogs", {{"name", "main"}});
     Post("/api/2.1/unity-catalog/schemas", {{"catalog_name", "main"}, {"name", "Sales"}});
   }
-  ~ServiceTest() override { std::filesystem::remove_all(folder_); }
-
-  Response Send(const std::string& method, const std::string& target, const std::string& body,
-                const std::string& authorization) {
-    Request request;
-    request.method = method;
-    request.target = target;
-    request.body = body;
-    request.authorization = authorization;
-    return service_->Answer(std::move(request));
-  }
-  Json Ask(const std::string& method, const std::string& target, const Json& body, int status) {
-    auto response = Send(method, target, ToText(body), "Bearer " + token_.Reveal());
-    EXPECT_EQ(response.status, status) << method << " " << target << ": " << response.body;
-    return Json::parse(response.body);
-  }
-  Json Get(const std::string& target, int status = 200) {
-    return Ask("GET", target, Json::object(), status);
-  }
-  Json Post(const std::string& target, const Json& body, int status = 200) {
-    return Ask("POST", target, body, status);
-  }
-
-  const std::string folder_ = testing::TempDir() + "service_" + RandomHex(6);
-  SystemClock clock_;
-  std::unique_ptr<store::Database> database_;
-  std::unique_ptr<catalog::Catalog> catalog_;
-  std::unique_ptr<catalog::Identity> identity_;
-  std::unique_ptr<catalog::Grants> grants_;
-  std::unique_ptr<pipeline::PipelineBook> book_;
-  Secret token_;
-  pipeline::OpenSource open_source_ = [](const auto&) {
-    return Error(ErrorClass::SOURCE_UNREACHABLE, "no source here");
-  };
-  std::unique_ptr<Service> service_;
 };
 
 TEST_F(ServiceTest, NothingIsSaidWithoutAToken) {
@@ -130,7 +70,7 @@ TEST_F(ServiceTest, NoBodyIsReceivedFromAStranger) {
     request.method = "POST";
     request.target = "/api/2.1/unity-catalog/catalogs";
     request.authorization = "Bearer " + (known ? token_.Reveal() : std::string("none"));
-    auto response = service_->Answer(std::move(request), [&](Request*) {
+    auto response = service_->Answer(std::move(request), [&](Request*, const BodySink&) {
       received = true;
       return ErrorResponse(413, "INVALID_PARAMETER_VALUE", "too large");
     });
@@ -353,6 +293,44 @@ TEST_F(ServiceTest, ClientsFindTheirWorkspace) {
   Post("/api/2.0/token/delete", {{"token_id", made["token_info"]["token_id"]}});
   EXPECT_EQ(Send("GET", "/api/2.0/preview/scim/v2/Me", "", second).status, 401);
   Post("/api/2.0/token/create", {{"lifetime_seconds", 0}}, 400);
+}
+
+TEST_F(ServiceTest, EveryChangeIsNotedAndNoSecretIs) {
+  const std::string planted = "pl4nted-s3cret";
+  Post("/api/2.1/unity-catalog/connections",
+       {{"name", "shop"},
+        {"connection_type", "POSTGRESQL"},
+        {"options", {{"host", "h"}, {"user", "u"}, {"password", planted}}}});
+  Ask("PATCH", "/api/2.1/unity-catalog/connections/shop",
+      {{"options", {{"host", "h"}, {"password", planted}}}, {"owner", "bob"}}, 200);
+  auto token = Post("/api/2.0/token/create", {{"comment", planted}})["token_value"];
+  auto ann = principals_->Create({.name = "ann"});
+  auto refused = SendAs(TokenOf(ann->id), "DELETE", "/api/2.1/unity-catalog/connections/shop");
+  EXPECT_EQ(refused.status, 403);
+  Get("/api/2.1/unity-catalog/connections");
+  auto entries = Get("/api/2.0/audit-log")["entries"];
+  // Two of the fixture's, and four here; to look changes nothing.
+  ASSERT_EQ(entries.size(), 6U);
+  EXPECT_EQ(entries[0]["principal"], "ann");
+  EXPECT_EQ(entries[0]["operation"], "connections.delete");
+  EXPECT_EQ(entries[0]["outcome"], "REFUSED");
+  EXPECT_EQ(entries[0]["error_code"], "PERMISSION_DENIED");
+  EXPECT_EQ(entries[2]["parameters"]["owner"], "bob");
+  EXPECT_EQ(entries[3]["parameters"]["name"], "shop");
+  EXPECT_EQ(entries[3]["result"]["full_name"], "shop");
+  EXPECT_EQ(entries[3]["outcome"], "DONE");
+  EXPECT_THAT(ToText(entries), Not(HasSubstr(planted)));
+  EXPECT_THAT(ToText(entries), Not(HasSubstr(token.get<std::string>())));
+  EXPECT_EQ(Get("/api/2.0/audit-log?principal=ANN")["entries"].size(), 1U);
+  EXPECT_EQ(Get("/api/2.0/audit-log?operation=connections.create")["entries"].size(), 1U);
+  EXPECT_EQ(Get("/api/2.0/audit-log?end_time=1")["entries"].size(), 0U);
+  auto page = Get("/api/2.0/audit-log?max_results=4");
+  EXPECT_EQ(page["entries"].size(), 4U);
+  auto rest = Get("/api/2.0/audit-log?page_token=" + page["next_page_token"].get<std::string>());
+  EXPECT_EQ(rest["entries"].size(), 2U);
+  // One that was begun and never ended is told as that.
+  ASSERT_TRUE(audit_->Begin({.principal = "bob", .operation = "x"}).ok());
+  EXPECT_EQ(Get("/api/2.0/audit-log?principal=bob")["entries"][0]["outcome"], "UNKNOWN");
 }
 
 }  // namespace

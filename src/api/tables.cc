@@ -122,6 +122,16 @@ Result<Json> GetTable(const Context& context, const Request& request) {
   return json;
 }
 
+/// One that is not there cannot be asked for its own rights: its schema's are what counts.
+Result<Verdict> MayLookFor(const Context& context, const Request& request) {
+  FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), 3));
+  auto verdict =
+      CheckPrivilege(context, request.user, "USE_SCHEMA", Kind::kSchema, {path[0], path[1]});
+  // No schema, no table: that is an answer.
+  if (verdict.status().Is(ErrorClass::NOT_FOUND)) return Verdict();
+  return verdict;
+}
+
 Result<Json> TableExists(const Context& context, const Request& request) {
   auto table = Named(context, request);
   if (!table.ok() && !table.status().Is(ErrorClass::NOT_FOUND)) return table.status();
@@ -135,6 +145,7 @@ Result<Json> ListTables(const Context& context, const Request& request) {
               context.catalog->List(
                   Kind::kTable,
                   {request.parameter("catalog_name"), request.parameter("schema_name")}, page));
+  FRESHET_TRY(found.items, context.access->Visible(request.user, std::move(found.items)));
   auto json = PageToJson(context, found, "tables", TableToJson);
   for (size_t i = 0; i < found.items.size() && !without; ++i) {
     // One that cannot be read does not hide the others: it says why when it is asked for alone.
@@ -147,20 +158,13 @@ Result<Json> ListTables(const Context& context, const Request& request) {
 }  // namespace
 
 void AddTables(const Context& context, Router* router) {
-  router->Add(
-      {.method = "GET",
-       .pattern = "/api/2.1/unity-catalog/tables",
-       .operation = "tables.list",
-       .handler = Bind(context, ListTables),
-       .query = {"catalog_name", "schema_name", "max_results", "page_token", "omit_columns"}});
-  router->Add({.method = "GET",
-               .pattern = "/api/2.1/unity-catalog/tables/{name}",
-               .operation = "tables.get",
-               .handler = Bind(context, GetTable)});
-  router->Add({.method = "GET",
-               .pattern = "/api/2.1/unity-catalog/tables/{name}/exists",
-               .operation = "tables.exists",
-               .handler = Bind(context, TableExists)});
+  const RouteAdder add(context, router);
+  add("GET", "/api/2.1/unity-catalog/tables", "tables.list", Rule::Anyone(), ListTables,
+      {"catalog_name", "schema_name", "max_results", "page_token", "omit_columns"});
+  add("GET", "/api/2.1/unity-catalog/tables/{name}", "tables.get", Rule::Seeing(Kind::kTable),
+      GetTable);
+  add("GET", "/api/2.1/unity-catalog/tables/{name}/exists", "tables.exists", Rule::Of(MayLookFor),
+      TableExists);
 }
 
 }  // namespace freshet::api

@@ -3,6 +3,7 @@
 #include "api/updates.h"
 
 #include "api/event_filter.h"
+#include "api/pipeline_access.h"
 #include "pipeline/display.h"
 #include "pipeline/event_log.h"
 #include "pipeline/update_runner.h"
@@ -159,12 +160,16 @@ Result<UpdateRecord> BeginUpdate(const Context& context, const PipelineRecord& p
 void AddUpdates(const Context& context, Router* router) {
   constexpr std::string_view kUpdates = "/api/2.0/pipelines/{id}/updates";
   const RouteAdder add(context, router);
-  add("POST", kUpdates, "pipelines.start_update", StartUpdate);
-  add("GET", kUpdates, "pipelines.list_updates", ListUpdates,
+  add("POST", kUpdates, "pipelines.start_update", Rule::OnPipeline("CAN_RUN").And(MayStart),
+      StartUpdate);
+  add("GET", kUpdates, "pipelines.list_updates", Rule::OnPipeline("CAN_VIEW"), ListUpdates,
       {"max_results", "page_token", "until_update_id"});
-  add("GET", "/api/2.0/pipelines/{id}/updates/{update_id}", "pipelines.get_update", GetUpdate);
-  add("POST", "/api/2.0/pipelines/{id}/stop", "pipelines.stop", StopPipeline);
-  add("GET", "/api/2.0/pipelines/{id}/events", "pipelines.list_pipeline_events", ListEvents,
+  add("GET", "/api/2.0/pipelines/{id}/updates/{update_id}", "pipelines.get_update",
+      Rule::OnPipeline("CAN_VIEW"), GetUpdate);
+  add("POST", "/api/2.0/pipelines/{id}/stop", "pipelines.stop", Rule::OnPipeline("CAN_RUN"),
+      StopPipeline);
+  add("GET", "/api/2.0/pipelines/{id}/events", "pipelines.list_pipeline_events",
+      Rule::OnPipeline("CAN_VIEW"), ListEvents,
       {"filter", "max_results", "order_by", "page_token"});
 }
 

@@ -20,6 +20,7 @@
 #include "app/source.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/server_limits.h"
 
 namespace freshet::app {
 namespace {
@@ -110,9 +111,16 @@ Status Serve(const ServerArguments& arguments) {
   FRESHET_TRY(auto box, catalog::OpenBox(KeyOf(arguments, *data), *data->database()));
   SystemClock clock;
   catalog::Catalog catalog(data->database(), std::move(box), &clock);
-  catalog::Identity identity(data->database(), &clock);
+  catalog::Principals principals(data->database());
+  catalog::Identity identity(data->database(), &principals, &clock);
   catalog::Grants grants(data->database());
-  FRESHET_CHECK_OK(data->PrepareFirstStart(catalog, identity));
+  catalog::Access access(&catalog, &grants);
+  catalog::Permissions permissions(data->database());
+  catalog::AuditLog audit(data->database(), &clock, std::chrono::hours(24) * arguments.audit_days);
+  catalog::Workspace workspace(data->database(), &clock);
+  api::RateLimiter callers(&clock, arguments.requests_per_minute),
+      strangers(&clock, limits::kStrangersPerMinute);
+  FRESHET_CHECK_OK(data->PrepareFirstStart(catalog, principals, identity));
   pipeline::PipelineBook book(data->database(), &clock);
   pipeline::UpdateParts parts{.book = &book,
                               .catalog = &catalog,
@@ -122,16 +130,23 @@ Status Serve(const ServerArguments& arguments) {
                               .program = {"/proc/self/exe", "worker"}};
   pipeline::UpdateRunner runner(parts);
   api::Context context{.catalog = &catalog,
+                       .principals = &principals,
                        .identity = &identity,
                        .grants = &grants,
+                       .access = &access,
+                       .permissions = &permissions,
+                       .workspace = &workspace,
+                       .audit = &audit,
+                       .callers = &callers,
+                       .strangers = &strangers,
                        .clock = &clock,
                        .book = &book,
                        .runner = &runner,
                        .update_parts = &parts,
                        .open_source = OpenSource,
                        .data = data->root(),
-                       .metastore_id = {},
-                       .workspace_id = {}};
+                       .external_url = arguments.external_url,
+                       .tls = !arguments.tls_certificate.empty()};
   FRESHET_TRY(context.metastore_id, catalog.Setting("metastore_id", RandomUuid()));
   FRESHET_TRY(context.workspace_id, catalog.Setting("workspace_id", NewWorkspaceId()));
   api::Service service(context);
@@ -242,6 +257,28 @@ void AddListening(CLI::App* command, ServerArguments* arguments) {
                   ->envname("FRESHET_TLS_KEY");
   certificate->needs(key);
   key->needs(certificate);
+  command
+      ->add_option("--external-url", arguments->external_url,
+                   "how clients reach the server, where a proxy stands before it")
+      ->type_name("URL")
+      ->check([](const std::string& url) {
+        bool good =
+            (url.starts_with("http://") || url.starts_with("https://")) && url.back() != '/';
+        return good ? std::string()
+                    : "a URL begins with http:// or https:// and ends without a '/'";
+      })
+      ->envname("FRESHET_EXTERNAL_URL");
+  command
+      ->add_option("--requests-per-minute", arguments->requests_per_minute,
+                   "what each principal may send; 0: any number")
+      ->check(CLI::Range(0, 1'000'000))
+      ->envname("FRESHET_REQUESTS_PER_MINUTE")
+      ->capture_default_str();
+  command
+      ->add_option("--audit-days", arguments->audit_days, "how long changes stay in the audit log")
+      ->check(CLI::Range(1, 36500))
+      ->envname("FRESHET_AUDIT_DAYS")
+      ->capture_default_str();
   command->add_option("--log-level", arguments->log_level, "what of the log is written")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->envname("FRESHET_LOG_LEVEL")

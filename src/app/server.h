@@ -13,8 +13,9 @@ namespace freshet::app {
 
 /// What `freshet server` was given.
 struct ServerArguments {
-  std::string data, host = "127.0.0.1", tls_certificate, tls_key, key_file, config, backup_to;
-  int port = 8080;
+  std::string data, host = "127.0.0.1", tls_certificate, tls_key, key_file, config, backup_to,
+                    external_url;
+  int port = 8080, requests_per_minute = 0, audit_days = 365;
   std::string log_level = "info";
 };
 

@@ -77,20 +77,26 @@ Result<std::unique_ptr<store::Database>> ServerData::OpenDatabase(const std::str
   return store::Database::OpenToRead(root + "/freshet.db");
 }
 
-Status ServerData::PrepareFirstStart(catalog::Catalog& catalog, catalog::Identity& identity) const {
-  FRESHET_TRY(auto admin, identity.Ensure("admin", "Administrator"));
+Status ServerData::PrepareFirstStart(catalog::Catalog& catalog, catalog::Principals& principals,
+                                     catalog::Identity& identity) const {
+  FRESHET_TRY(auto begun, identity.HasTokens());
+  if (begun) return Status::Ok();
+  FRESHET_TRY(auto admin, principals.EnsureAdministrator("admin", "Administrator"));
   auto location = "file://" + root_ + "/tables/main";
   catalog::Securable main{.kind = catalog::Kind::kCatalog, .path = {"main"}};
   main.facts["storage_location"] = location;
   catalog::Securable schema{.kind = catalog::Kind::kSchema, .path = {"main", "default"}};
   schema.facts["storage_location"] = location + "/default";
-  FRESHET_TRY(auto begun, identity.HasTokens());
-  if (begun) return Status::Ok();
   FRESHET_CHECK_OK(MakeIfMissing(catalog, std::move(main), admin.name));
   FRESHET_CHECK_OK(MakeIfMissing(catalog, std::move(schema), admin.name));
   // A token that nobody was told would keep the next start from making one: it is told first.
-  auto tell = [&](const Secret& token) { return WriteToken(root_ + "/admin.token", token); };
-  return identity.AddToken(admin, "made at the first start", std::nullopt, tell).status();
+  return identity
+      .AddToken(
+          {.owner = admin.id,
+           .created_by = admin.id,
+           .comment = "made at the first start",
+           .tell = [&](const Secret& token) { return WriteToken(root_ + "/admin.token", token); }})
+      .status();
 }
 
 }  // namespace freshet::app

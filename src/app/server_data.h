@@ -27,7 +27,8 @@ class ServerData {
   std::string key_path() const { return root_ + "/master.key"; }
   /// Make the administrator with a token in `admin.token`, the catalog `main` and its schema
   /// `default`, unless there is a token already. A first start that was cut short is begun again.
-  Status PrepareFirstStart(catalog::Catalog& catalog, catalog::Identity& identity) const;
+  Status PrepareFirstStart(catalog::Catalog& catalog, catalog::Principals& principals,
+                           catalog::Identity& identity) const;
 
  private:
   explicit ServerData(std::string root) : root_(std::move(root)) {}

@@ -28,6 +28,19 @@ inline constexpr std::chrono::seconds kVisitSilenceMax{15};
 inline constexpr std::chrono::seconds kVisitStatementMax{20};
 /// A securable's name. Source: the published limit of Unity Catalog.
 inline constexpr size_t kNameBytesMax = 255;
+/// Secrets of one service principal that are good at once. Source: the published limit.
+inline constexpr int64_t kClientSecretsMax = 5;
+/// How long a secret of a service principal is good unless it is told. Source: the published
+/// default.
+inline constexpr std::chrono::seconds kClientSecretLifetime{std::chrono::hours(24) * 730};
+/// How long a token that a secret was changed for is good.
+inline constexpr std::chrono::seconds kAccessTokenLifetime{3600};
+/// A path of the workspace.
+inline constexpr size_t kPathBytesMax = 1024;
+/// A file that is put onto a volume at once. Source: the published limit.
+inline constexpr int64_t kUploadBytesMax = int64_t{5} * 1024 * 1024 * 1024;
+/// How fast such a file has to arrive at least; a slower sender keeps a thread from others.
+inline constexpr int64_t kUploadBytesPerSecondMin = int64_t{64} * 1024;
 /// What a list returns at once when it is not told, and at most.
 inline constexpr int64_t kPageRows = 100;
 inline constexpr int64_t kPageRowsMax = 1000;
@@ -39,6 +52,14 @@ inline constexpr std::chrono::seconds kEventInterval{10};
 /// Events kept of one pipeline, and after how many new ones it is looked whether older ones go.
 inline constexpr int64_t kEventsMax = 100'000;
 inline constexpr int64_t kEventsPerLook = 1000;
+/// What is noted of one field of a change, and after how many changes it is looked whether older
+/// ones go.
+inline constexpr size_t kAuditBytesMax = 1024;
+inline constexpr int64_t kAuditPerLook = 1000;
+/// Clients whose requests are counted at once.
+inline constexpr size_t kClientsMax = 10'000;
+/// Requests without a good token from one address in a minute.
+inline constexpr int64_t kStrangersPerMinute = 6000;
 /// Prepared statements kept open.
 inline constexpr size_t kStatementsMax = 256;
 /// How long a statement waits for another process that has the database.

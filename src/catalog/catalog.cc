@@ -2,7 +2,6 @@
 #include "catalog/catalog.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/random.h"
@@ -12,21 +11,6 @@ namespace freshet::catalog {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr std::array<std::string_view, 1> kSteps{R"(
-CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE secrets (owner TEXT NOT NULL, name TEXT NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (owner, name));
-CREATE TABLE securables (id TEXT PRIMARY KEY, kind INTEGER NOT NULL, key TEXT NOT NULL, parent TEXT NOT NULL,
-  path TEXT NOT NULL, owner TEXT NOT NULL, comment TEXT NOT NULL, properties TEXT NOT NULL, options TEXT NOT NULL,
-  facts TEXT NOT NULL, created_at INTEGER NOT NULL, created_by TEXT NOT NULL, updated_at INTEGER NOT NULL,
-  updated_by TEXT NOT NULL, UNIQUE (kind, key));
-CREATE INDEX securables_by_parent ON securables (kind, parent, key);
-CREATE TABLE grants (securable TEXT NOT NULL, principal TEXT NOT NULL, privilege TEXT NOT NULL,
-  PRIMARY KEY (securable, principal, privilege));
-CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, display_name TEXT NOT NULL);
-CREATE TABLE tokens (id TEXT PRIMARY KEY, user INTEGER NOT NULL REFERENCES users (id), hash TEXT NOT NULL UNIQUE,
-  comment TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER);
-)"};
 
 constexpr char kColumns[] =
     "id, kind, path, owner, comment, properties, options, facts, created_at, created_by, "
@@ -155,8 +139,6 @@ Result<std::string> FromHex(const std::string& hex) {
 }
 
 }  // namespace
-
-const store::Migrations kMigrations{.module = "catalog", .steps = kSteps};
 
 std::string_view NameOf(Kind kind) {
   switch (kind) {

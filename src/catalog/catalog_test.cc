@@ -10,7 +10,6 @@
 #include "base/random.h"
 #include "catalog/connection_types.h"
 #include "catalog/grants.h"
-#include "catalog/identity.h"
 
 namespace freshet::catalog {
 namespace {
@@ -180,6 +179,9 @@ TEST_F(CatalogTest, GrantsAreAddedAndRemovedTogether) {
   ASSERT_EQ(all->size(), 2U);
   EXPECT_THAT(all->at(1).privileges, ElementsAre("MODIFY", "USE_SCHEMA"));
   EXPECT_EQ(grants.Get("id", "ann")->size(), 1U);
+  // Whatever the case of the name.
+  ASSERT_TRUE(grants.Apply("id", {{"BOB", {"MODIFY"}, {"USE_SCHEMA"}}}).ok());
+  EXPECT_THAT(grants.Get("id", "Bob")->at(0).privileges, ElementsAre("MODIFY"));
   EXPECT_FALSE(grants.Apply("id", {{"bob", {"SELECT"}, {"SELECT"}}}).ok());
   EXPECT_FALSE(grants.Apply("id", {{"ann", {}, {"SELECT"}}, {"bob", {"FLY"}, {}}}).ok());
   EXPECT_EQ(grants.Get("id", "")->size(), 2U);
@@ -217,39 +219,6 @@ TEST_F(CatalogTest, APipelinesTablesAreFoundWhereverTheyAre) {
   ASSERT_TRUE(tables.ok()) << tables.status().ToString();
   ASSERT_EQ(tables->size(), 2U);
   EXPECT_THAT(tables->at(1).path, ElementsAre("c", "two", "p"));
-}
-
-TEST_F(CatalogTest, ATokenThatCouldNotBeToldIsNone) {
-  Identity identity(database_.get(), &clock_);
-  auto admin = identity.Ensure("admin", "Administrator");
-  auto fail = [](const Secret&) -> Status {
-    return Error(ErrorClass::STORE_FULL, "no space is left");
-  };
-  EXPECT_FALSE(identity.AddToken(*admin, "", std::nullopt, fail).ok());
-  EXPECT_FALSE(*identity.HasTokens());
-  ASSERT_TRUE(identity.AddToken(*admin, "of the past", -1).ok());
-  EXPECT_FALSE(*identity.HasTokens());
-  ASSERT_TRUE(identity.AddToken(*admin, "good", std::nullopt).ok());
-  EXPECT_TRUE(*identity.HasTokens());
-}
-
-TEST_F(CatalogTest, TokensTellWhoCallsUntilTheyEnd) {
-  Identity identity(database_.get(), &clock_);
-  auto admin = identity.Ensure("admin", "Administrator");
-  ASSERT_TRUE(admin.ok());
-  EXPECT_FALSE(*identity.HasTokens());
-  auto token = identity.AddToken(*admin, "first", std::nullopt);
-  ASSERT_TRUE(token.ok()) << token.status().ToString();
-  auto gone = identity.AddToken(*admin, "of the past", -1);
-  ASSERT_TRUE(gone.ok());
-  EXPECT_EQ((*identity.WhoHas(token->text.Reveal()))->name, "admin");
-  EXPECT_FALSE((*identity.WhoHas(gone->text.Reveal())).has_value());
-  EXPECT_FALSE((*identity.WhoHas("")).has_value());
-  EXPECT_FALSE((*identity.WhoHas(HashOf(token->text.Reveal()))).has_value());
-  EXPECT_EQ(identity.Tokens(*admin)->size(), 2U);
-  ASSERT_TRUE(identity.RemoveToken(*admin, token->info.id).ok());
-  EXPECT_FALSE((*identity.WhoHas(token->text.Reveal())).has_value());
-  EXPECT_TRUE(identity.RemoveToken(*admin, token->info.id).Is(ErrorClass::NOT_FOUND));
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
+
+#include "catalog/names.h"
 
 namespace freshet::catalog {
 namespace {
@@ -53,16 +56,30 @@ bool IsPrivilege(std::string_view name) {
 Result<std::vector<Assignment>> Grants::Get(const std::string& securable,
                                             const std::string& principal) {
   FRESHET_TRY(auto rows,
-              database_->Query("SELECT principal, privilege FROM grants WHERE securable = ? "
-                               "AND (? = '' OR principal = ?) ORDER BY 1, 2",
-                               {securable, principal, principal}));
+              database_->Query("SELECT principal, privilege, key FROM grants WHERE securable = ? "
+                               "AND (? = '' OR key = ?) ORDER BY key, privilege",
+                               {securable, principal, Lower(principal)}));
+  std::string last;
   std::vector<Assignment> assignments;
   for (const auto& row : rows) {
-    if (assignments.empty() || assignments.back().principal != row.text(0))
+    if (assignments.empty() || row.text(2) != last)
       assignments.push_back({.principal = row.text(0), .privileges = {}});
     assignments.back().privileges.push_back(row.text(1));
+    last = row.text(2);
   }
   return assignments;
+}
+
+Result<std::map<std::string, std::set<std::string>>> Grants::Held(
+    const std::vector<std::string>& securables, const std::set<std::string>& names) {
+  FRESHET_TRY(auto rows,
+              database_->Query("SELECT securable, privilege FROM grants WHERE securable IN (SELECT "
+                               "value FROM json_each(?)) AND key IN (SELECT value FROM "
+                               "json_each(?))",
+                               {nlohmann::json(securables).dump(), nlohmann::json(names).dump()}));
+  std::map<std::string, std::set<std::string>> held;
+  for (const auto& row : rows) held[row.text(0)].insert(row.text(1));
+  return held;
 }
 
 Status Grants::Apply(const std::string& securable, const std::vector<GrantChange>& changes) {
@@ -70,13 +87,14 @@ Status Grants::Apply(const std::string& securable, const std::vector<GrantChange
   return database_->Write([&](store::Session& session) -> Status {
     for (const auto& change : changes) {
       for (const auto& privilege : change.add) {
-        FRESHET_CHECK_OK(session.Execute("INSERT OR IGNORE INTO grants VALUES (?, ?, ?)",
-                                         {securable, change.principal, privilege}));
+        FRESHET_CHECK_OK(
+            session.Execute("INSERT OR IGNORE INTO grants VALUES (?, ?, ?, ?)",
+                            {securable, Lower(change.principal), change.principal, privilege}));
       }
       for (const auto& privilege : change.remove) {
-        FRESHET_CHECK_OK(session.Execute(
-            "DELETE FROM grants WHERE securable = ? AND principal = ? AND privilege = ?",
-            {securable, change.principal, privilege}));
+        FRESHET_CHECK_OK(
+            session.Execute("DELETE FROM grants WHERE securable = ? AND key = ? AND privilege = ?",
+                            {securable, Lower(change.principal), privilege}));
       }
     }
     return Status::Ok();

@@ -258,7 +258,7 @@ def test_what_cannot_be_is_refused_by_name(shop, database):
         errors.NotFound,
         ingestion_definition=with_object(destination_catalog="none"),
     )
-    refused("is somebody else", run_as={"user_name": "root"})
+    refused("is nobody that there is", run_as={"user_name": "root"})
     assert list(shop.pipelines.list_pipelines()) == []
 
 
