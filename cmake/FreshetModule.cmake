@@ -54,14 +54,16 @@ function(freshet_tests_only target)
   endif()
 endfunction()
 
-# One precompiled header for everything that includes Arrow, made once and reused, and one that has JSON too, for the
-# modules that speak it in most of their files; base is too small to need one.
+# One precompiled header for everything that includes Arrow, made once and reused; one that has JSON too, for the modules
+# that speak it in most of their files; one for tests. base is too small to need one.
 function(freshet_precompile target name)
   if(name STREQUAL "base")
     return()
   endif()
   target_link_libraries(${target} PRIVATE ArrowWheel::arrow)
-  if(name MATCHES "^(api|catalog)$")
+  if(FRESHET_TESTS AND target MATCHES "_test$")
+    target_precompile_headers(${target} REUSE_FROM freshet_test_pch)
+  elseif(name MATCHES "^(api|catalog)$")
     target_precompile_headers(${target} REUSE_FROM freshet_json_pch)
   else()
     target_precompile_headers(${target} REUSE_FROM freshet_pch)

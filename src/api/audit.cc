@@ -87,14 +87,14 @@ Json AuditToJson(const catalog::AuditRecord& record) {
             {"operation", record.operation},
             {"method", record.method},
             {"path", record.path},
-            {"parameters", Json::parse(record.parameters, nullptr, false)},
+            {"parameters", ParseJson<Json>(record.parameters)},
             {"outcome", record.status == 0    ? "UNKNOWN"
                         : record.status < 400 ? "DONE"
                         : record.status < 500 ? "REFUSED"
                                               : "FAILED"}};
   if (record.status != 0) json["status"] = record.status;
   if (!record.error_code.empty()) json["error_code"] = record.error_code;
-  if (record.result != "{}") json["result"] = Json::parse(record.result, nullptr, false);
+  if (record.result != "{}") json["result"] = ParseJson<Json>(record.result);
   return json;
 }
 
@@ -132,7 +132,7 @@ catalog::AuditRecord AuditOf(const Route& route, const Request& request) {
 }
 
 Status EndAudit(catalog::AuditLog* log, int64_t number, const Response& response) {
-  auto body = Json::parse(response.body, nullptr, false);
+  auto body = ParseJson<Json>(response.body);
   if (!body.is_object()) body = Json::object();
   auto code = body.find("error_code");
   return log->End(number, response.status,

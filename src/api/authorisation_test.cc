@@ -89,7 +89,7 @@ class World : public ServiceFixture {
     return SendAs(tokens_[role], line.method, line.target, line.body);
   }
   Json Seen(std::string_view role, const std::string& target) {
-    return Json::parse(SendAs(tokens_[role], "GET", target).body);
+    return ParseJsonOrThrow<Json>(SendAs(tokens_[role], "GET", target).body);
   }
 
   int64_t robot_ = 0;
@@ -281,7 +281,7 @@ void ByEveryRole(World& world, const Line& line) {
         << line.operation << " by " << role << ": " << response.status << " " << response.body;
     EXPECT_NE(response.status, 401) << line.operation << " by " << role;
     if (may) continue;
-    auto told = Json::parse(response.body);
+    auto told = ParseJsonOrThrow<Json>(response.body);
     EXPECT_EQ(told["error_code"], "PERMISSION_DENIED");
     EXPECT_THAT(told["message"].get<std::string>(), HasSubstr("dministrator")) << line.operation;
   }
@@ -419,10 +419,10 @@ TEST(Authorisation, APipelineHasOneOwner) {
       403);
   EXPECT_EQ(world.SendAs(reader, "PUT", acl, list({item("user_name", "owner", "CAN_VIEW")})).status,
             403);
-  told = Json::parse(world
-                         .SendAs(world.tokens_["owner"], "PATCH", acl,
-                                 list({item("user_name", "reader", "IS_OWNER")}))
-                         .body);
+  told = ParseJsonOrThrow<Json>(world
+                                    .SendAs(world.tokens_["owner"], "PATCH", acl,
+                                            list({item("user_name", "reader", "IS_OWNER")}))
+                                    .body);
   EXPECT_EQ(told["access_control_list"][0]["all_permissions"][0]["permission_level"], "IS_OWNER");
   EXPECT_EQ(world.SendAs(world.tokens_["owner"], "GET", acl).status, 200);
 }

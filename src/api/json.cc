@@ -51,16 +51,14 @@ Result<Json> ParseBody(std::string_view text) {
   }
   if (extent.keys > kKeysMax)
     return Error(ErrorClass::INVALID_ARGUMENT, "an object has more than {} keys", kKeysMax);
-  auto json = Json::parse(text, nullptr, false);
+  auto json = ParseJson<Json>(text);
   if (json.is_discarded()) return Error(ErrorClass::INVALID_ARGUMENT, "the body is not JSON");
   if (!json.is_object())
     return Error(ErrorClass::INVALID_ARGUMENT, "the body is not a JSON object");
   return json;
 }
 
-std::string ToText(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string ToText(const Json& json) { return JsonText(json); }
 
 Json ToJson(const catalog::Texts& texts) {
   auto json = Json::object();

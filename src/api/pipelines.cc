@@ -62,14 +62,14 @@ Result<Json> PipelineToJson(const Context& context, const PipelineRecord& record
             {"creator_user_name", record.creator},
             {"run_as_user_name", record.run_as.empty() ? record.creator : record.run_as}};
   if (!whole) return json;
-  json["spec"] = Json::parse(record.spec);
+  json["spec"] = ParseJsonOrThrow<Json>(record.spec);
   json["last_modified"] = record.modified_at;
   // Source: told only where it was said.
   FRESHET_TRY(auto runner, context.principals->Find(record.run_as));
   bool service = runner && runner->kind == catalog::PrincipalKind::kService;
   if (!record.run_as.empty())
     json["run_as"] = {{service ? "service_principal_name" : "user_name", record.run_as}};
-  if (record.parameters != "{}") json["parameters"] = Json::parse(record.parameters);
+  if (record.parameters != "{}") json["parameters"] = ParseJsonOrThrow<Json>(record.parameters);
   return json;
 }
 
@@ -84,7 +84,7 @@ Result<Json> CreatePipeline(const Context& context, const Request& request) {
   FRESHET_TRY(auto authored, ReadPipeline(body, RandomUuid(), request.user.name));
   FRESHET_CHECK_OK(CheckAuthored(context, authored));
   if (authored.dry_run) {
-    auto settings = Json::parse(authored.record.spec);
+    auto settings = ParseJsonOrThrow<Json>(authored.record.spec);
     settings.erase("id");
     return Json{{"effective_settings", settings}};
   }

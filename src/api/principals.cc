@@ -69,7 +69,7 @@ Result<Json> PrincipalToJson(const Context& context, const Principal& principal)
     json["displayName"] = principal.display_name;
     json["active"] = principal.active;
   }
-  auto details = Json::parse(principal.details, nullptr, false);
+  auto details = ParseJson<Json>(principal.details);
   if (details.is_object()) json.update(details);
   if (principal.kind == PrincipalKind::kUser && !json.contains("emails")) {
     json["emails"] =

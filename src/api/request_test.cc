@@ -50,7 +50,7 @@ TEST(ErrorResponse, IsThePublishedBody) {
   auto response = ErrorResponse(
       Error(ErrorClass::NOT_FOUND, "Catalog '{}' does not exist.", "x\xff").WithRemedy("Make it."));
   EXPECT_EQ(response.status, 404);
-  auto body = Json::parse(response.body);
+  auto body = ParseJsonOrThrow<Json>(response.body);
   EXPECT_EQ(body["error_code"], "RESOURCE_DOES_NOT_EXIST");
   EXPECT_EQ(body["message"], "Catalog 'x\xEF\xBF\xBD' does not exist.");
   EXPECT_EQ(body["details"][0]["reason"], "NOT_FOUND");

@@ -89,7 +89,7 @@ class ServiceFixture {
            int status) const {
     auto response = SendAs(token_, method, target, body);
     EXPECT_EQ(response.status, status) << method << " " << target << ": " << response.body;
-    return Json::parse(response.body);
+    return ParseJsonOrThrow<Json>(response.body);
   }
   Json Get(const std::string& target, int status = 200) const {
     return Ask("GET", target, Json::object(), status);

@@ -38,7 +38,7 @@ TEST_F(ServiceTest, NothingIsSaidWithoutAToken) {
            {"", "Bearer", "Bearer ", "Bearer dapi00", "Basic YTpi", "bearer x"}) {
         auto refused = Send(verb, target, "{}", wrong);
         EXPECT_EQ(refused.status, 401) << verb << " " << target << " " << wrong;
-        EXPECT_EQ(Json::parse(refused.body)["error_code"], "UNAUTHENTICATED");
+        EXPECT_EQ(ParseJsonOrThrow<Json>(refused.body)["error_code"], "UNAUTHENTICATED");
       }
       ++routes;
     }
@@ -200,7 +200,7 @@ TEST_F(ServiceTest, OnlySomeWaitForASourceAtOnce) {
   }
   auto third = test();
   EXPECT_EQ(third.status, 429) << third.body;
-  EXPECT_EQ(Json::parse(third.body)["error_code"], "REQUEST_LIMIT_EXCEEDED");
+  EXPECT_EQ(ParseJsonOrThrow<Json>(third.body)["error_code"], "REQUEST_LIMIT_EXCEEDED");
   EXPECT_THAT(third.headers, testing::Contains(testing::Pair("Retry-After", "2")));
   // Who asks for anything else is not held up.
   Get("/api/2.1/unity-catalog/connections/shop");
@@ -281,7 +281,7 @@ TEST_F(ServiceTest, GrantsReachWhatIsWithin) {
 
 TEST_F(ServiceTest, ClientsFindTheirWorkspace) {
   auto response = Send("GET", "/api/2.0/preview/scim/v2/Me", "", "Bearer " + token_.Reveal());
-  EXPECT_EQ(Json::parse(response.body)["userName"], "admin");
+  EXPECT_EQ(ParseJsonOrThrow<Json>(response.body)["userName"], "admin");
   bool told = false;
   for (const auto& [name, value] : response.headers)
     told |= name == "X-Databricks-Org-Id" && value == "17";

@@ -97,7 +97,7 @@ Status AddContents(const Securable& table, Json* json) {
   FRESHET_CHECK_OK(snapshot);
   try {
     auto columns = Json::array();
-    auto schema = Json::parse((*snapshot)->metadata.schema_json);
+    auto schema = ParseJsonOrThrow<Json>((*snapshot)->metadata.schema_json);
     for (const auto& field : schema.at("fields"))
       columns.push_back(ColumnToJson(field, static_cast<int>(columns.size())));
     (*json)["columns"] = columns;

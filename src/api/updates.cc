@@ -23,11 +23,11 @@ Json UpdateToJson(const UpdateRecord& update, const PipelineRecord& record, bool
             {"cause", update.cause},
             {"creation_time", update.created_at},
             {"mode", record.continuous || pipeline::IsGateway(record) ? "CONTINUOUS" : "DEFAULT"}};
-  auto request = Json::parse(update.request, nullptr, false);
+  auto request = ParseJson<Json>(update.request);
   for (const auto* name : {"full_refresh", "validate_only", "full_refresh_selection"}) {
     if (request.is_object() && request.contains(name)) json[name] = request[name];
   }
-  if (whole) json["config"] = Json::parse(record.spec);
+  if (whole) json["config"] = ParseJsonOrThrow<Json>(record.spec);
   return json;
 }
 
@@ -103,14 +103,14 @@ Result<Json> StopPipeline(const Context& context, const Request& request) {
 Json EventToJson(const pipeline::EventRecord& event) {
   Json json{{"id", event.id},
             {"sequence", {{"control_plane_seq_no", event.number}}},
-            {"origin", Json::parse(event.origin)},
+            {"origin", ParseJsonOrThrow<Json>(event.origin)},
             {"timestamp", event.at},
             {"message", event.message},
             {"level", event.level},
             {"maturity_level", "STABLE"},
             {"event_type", event.type}};
-  if (!event.error.empty()) json["error"] = Json::parse(event.error);
-  if (!event.details.empty()) json["details"] = Json::parse(event.details);
+  if (!event.error.empty()) json["error"] = ParseJsonOrThrow<Json>(event.error);
+  if (!event.details.empty()) json["details"] = ParseJsonOrThrow<Json>(event.details);
   return json;
 }
 

@@ -2,8 +2,8 @@
 #include "catalog/catalog.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/random.h"
 #include "base/server_limits.h"
 
@@ -20,12 +20,12 @@ constexpr char kColumns[] =
 std::string ToText(const Texts& texts) {
   auto json = Json::object();
   for (const auto& [name, value] : texts) json[name] = value;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return JsonText(json);
 }
 
 Texts FromText(const std::string& text) {
   Texts texts;
-  auto json = Json::parse(text, nullptr, false);
+  auto json = ParseJson<Json>(text);
   if (!json.is_object()) return texts;
   for (const auto& [name, value] : json.items()) {
     if (value.is_string()) texts[name] = value.get<std::string>();

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "catalog/names.h"
 
 namespace freshet::catalog {
@@ -72,11 +72,12 @@ Result<std::vector<Assignment>> Grants::Get(const std::string& securable,
 
 Result<std::map<std::string, std::set<std::string>>> Grants::Held(
     const std::vector<std::string>& securables, const std::set<std::string>& names) {
-  FRESHET_TRY(auto rows,
-              database_->Query("SELECT securable, privilege FROM grants WHERE securable IN (SELECT "
-                               "value FROM json_each(?)) AND key IN (SELECT value FROM "
-                               "json_each(?))",
-                               {nlohmann::json(securables).dump(), nlohmann::json(names).dump()}));
+  FRESHET_TRY(
+      auto rows,
+      database_->Query("SELECT securable, privilege FROM grants WHERE securable IN (SELECT "
+                       "value FROM json_each(?)) AND key IN (SELECT value FROM "
+                       "json_each(?))",
+                       {JsonText(nlohmann::json(securables)), JsonText(nlohmann::json(names))}));
   std::map<std::string, std::set<std::string>> held;
   for (const auto& row : rows) held[row.text(0)].insert(row.text(1));
   return held;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catalog/permissions.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace freshet::catalog {
 
@@ -23,11 +23,11 @@ Result<std::vector<Permission>> Permissions::Get(const std::string& object) {
 
 Result<std::vector<std::string>> Permissions::Held(const std::vector<std::string>& objects,
                                                    const std::set<std::string>& names) {
-  FRESHET_TRY(auto rows,
-              database_->Query("SELECT e.level FROM permissions e JOIN principals p ON p.id = "
-                               "e.principal WHERE e.object IN (SELECT value FROM json_each(?)) "
-                               "AND p.key IN (SELECT value FROM json_each(?))",
-                               {nlohmann::json(objects).dump(), nlohmann::json(names).dump()}));
+  FRESHET_TRY(auto rows, database_->Query(
+                             "SELECT e.level FROM permissions e JOIN principals p ON p.id = "
+                             "e.principal WHERE e.object IN (SELECT value FROM json_each(?)) "
+                             "AND p.key IN (SELECT value FROM json_each(?))",
+                             {JsonText(nlohmann::json(objects)), JsonText(nlohmann::json(names))}));
   std::vector<std::string> levels;
   for (const auto& row : rows) levels.push_back(row.text(0));
   return levels;

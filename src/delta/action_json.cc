@@ -39,7 +39,7 @@ Json VectorJson(const DeletionVectorDescriptor& vector) {
 }
 
 Json ObjectJson(const std::string& text) {
-  Json parsed = Json::parse(text, nullptr, false);
+  Json parsed = ParseJson<Json>(text);
   return parsed.is_object() ? parsed : Json::object();
 }
 
@@ -394,12 +394,10 @@ Result<std::optional<Action>> ActionOf(const Json& line) {
   return action;
 }
 
-std::string ToJson(const Action& action) {
-  return JsonOf(action).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string ToJson(const Action& action) { return JsonText(JsonOf(action)); }
 
 Result<std::optional<Action>> ActionFromJson(std::string_view line) {
-  Json parsed = Json::parse(line, nullptr, false);
+  Json parsed = ParseJson<Json>(line);
   if (parsed.is_discarded())
     return Error(ErrorClass::DELTA_CORRUPT, "a line of the log is not JSON");
   return ActionOf(parsed);

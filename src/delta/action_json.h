@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include <optional>
 #include <string_view>
 
+#include "base/json.h"
 #include "delta/actions.h"
 
 namespace freshet::delta {

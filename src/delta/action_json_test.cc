@@ -109,7 +109,7 @@ TEST(Schema, KeepsForeignMetadataAndRefusesTypesNotRead) {
   ASSERT_TRUE(columns.ok());
   EXPECT_EQ((*columns)[0].id.value(), 3);
   EXPECT_FALSE((*columns)[0].nullable);
-  EXPECT_EQ(Json::parse(ColumnsToJson(*columns, false)), Json::parse(json));
+  EXPECT_EQ(ParseJsonOrThrow<Json>(ColumnsToJson(*columns, false)), ParseJsonOrThrow<Json>(json));
   auto variant = ColumnsFromJson(
       R"({"type":"struct","fields":[{"name":"a","type":{"type":"map","keyType":"string","valueType":"variant"}}]})");
   EXPECT_TRUE(variant.status().Is(ErrorClass::DELTA_UNSUPPORTED));

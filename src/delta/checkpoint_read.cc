@@ -144,7 +144,7 @@ Status ReadJson(const Store& table, const std::string& path, Replay* replay,
     const std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (line.find_first_not_of(" \r\t") == std::string_view::npos) continue;
-    const Json json = Json::parse(line, nullptr, false);
+    const Json json = ParseJson<Json>(line);
     if (!json.is_object())
       return Error(ErrorClass::DELTA_CORRUPT, "a line of a checkpoint is not JSON")
           .With("file", path);

@@ -100,7 +100,7 @@ bool GivesIds(const Protocol& protocol, const Metadata& metadata) {
 /// The highest row id that was ever given; -1: none.
 Result<int64_t> HighWaterMark(const Snapshot* base) {
   if (base == nullptr || !base->domains.contains(kRowDomain)) return -1;
-  const Json json = Json::parse(base->domains.at(kRowDomain).configuration, nullptr, false);
+  const Json json = ParseJson<Json>(base->domains.at(kRowDomain).configuration);
   if (json.is_object() && json.contains(kHighWaterMark) && json[kHighWaterMark].is_number_integer())
     return json[kHighWaterMark].get<int64_t>();
   return Error(ErrorClass::DELTA_CORRUPT, "the table does not say how many row ids it gave");

@@ -84,7 +84,7 @@ Result<std::optional<int64_t>> LastCheckpoint(store::FileStore& table) {
   auto text = table.Get(kLastCheckpoint, 0, -1);
   if (text.status().Is(ErrorClass::NOT_FOUND)) return std::optional<int64_t>();
   if (!text.ok()) return text.status();
-  const Json json = Json::parse(**text, nullptr, false);
+  const Json json = ParseJson<Json>(**text);
   if (!json.is_object() || !json.contains("version") || !json["version"].is_number_integer())
     return std::optional<int64_t>();
   return std::optional(json["version"].get<int64_t>());

@@ -73,8 +73,7 @@ Result<std::shared_ptr<arrow::Field>> FieldOf(const Json& json, int depth) {
   if (metadata.value(kPhysicalName, Json(name)) != name) {
     return Error(ErrorClass::DELTA_UNSUPPORTED, "a field inside a column was renamed: {}", name);
   }
-  return field->WithMetadata(arrow::key_value_metadata(
-      {kFieldMetadata}, {metadata.dump(-1, ' ', false, Json::error_handler_t::replace)}));
+  return field->WithMetadata(arrow::key_value_metadata({kFieldMetadata}, {JsonText(metadata)}));
 }
 
 Result<std::shared_ptr<arrow::DataType>> NestedType(const Json& json, int depth) {
@@ -109,7 +108,7 @@ Result<std::shared_ptr<arrow::DataType>> TypeOf(const Json& json, int depth = 0)
     FRESHET_TRY(auto type, NestedType(json, depth + 1));
     if (type != nullptr) return type;
   }
-  return Error(ErrorClass::DELTA_UNSUPPORTED, "a column type that is not read: {}", json.dump());
+  return Error(ErrorClass::DELTA_UNSUPPORTED, "a column type that is not read: {}", JsonText(json));
 }
 
 Json ScalarJson(const arrow::DataType& type) {
@@ -183,7 +182,7 @@ class TypeWriter {
     Json metadata = Json::object();
     if (field.metadata() != nullptr) {
       auto kept = field.metadata()->Get(kFieldMetadata);
-      if (kept.ok()) metadata = Json::parse(*kept, nullptr, false);
+      if (kept.ok()) metadata = ParseJson<Json>(*kept);
     }
     if (column_mapping_ && !metadata.contains(kMappingId)) {
       metadata[kMappingId] = record::NestedFieldId(column_, number_);
@@ -223,7 +222,7 @@ Result<Column> ColumnOf(const Json& field) {
       other[name] = value;
     }
   }
-  if (!other.empty()) column.other_metadata_json = other.dump();
+  if (!other.empty()) column.other_metadata_json = JsonText(other);
   return column;
 }
 
@@ -250,7 +249,7 @@ std::string TypeName(const arrow::DataType& type) {
 }
 
 Result<std::vector<Column>> ColumnsFromJson(std::string_view schema_json) {
-  const Json schema = Json::parse(schema_json, nullptr, false);
+  const Json schema = ParseJson<Json>(schema_json);
   if (!schema.is_object() || !schema.contains("fields") || !schema["fields"].is_array()) {
     return Error(ErrorClass::DELTA_CORRUPT, "the schema is not a JSON object with fields");
   }
@@ -266,8 +265,7 @@ std::string ColumnsToJson(const std::vector<Column>& columns, bool column_mappin
   Json fields = Json::array();
   for (const auto& column : columns) {
     Json metadata = Json::object();
-    if (!column.other_metadata_json.empty())
-      metadata = Json::parse(column.other_metadata_json, nullptr, false);
+    if (!column.other_metadata_json.empty()) metadata = ParseJson<Json>(column.other_metadata_json);
     if (column_mapping) {
       metadata[kMappingId] = column.id.value();
       metadata[kPhysicalName] = column.physical;
@@ -279,14 +277,12 @@ std::string ColumnsToJson(const std::vector<Column>& columns, bool column_mappin
                       {"nullable", column.nullable},
                       {"metadata", std::move(metadata)}});
   }
-  return Json{{"type", "struct"}, {"fields", std::move(fields)}}.dump(
-      -1, ' ', false, Json::error_handler_t::replace);
+  return JsonText(Json{{"type", "struct"}, {"fields", std::move(fields)}});
 }
 
 void TakeComment(const std::string& comment, Column* column) {
   Json metadata = Json::object();
-  if (!column->other_metadata_json.empty())
-    metadata = Json::parse(column->other_metadata_json, nullptr, false);
+  if (!column->other_metadata_json.empty()) metadata = ParseJson<Json>(column->other_metadata_json);
   if (!comment.empty()) {
     metadata[kComment] = comment;
     metadata[kCommented] = true;
@@ -294,17 +290,15 @@ void TakeComment(const std::string& comment, Column* column) {
     metadata.erase(kComment);
     metadata.erase(kCommented);
   }
-  column->other_metadata_json =
-      metadata.empty() ? "" : metadata.dump(-1, ' ', false, Json::error_handler_t::replace);
+  column->other_metadata_json = metadata.empty() ? "" : JsonText(metadata);
 }
 
 void WidenColumn(std::shared_ptr<arrow::DataType> type, Column* column) {
   Json metadata = Json::object();
-  if (!column->other_metadata_json.empty())
-    metadata = Json::parse(column->other_metadata_json, nullptr, false);
+  if (!column->other_metadata_json.empty()) metadata = ParseJson<Json>(column->other_metadata_json);
   metadata["delta.typeChanges"].push_back(
       {{"fromType", ScalarJson(*column->type)}, {"toType", ScalarJson(*type)}});
-  column->other_metadata_json = metadata.dump(-1, ' ', false, Json::error_handler_t::replace);
+  column->other_metadata_json = JsonText(metadata);
   column->type = std::move(type);
 }
 

@@ -32,7 +32,7 @@ TEST(SchemaTest, FieldsInsideAreMappedWithIdsOfTheirOwn) {
   const NewTable table{.columns = {Nested()}, .properties = {}, .column_mapping = true};
   const auto [protocol, metadata] = Describe(table, 0);
   EXPECT_TRUE(protocol.reader_features.contains("timestampNtz"));
-  const auto fields = Json::parse(metadata.schema_json)["fields"][0]["type"]["fields"];
+  const auto fields = ParseJsonOrThrow<Json>(metadata.schema_json)["fields"][0]["type"]["fields"];
   const auto id = [](const Json& field) {
     return field["metadata"]["delta.columnMapping.id"].get<int32_t>() - (3 << 16);
   };
@@ -53,7 +53,7 @@ TEST(SchemaTest, MetadataOfOthersOnFieldsInsideStays) {
       R"("nullable":true,"metadata":{}}]})";
   const auto columns = ColumnsFromJson(schema);
   ASSERT_TRUE(columns.ok()) << columns.status().ToString();
-  const auto again = Json::parse(ColumnsToJson(*columns, true));
+  const auto again = ParseJsonOrThrow<Json>(ColumnsToJson(*columns, true));
   const auto metadata = again["fields"][0]["type"]["fields"][0]["metadata"];
   EXPECT_EQ(metadata["comment"], "theirs");
   EXPECT_EQ(metadata["delta.columnMapping.id"], 9);

@@ -18,9 +18,7 @@ constexpr char32_t kLastCharacter = 0x10FFFF;
 
 enum class Side : uint8_t { kMin, kMax };
 
-std::string Quoted(std::string_view text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string Quoted(std::string_view text) { return JsonText(Json(text)); }
 
 // --- strings
 

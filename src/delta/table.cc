@@ -249,7 +249,7 @@ Status Table::Checkpoint(const Snapshot& snapshot) const {
                      {"size", checkpoint.actions},
                      {"sizeInBytes", bytes.size()},
                      {"numOfAddFiles", checkpoint.adds}};
-  return store_->Put(kLastCheckpoint, hint.dump(), store::If::kAlways);
+  return store_->Put(kLastCheckpoint, JsonText(hint), store::If::kAlways);
 }
 
 }  // namespace freshet::delta

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/capture_plan.h"
+#include "base/json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 
 namespace freshet::pipeline {
 namespace {
@@ -33,9 +32,9 @@ Json Table(const std::string& schema, const std::string& table, Json configurati
 Follower Over(const std::string& name, std::vector<Json> objects, Json more = Json::object()) {
   more["ingestion_gateway_id"] = "g";
   more["objects"] = objects;
-  auto definition = ReadDefinition(more.dump());
+  auto definition = ReadDefinition(JsonText(more));
   EXPECT_TRUE(definition.ok()) << definition.status().ToString();
-  return {{.id = name, .name = name, .spec = more.dump()}, *definition};
+  return {{.id = name, .name = name, .spec = JsonText(more)}, *definition};
 }
 
 CapturePlan PlanOf(std::vector<Follower> followers) {
@@ -138,7 +137,7 @@ TEST(GatewayDefinition, SaysWhereItStages) {
 TEST(Definition, IsOverAConnectionOrAGateway) {
   auto why = [](Json json) {
     json["objects"] = Json::array({Schema("public")});
-    return ReadDefinition(json.dump()).status().ToString();
+    return ReadDefinition(JsonText(json)).status().ToString();
   };
   EXPECT_THAT(why({{"connection_name", "shop"}, {"ingestion_gateway_id", "g"}}),
               HasSubstr("both connection_name and ingestion_gateway_id"));

@@ -2,7 +2,8 @@
 #include "pipeline/cursor_rules.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace freshet::pipeline {
 namespace {
@@ -38,7 +39,7 @@ std::string ToJson(const std::vector<CursorRule>& rules) {
       json["hard_deletion_max_fraction"] = *rule.hard_deletion_max_fraction;
     list.push_back(std::move(json));
   }
-  return list.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return JsonText(list);
 }
 
 }  // namespace freshet::pipeline

@@ -2,8 +2,8 @@
 #include "pipeline/definition.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "catalog/names.h"
 #include "pipeline/spec_reader.h"
 
@@ -71,12 +71,12 @@ Status TakeSource(Json* json, Definition* definition) {
 std::string DestinationSchema::key() const { return catalog::FullName({catalog, schema}); }
 
 Result<Definition> ReadDefinition(std::string_view text) {
-  auto json = Json::parse(text, nullptr, false);
+  auto json = ParseJson<Json>(text);
   if (!json.is_object())
     return Error(ErrorClass::INVALID_ARGUMENT, "ingestion_definition is not an object");
   Definition definition;
   FRESHET_CHECK_OK(TakeSource(&json, &definition));
-  FRESHET_CHECK_OK(ReadSpec(json.dump(), "ingestion_definition", &definition.spec));
+  FRESHET_CHECK_OK(ReadSpec(JsonText(json), "ingestion_definition", &definition.spec));
   // Source: the published default of connections to databases.
   if (definition.gateway.empty() && TextAt(json, "connector_type").empty())
     definition.spec.query_based = true;

@@ -10,9 +10,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/json.h"
 #include "pipeline/flow_book.h"
 
 namespace freshet::pipeline {
@@ -148,7 +148,7 @@ Result<std::optional<SourceRecord>> Destination::ReadSource() const {
   std::stringstream text;
   text << file.rdbuf();
   try {
-    auto json = Json::parse(text.str());
+    auto json = ParseJsonOrThrow<Json>(text.str());
     SourceRecord record{.connector = json.at("connector"),
                         .identity = json.at("identity"),
                         .slot = json.at("slot"),
@@ -182,8 +182,7 @@ Status Destination::WriteSource(const SourceRecord& record) const {
             {"publication_given", record.publication_given},
             {"staging_id", record.staging_id},
             {"pipeline", record.pipeline}};
-  return ReplaceFile(SourcePath(*this),
-                     json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", true);
+  return ReplaceFile(SourcePath(*this), IndentedJsonText(json) + "\n", true);
 }
 
 Status ReplaceFile(const std::string& path, std::string_view text, bool durable) {

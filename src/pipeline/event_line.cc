@@ -2,7 +2,8 @@
 #include "pipeline/event_line.h"
 
 #include <fstream>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace freshet::pipeline {
 namespace {
@@ -45,11 +46,11 @@ std::string ToLine(const Event& event) {
   for (const auto& [name, value] : event.fields) {
     std::visit([&, &field = name](const auto& held) { json[field] = held; }, value);
   }
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json) + "\n";
 }
 
 Result<Event> EventFromLine(std::string_view line) {
-  auto json = Json::parse(line, nullptr, false);
+  auto json = ParseJson<Json>(line);
   if (!json.is_object() || !json.contains("event") || !json["event"].is_string()) {
     return Error(ErrorClass::INVALID_ARGUMENT, "not an event's line: {}", line.substr(0, 200));
   }

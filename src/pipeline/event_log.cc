@@ -2,8 +2,8 @@
 #include "pipeline/event_log.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "pipeline/event_line.h"
 
 namespace freshet::pipeline {
@@ -11,9 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string ToText(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string ToText(const Json& json) { return JsonText(json); }
 
 std::string ErrorText(const Status& why) {
   if (why.ok()) return "";
@@ -68,7 +66,7 @@ EventRecord EventLog::UserAction(std::string_view action, std::string_view user)
 EventRecord EventLog::CreateUpdate(std::string_view cause, const std::string& request) const {
   auto event = Make("INFO", "create_update",
                     fmt::format("Update {} started by {}.", update_.substr(0, 6), cause));
-  auto asked = Json::parse(request, nullptr, false);
+  auto asked = ParseJson<Json>(request);
   event.details = ToText({{"create_update", {{"cause", cause}, {"request", asked}}}});
   return event;
 }
@@ -82,10 +80,10 @@ Status EventLog::TellFlow(const std::string& table, std::string_view status,
   auto event = Make(level, "flow_progress", fmt::format("Flow '{}' is {}.", table, status));
   if (!why.ok()) event.message += " " + why.ToString();
   Json details{{"status", status}};
-  if (!metrics.empty()) details["metrics"] = Json::parse(metrics);
+  if (!metrics.empty()) details["metrics"] = ParseJsonOrThrow<Json>(metrics);
   event.details = ToText({{"flow_progress", details}});
   event.error = ErrorText(why);
-  auto origin = Json::parse(event.origin);
+  auto origin = ParseJsonOrThrow<Json>(event.origin);
   origin["flow_name"] = table;
   origin["dataset_name"] = table;
   event.origin = ToText(origin);

@@ -2,7 +2,8 @@
 #include "pipeline/flow_book.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace freshet::pipeline {
 namespace {
@@ -13,7 +14,7 @@ constexpr int kListMax = 1000;
 
 Result<FlowBook::Entry> EntryFromJson(const std::string& path, std::string_view text) {
   try {
-    auto json = Json::parse(text);
+    auto json = ParseJsonOrThrow<Json>(text);
     FlowBook::Entry entry{record::FlowId(json.at("flow")),
                           {json.at("source_schema"), json.at("source_table")},
                           json.at("folder")};
@@ -30,7 +31,7 @@ std::string ToJson(const FlowBook::Entry& entry) {
             {"source_table", entry.source.table},
             {"folder", entry.folder}};
   if (entry.former) json["former"] = entry.former->value();
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+  return IndentedJsonText(json);
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/gateway_definition.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "catalog/names.h"
 
 namespace freshet::pipeline {
@@ -39,7 +38,7 @@ Status TakeParameters(const Json& parameters, std::string* database) {
 }  // namespace
 
 Result<GatewayDefinition> ReadGateway(std::string_view text, const std::string& pipeline) {
-  auto json = Json::parse(text, nullptr, false);
+  auto json = ParseJson<Json>(text);
   if (!json.is_object())
     return Error(ErrorClass::INVALID_ARGUMENT, "gateway_definition is not an object");
   GatewayDefinition gateway;
@@ -75,15 +74,15 @@ Result<GatewayDefinition> ReadGateway(std::string_view text, const std::string& 
 }
 
 bool IsGateway(const PipelineRecord& pipeline) {
-  auto spec = Json::parse(pipeline.spec, nullptr, false);
+  auto spec = ParseJson<Json>(pipeline.spec);
   return spec.is_object() && spec.contains(kField);
 }
 
 Result<GatewayDefinition> GatewayOf(const PipelineRecord& pipeline) {
-  auto spec = Json::parse(pipeline.spec, nullptr, false);
+  auto spec = ParseJson<Json>(pipeline.spec);
   if (!spec.is_object() || !spec.contains(kField))
     return Error(ErrorClass::INVALID_ARGUMENT, "the pipeline has no gateway_definition");
-  return ReadGateway(spec[kField].dump(), pipeline.id);
+  return ReadGateway(JsonText(spec[kField]), pipeline.id);
 }
 
 }  // namespace freshet::pipeline

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/history_rules.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace freshet::pipeline {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <array>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/random.h"
 #include "base/server_limits.h"
 #include "pipeline/definition.h"
@@ -181,7 +181,7 @@ TEST_F(PipelineBookTest, WhatTheEngineSaysBecomesPublishedEvents) {
                   .ok());
   ASSERT_TRUE(log.Finish(true).ok());
   auto events = *book_->Events(a.id, {.oldest_first = true, .rows = 20});
-  auto details = [&](size_t i) { return nlohmann::json::parse(events.at(i).details); };
+  auto details = [&](size_t i) { return ParseJsonOrThrow<nlohmann::json>(events.at(i).details); };
   ASSERT_EQ(events.size(), 7U);
   EXPECT_EQ(details(0)["flow_definition"]["output_dataset"], "public.t");
   EXPECT_EQ(details(3)["operation_progress"]["progress_percent"], 75.0);
@@ -193,13 +193,13 @@ TEST_F(PipelineBookTest, WhatTheEngineSaysBecomesPublishedEvents) {
 }
 
 TEST(Definition, NamesWhatIsMissing) {
-  auto json =
-      nlohmann::json::parse(R"({"connection_name": "shop", "connector_type": "CDC", "objects": [
+  auto json = ParseJsonOrThrow<nlohmann::json>(
+      R"({"connection_name": "shop", "connector_type": "CDC", "objects": [
     {"schema": {"source_catalog": "db", "source_schema": "public", "destination_catalog": "Main",
                 "destination_schema": "Sales"}},
     {"table": {"source_catalog": "db", "source_schema": "hr", "source_table": "people",
                "destination_catalog": "main", "destination_schema": "odd.name", "destination_table": "P"}}]})");
-  auto definition = ReadDefinition(json.dump());
+  auto definition = ReadDefinition(JsonText(json));
   ASSERT_TRUE(definition.ok()) << definition.status().ToString();
   EXPECT_EQ(definition->database, "db");
   EXPECT_FALSE(definition->spec.query_based);
@@ -211,7 +211,7 @@ TEST(Definition, NamesWhatIsMissing) {
   auto refused = [&](auto change) {
     auto changed = json;
     change(changed);
-    return ReadDefinition(changed.dump()).status().ToString();
+    return ReadDefinition(JsonText(changed)).status().ToString();
   };
   EXPECT_THAT(refused([](auto& j) { j.erase("connection_name"); }),
               HasSubstr("connection_name is missing"));
@@ -222,7 +222,7 @@ TEST(Definition, NamesWhatIsMissing) {
               HasSubstr("objects[0].schema.destination_catalog is missing"));
   EXPECT_THAT(refused([](auto& j) { j["objects"][0] = "x"; }), HasSubstr("INVALID_ARGUMENT"));
   json.erase("connector_type");
-  EXPECT_TRUE(ReadDefinition(json.dump())->spec.query_based);
+  EXPECT_TRUE(ReadDefinition(JsonText(json))->spec.query_based);
 }
 
 TEST(UpdateRequest, TakesWhatIsBuiltAndRefusesTheRestByName) {

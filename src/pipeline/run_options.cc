@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/run_options.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "pipeline/event_line.h"
 #include "pipeline/worker_channel.h"
 
@@ -78,11 +77,11 @@ std::string ToLine(const IngestOptions& options) {
             {kRetry, options.retry_for.count()},
             {kHalves, static_cast<int>(options.halves)},
             {kLeftOut, LeftOutToJson(options)}};
-  return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(line) + "\n";
 }
 
 Result<IngestOptions> OptionsFromLine(std::string_view line) {
-  auto json = Json::parse(line, nullptr, false);
+  auto json = ParseJson<Json>(line);
   if (!json.is_object() || !json.contains(kStart) || !json.contains(kRefresh) ||
       !json.contains(kRetry) || !json.contains(kHalves) || !json.contains(kLeftOut))
     return Error(ErrorClass::INVALID_ARGUMENT, "the first line is not a run's");

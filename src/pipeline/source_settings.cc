@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/source_settings.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace freshet::pipeline {
 
@@ -10,11 +10,11 @@ using Json = nlohmann::ordered_json;
 std::string ParametersToJson(const std::vector<std::pair<std::string, std::string>>& parameters) {
   auto json = Json::object();
   for (const auto& [name, value] : parameters) json[name] = value;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return JsonText(json);
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> ParametersFromJson(std::string_view text) {
-  auto json = Json::parse(text, nullptr, false);
+  auto json = ParseJson<Json>(text);
   if (!json.is_object())
     return Error(ErrorClass::INVALID_ARGUMENT, "a source's parameters are not readable");
   std::vector<std::pair<std::string, std::string>> parameters;

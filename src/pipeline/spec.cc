@@ -2,8 +2,8 @@
 #include "pipeline/spec.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "pipeline/profile.h"
 
 namespace freshet::pipeline {
@@ -105,25 +105,24 @@ std::string ToJson(const PipelineSpec& spec) {
   }
   Json history = Json::array();
   for (const auto& rule : spec.history_rules) history.push_back(ToJson(rule));
-  return Json{{"tables", PatternsToJson(spec.tables)},
-              {"excludes", PatternsToJson(spec.excludes)},
-              {"objects", objects},
-              {"history", history},
-              {"slot", spec.slot},
-              {"publication", spec.publication},
-              {"type_mapping", spec.type_mapping},
-              {"profile", spec.profile},
-              {"table_rules", ToJson(spec.table_rules)},
-              {"staging_retention", spec.staging.retention.count()},
-              {"staging_age_max", spec.staging.age_max.count()},
-              {"staging_bytes_max", spec.staging.bytes_max},
-              {"reread_interval", spec.reread_interval.count()}}
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
+  return JsonText(Json{{"tables", PatternsToJson(spec.tables)},
+                       {"excludes", PatternsToJson(spec.excludes)},
+                       {"objects", objects},
+                       {"history", history},
+                       {"slot", spec.slot},
+                       {"publication", spec.publication},
+                       {"type_mapping", spec.type_mapping},
+                       {"profile", spec.profile},
+                       {"table_rules", ToJson(spec.table_rules)},
+                       {"staging_retention", spec.staging.retention.count()},
+                       {"staging_age_max", spec.staging.age_max.count()},
+                       {"staging_bytes_max", spec.staging.bytes_max},
+                       {"reread_interval", spec.reread_interval.count()}});
 }
 
 Result<PipelineSpec> SpecFromJson(std::string_view text) {
   try {
-    auto json = Json::parse(text);
+    auto json = ParseJsonOrThrow<Json>(text);
     PipelineSpec spec;
     FRESHET_CHECK_OK(PatternsFromJson(json.at("tables"), &spec.tables));
     FRESHET_CHECK_OK(PatternsFromJson(json.at("excludes"), &spec.excludes));

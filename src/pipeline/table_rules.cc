@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace freshet::pipeline {
 namespace {
@@ -41,9 +42,7 @@ Json ColumnsToJson(const TableRule& rule) {
   return json;
 }
 
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string Dump(const Json& json) { return JsonText(json); }
 
 Result<TableRule> FromJson(const Json& json) {
   TableRule rule;
@@ -117,7 +116,7 @@ std::string ToJson(const std::vector<TableRule>& rules) {
 Result<std::vector<TableRule>> TableRulesFromJson(std::string_view text) {
   std::vector<TableRule> rules;
   try {
-    for (const auto& json : Json::parse(text)) {
+    for (const auto& json : ParseJsonOrThrow<Json>(text)) {
       FRESHET_TRY(auto rule, FromJson(json));
       rules.push_back(std::move(rule));
     }

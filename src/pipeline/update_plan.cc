@@ -2,8 +2,8 @@
 #include "pipeline/update_plan.h"
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "pipeline/connection_settings.h"
 #include "pipeline/destination.h"
 #include "pipeline/gateway_place.h"
@@ -77,7 +77,7 @@ std::string FolderOfPipeline(const std::string& data, const std::string& pipelin
 }
 
 Result<UpdateRequest> ReadUpdateRequest(std::string_view text) {
-  auto json = Json::parse(text, nullptr, false);
+  auto json = ParseJson<Json>(text);
   if (!json.is_object()) return Error(ErrorClass::INVALID_ARGUMENT, "the request is not an object");
   UpdateRequest request;
   for (const auto& [name, value] : json.items()) {
@@ -105,10 +105,10 @@ Result<UpdateRequest> ReadUpdateRequest(std::string_view text) {
 }
 
 Result<Definition> DefinitionOf(const PipelineRecord& pipeline) {
-  auto spec = Json::parse(pipeline.spec, nullptr, false);
+  auto spec = ParseJson<Json>(pipeline.spec);
   if (!spec.is_object() || !spec.contains("ingestion_definition"))
     return Error(ErrorClass::INVALID_ARGUMENT, "the pipeline has no ingestion_definition");
-  return ReadDefinition(spec["ingestion_definition"].dump());
+  return ReadDefinition(JsonText(spec["ingestion_definition"]));
 }
 
 Result<catalog::Securable> MakeSchema(catalog::Catalog& catalog, const DestinationSchema& schema,

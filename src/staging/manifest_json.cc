@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <nlohmann/json.hpp>
 
 #include "base/crc32c.h"
+#include "base/json.h"
 #include "staging/manifest.h"
 #include "staging/shape_json.h"
 
@@ -473,14 +473,14 @@ std::string ToJson(const Manifest& manifest) {
     out["entries"].push_back(std::visit(EntryWriter{}, entry));
   if (manifest.checkpoint) out["checkpoint"] = CheckpointToJson(*manifest.checkpoint);
   // A message from a source may hold bytes that are no UTF-8; names and cursors never do.
-  return WithChecksum(out.dump(-1, ' ', false, json::error_handler_t::replace));
+  return WithChecksum(JsonText(out));
 }
 
 Result<Manifest> FromJson(std::string_view text) {
   if (!ChecksumHolds(text))
     return Error(ErrorClass::STAGING_CORRUPT, "a manifest is not what was written");
   try {
-    FRESHET_TRY(Manifest manifest, ManifestIn(json::parse(text)));
+    FRESHET_TRY(Manifest manifest, ManifestIn(ParseJsonOrThrow<json>(text)));
     FRESHET_CHECK_OK(CheckManifest(manifest));
     return manifest;
   } catch (const json::exception& error) {

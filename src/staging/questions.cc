@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "staging/layout.h"
 
 namespace freshet::staging {
@@ -51,7 +51,7 @@ Result<std::vector<Question>> ListQuestions(store::FileStore& store) {
 
 Status PutAnswer(store::FileStore& store, const Question& question, SegmentNumber through) {
   json answer = {{"through", through.value()}};
-  Status put = store.Put(PathOf(kAnswersFolder, question), answer.dump(), store::If::kAbsent);
+  Status put = store.Put(PathOf(kAnswersFolder, question), JsonText(answer), store::If::kAbsent);
   if (!put.ok() && !put.Is(ErrorClass::ALREADY_EXISTS)) return put;
   return store.Remove(PathOf(kQuestionsFolder, question));
 }
@@ -61,7 +61,7 @@ Result<std::optional<SegmentNumber>> AnswerTo(store::FileStore& store, const Que
   auto text = store.Get(path, 0, -1);
   if (text.status().Is(ErrorClass::NOT_FOUND)) return std::optional<SegmentNumber>();
   if (!text.ok()) return text.status();
-  json in = json::parse(**text, nullptr, /*allow_exceptions=*/false);
+  json in = ParseJson<json>(**text);
   if (!in.is_object() || !in.value("through", json()).is_number_integer())
     return Error(ErrorClass::STAGING_CORRUPT, "an answer is not readable: {}", path);
   return std::optional(SegmentNumber(in["through"].get<int64_t>()));

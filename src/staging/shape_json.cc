@@ -6,7 +6,8 @@
 
 #include <array>
 #include <charconv>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace freshet::staging {
 namespace {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "staging/shape_json.h"
+#include "base/json.h"
 
 #include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 
 namespace freshet::staging {
 namespace {

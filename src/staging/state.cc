@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/random.h"
 #include "staging/layout.h"
@@ -20,7 +20,7 @@ constexpr int kStagingIdBytes = 16;
 constexpr int kPutsMax = 3;
 
 Result<std::string> IdentityIn(const std::string& text) {
-  json in = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  json in = ParseJson<json>(text);
   bool readable =
       in.is_object() && in.value("format", json()) == kFormat && in.value("id", json()).is_string();
   if (!readable)
@@ -72,7 +72,7 @@ Result<std::string> ReadIdentity(store::FileStore& store) {
 Result<std::string> MakeIdentity(store::FileStore& store) {
   auto known = ReadIdentity(store);
   if (known.ok() || !known.status().Is(ErrorClass::NOT_FOUND)) return known;
-  const std::string text = json{{"format", kFormat}, {"id", RandomHex(kStagingIdBytes)}}.dump();
+  const std::string text = JsonText(json{{"format", kFormat}, {"id", RandomHex(kStagingIdBytes)}});
   Status put;
   for (int attempt = 0; attempt < kPutsMax; ++attempt) {
     put = store.Put(kIdentityPath, text, store::If::kAbsent);

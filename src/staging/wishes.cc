@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
+#include "base/json.h"
 #include "staging/layout.h"
 
 namespace freshet::staging {
@@ -41,7 +41,7 @@ std::string PathOf(const record::PipelineId& pipeline) {
 }
 
 Result<ReaderRecord> ReaderIn(const std::string& path, const std::string& text) {
-  json in = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  json in = ParseJson<json>(text);
   bool readable = in.is_object() && in.value("pipeline", json()).is_string() &&
                   in.value("floor", json()).is_number_integer() &&
                   in.value("flows_created", json()).is_array();
@@ -83,7 +83,7 @@ Status PutReader(store::FileStore& store, const ReaderRecord& record) {
   json out = {{"pipeline", record.pipeline.value()},
               {"floor", record.floor.value()},
               {"flows_created", std::move(flows)}};
-  return store.Put(PathOf(record.pipeline), out.dump(), store::If::kAlways);
+  return store.Put(PathOf(record.pipeline), JsonText(out), store::If::kAlways);
 }
 
 Status RemoveReader(store::FileStore& store, const record::PipelineId& pipeline) {

@@ -4,8 +4,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "fixture.h"
 #include "sources/sample/connector.h"
 
@@ -66,7 +66,7 @@ class SampleBackend final : public TestBackend {
     for (const char* quoted : {"string", "decimal", "binary", "date", "timestamp"}) {
       if (type.starts_with(quoted)) return *literal;
     }
-    auto json = Json::parse(*literal, nullptr, false);
+    auto json = ParseJson<Json>(*literal);
     return json.is_discarded() ? Json(*literal) : json;  // NaN
   }
   Json KeyOf(const std::string& table, const std::string& key) {
@@ -112,7 +112,7 @@ class SampleBackend final : public TestBackend {
   }
   void Write(const Json& line, std::ios::openmode mode) {
     std::ofstream file(directory_ + "/journal.jsonl", std::ios::binary | mode);
-    file << line.dump() + "\n";
+    file << JsonText(line) + "\n";
     EXPECT_TRUE(file.flush()) << directory_;
   }
 
@@ -140,7 +140,7 @@ void SampleBackend::Suffer(Misfortune misfortune) {
     lines.emplace_back(R"({"changes": []})");
   }
   Write(header, std::ios::trunc);
-  for (size_t i = 1; i < lines.size(); ++i) Write(Json::parse(lines[i]), std::ios::app);
+  for (size_t i = 1; i < lines.size(); ++i) Write(ParseJsonOrThrow<Json>(lines[i]), std::ios::app);
 }
 
 std::vector<std::string> SampleBackend::Examples(const std::string& type) const {

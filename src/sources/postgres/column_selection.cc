@@ -2,7 +2,8 @@
 #include "sources/postgres/column_selection.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace freshet::sources::postgres {
 namespace {
@@ -20,7 +21,7 @@ Result<ColumnSelection> ColumnSelection::Parse(std::string_view text) {
   ColumnSelection selection;
   if (text.empty()) return selection;
   try {
-    for (const auto& json : Json::parse(text)) {
+    for (const auto& json : ParseJsonOrThrow<Json>(text)) {
       selection.rules_.push_back({json.value("schema", ""), json.value("table", ""),
                                   json.value("include_columns", Names()),
                                   json.value("exclude_columns", Names())});

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/postgres/cursor_moment.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "base/limits.h"
 
 namespace freshet::sources::postgres {
@@ -22,7 +21,7 @@ Result<record::Cursor> ToCursor(const QueriedPosition& position) {
             {"timeline", position.moment.timeline},
             {"marks", marks},
             {"swept", swept}};
-  record::Cursor cursor{json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+  record::Cursor cursor{JsonText(json)};
   if (cursor.text.size() <= limits::kCursorBytesMax) return cursor;
   return Error(ErrorClass::INVALID_ARGUMENT,
                "the marks of {} tables do not fit a position's {} bytes", position.marks.size(),
@@ -32,7 +31,7 @@ Result<record::Cursor> ToCursor(const QueriedPosition& position) {
 
 Result<QueriedPosition> QueriedFromCursor(const record::Cursor& cursor) {
   try {
-    auto json = Json::parse(cursor.text);
+    auto json = ParseJsonOrThrow<Json>(cursor.text);
     QueriedPosition position;
     position.source = json.at("source");
     position.read = json.at("read");

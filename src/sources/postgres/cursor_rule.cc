@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/postgres/cursor_rule.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace freshet::sources::postgres {
 namespace {
@@ -24,10 +24,10 @@ CursorRule ReadRule(const Json& json) {
 Result<CursorRules> CursorRules::Parse(std::string_view text) {
   CursorRules rules;
   try {
-    for (const auto& json : Json::parse(text)) {
+    for (const auto& json : ParseJsonOrThrow<Json>(text)) {
       ReadRule(json);
-      rules.entries_.push_back(
-          {json.value("schema", std::string()), json.value("table", std::string()), json.dump()});
+      rules.entries_.push_back({json.value("schema", std::string()),
+                                json.value("table", std::string()), JsonText(json)});
     }
   } catch (const std::exception& error) {
     return Error(ErrorClass::INVALID_ARGUMENT, "the rules of cursor columns are not readable: {}",
@@ -41,7 +41,7 @@ CursorRule CursorRules::Of(const record::TableName& table) const {
   for (const auto& entry : entries_) {
     if (!entry.schema.empty() && entry.schema != table.schema) continue;
     if (!entry.table.empty() && entry.table != table.table) continue;
-    merged.merge_patch(Json::parse(entry.fields));
+    merged.merge_patch(ParseJsonOrThrow<Json>(entry.fields));
   }
   return ReadRule(merged);
 }

@@ -38,7 +38,7 @@ bool TakeKey(const Json& values, const record::TableShape& shape, std::string* k
     if (found == values.end() || found->is_null()) return false;
     parts.push_back(*found);
   }
-  *key = parts.dump(-1, ' ', false, Json::error_handler_t::replace);
+  *key = JsonText(parts);
   return true;
 }
 
@@ -71,7 +71,7 @@ Result<JournalReader> JournalReader::Again() const {
 
 Status JournalReader::ReadHeader() {
   FRESHET_TRY(auto line, NextLine());
-  Json header = line ? Json::parse(*line, nullptr, false) : Json();
+  Json header = line ? ParseJson<Json>(*line) : Json();
   if (header.is_object()) id_ = TextOf(header, "journal");
   if (id_.empty()) {
     return Error(ErrorClass::DATA_CORRUPT, "the first line does not name the journal: {}", path_)
@@ -108,7 +108,7 @@ Result<std::optional<std::string_view>> JournalReader::NextLine() {
 }
 
 Result<Transaction> JournalReader::Parse(std::string_view line) {
-  Json json = Json::parse(line, nullptr, false);
+  Json json = ParseJson<Json>(line);
   auto corrupt = [&](std::string_view why) {
     return Error(ErrorClass::DATA_CORRUPT, "line {} of {} {}", line_, path_, why);
   };

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "record/change.h"
 #include "sources/sample/config.h"
 #include "store/local_file.h"

@@ -107,13 +107,13 @@ Status SampleChunkReader::FoldRow(const RowChange& change) {
     if (former == rows_.end())
       return Error(ErrorClass::DATA_CORRUPT, "a change of a row that is not there: {}", name_);
     if (change.op == record::Op::kUpdate) {
-      row = Json::parse(former->second, nullptr, false);
+      row = ParseJson<Json>(former->second);
       row.update(change.row);
     }
     rows_.erase(former);
   }
   if (change.op == record::Op::kDelete || !Mine(change.key_after)) return Status::Ok();
-  rows_[change.key_after] = row.dump(-1, ' ', false, Json::error_handler_t::replace);
+  rows_[change.key_after] = JsonText(row);
   return Status::Ok();
 }
 
@@ -125,7 +125,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> SampleChunkReader::Take() {
   for (int64_t count = 0;
        count < limits::kBatchRowsMax && bytes < limits::kBatchBytesMax && !rows_.empty(); ++count) {
     auto first = rows_.begin();
-    Json row = Json::parse(first->second, nullptr, false);
+    Json row = ParseJson<Json>(first->second);
     bytes += first->second.size();
     for (int i = 0; i < shape_->width(); ++i) {
       auto value = row.find(shape_->schema->field(i)->name());

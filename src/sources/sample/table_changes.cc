@@ -20,7 +20,7 @@ Status TableChanges::Add(const RowChange& change, const Transaction& transaction
   if (!change.key_changed())
     return AddRow(change.op, change.row, transaction, ordinal, change.op == Op::kUpdate);
   Json former = Json::object();
-  Json parts = Json::parse(change.key_before, nullptr, false);
+  Json parts = ParseJson<Json>(change.key_before);
   for (size_t i = 0; i < shape_->key.size(); ++i)
     former[shape_->schema->field(shape_->key[i])->name()] = parts[i];
   FRESHET_CHECK_OK(AddRow(Op::kDelete, former, transaction, ordinal, false));

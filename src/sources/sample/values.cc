@@ -41,7 +41,7 @@ std::shared_ptr<arrow::Scalar> DecimalOf(const std::string& text,
 std::shared_ptr<arrow::Scalar> ScalarOf(const Json& value,
                                         const std::shared_ptr<arrow::DataType>& type) {
   if (value.is_structured()) return nullptr;
-  std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  std::string text = value.is_string() ? value.get<std::string>() : JsonText(value);
   switch (type->id()) {
     case arrow::Type::STRING:
       return value.is_string() ? std::make_shared<arrow::StringScalar>(std::move(text)) : nullptr;
