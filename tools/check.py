@@ -128,7 +128,7 @@ def write_ctest(folder, label, tests):
     (folder / "CTestTestfile.cmake").write_text("".join(lines))
 
 
-def ctest(folder, *options):
+def ctest(folder, jobs=JOBS):
     return [
         "ctest",
         "--test-dir",
@@ -136,8 +136,7 @@ def ctest(folder, *options):
         "--output-on-failure",
         "--no-label-summary",
         "-j",
-        JOBS,
-        *options,
+        str(jobs),
     ]
 
 
@@ -154,7 +153,10 @@ def main():
     for preset, targets, minutes in BUILDS:
         step(f"build {preset}", ["tools/build", preset, *targets], minutes)
     print(f"check: built after {time.monotonic() - started:.0f} s; now every test", flush=True)
-    process = subprocess.Popen(ctest(LOGS), cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
+    # One more than there are cores: most of them wait for a server half of their time.
+    process = subprocess.Popen(
+        ctest(LOGS, int(JOBS) + 1), cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         code = process.wait(TESTS_MINUTES * 60)
     except subprocess.TimeoutExpired:

@@ -9,9 +9,9 @@ from contents import READERS
 LASTING = ["keyed", "pairs", "whole", "indexed", "parts", "grows", "brief"]
 
 
-def specify(seed, path):
-    """Draw a profile, and for each table what it keeps and whether it tells its changes. Returns the options that say so, what
-    was drawn, and who can read it all."""
+def specify(seed, path, views=()):
+    """Draw a profile, and for each table what it keeps and whether it tells its changes; views are named. Returns
+    the options that say so, what was drawn, and who can read it all."""
     draw = random.Random(f"tables {seed}")
     profile = draw.choice(["portable", "portable", "full", "classic"])
     drawn = {}
@@ -23,7 +23,7 @@ def specify(seed, path):
             drawn[table] = configuration
     objects = [{"schema": {"source_schema": "public"}}] + [
         {"table": {"source_schema": "public", "source_table": table, "table_configuration": configuration}}
-        for table, configuration in drawn.items()
+        for table, configuration in (drawn | dict.fromkeys(views, {})).items()
     ]
     path.write_text(json.dumps({"objects": objects, "profile": profile}))
     kept = ", ".join(f"{table} {'/'.join(map(str, c.values()))}" for table, c in drawn.items())
@@ -31,9 +31,9 @@ def specify(seed, path):
     return ["--spec", path], f"{profile}: {kept}", readers
 
 
-def tables_of(database):
-    """The tables that are there now, partitioned ones as one."""
+def tables_of(database, views=()):
+    """The tables that are there now, partitioned ones as one, and the views."""
     names = database.rows(
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
     )
-    return [f"public.{name}" for (name,) in names]
+    return [f"public.{name}" for name in [*(name for (name,) in names), *views]]

@@ -22,6 +22,7 @@ from contents import assert_equal, data_versions  # noqa: E402
 from faulty_proxy import FaultyProxy  # noqa: E402
 from freshet_command import PATIENCE, Freshet, wait_until  # noqa: E402
 from postgres_server import Server  # noqa: E402
+from random_chaos import Chaos  # noqa: E402
 from random_tables import specify, tables_of  # noqa: E402
 
 TABLES = """
@@ -58,6 +59,7 @@ class Workload:
     """Random transactions: the same seed gives the same statements."""
 
     more = ""  # tables of a kind that has more
+    views = ()  # that are read as tables are
 
     def __init__(self, seed, large_rows, without=()):
         self.random = random.Random(f"workload {seed}")
@@ -343,59 +345,17 @@ class Writer(threading.Thread):
             raise self.failure
 
 
-class Chaos:
-    """Kills workers, the whole command and the server, and disturbs the network, at random moments of a run."""
-
-    def __init__(self, seed, server, proxy):
-        self.random = random.Random(f"chaos {seed}")
-        self.server, self.proxy = server, proxy
-        self.told = {"workers": 0, "commands": 0, "servers": 0, "network": 0}
-
-    def disturb(self, run, quiet_max, end):
-        """Until a moment, then leave it in peace; return once it ended: whether its exit code is still its own."""
-        while True:
-            if run.ends_within(self.random.uniform(0.05, quiet_max)):
-                return True
-            if time.monotonic() > end:
-                continue
-            act = self.random.choices(
-                ["worker", "command", "server", "terminate", "network", "nothing"], [6, 1, 1, 1, 5, 2]
-            )[0]
-            workers = run.workers()
-            if act == "worker" and workers:
-                self.told["workers"] += run.kill_worker(self.random.choice(workers))
-            elif act == "command":
-                run.kill()
-                self.told["commands"] += 1
-                run.wait_for_workers()
-                return False
-            elif act == "terminate":
-                run.process.terminate()
-                run.wait()
-                return False
-            elif act == "network":
-                self.told["network"] += 1
-                self.disturb_network()
-            elif act == "server":
-                self.told["servers"] += 1
-                if self.random.random() < 0.5:
-                    self.server.kill()
-                    self.server.start()
-                else:
-                    self.server.restart()
-
-    def disturb_network(self):
-        fault = self.random.choice(["cut", "cut_within", "stall", "slow"])
-        if fault in ("stall", "slow"):
-            getattr(self.proxy, fault)(self.random.uniform(0.1, 3))
-        else:
-            getattr(self.proxy, fault)()
-
-
 def terminate(run):
     """Not before the command has begun: until then a signal ends it as it ends any program."""
     wait_until(lambda: run.stdout or run.code is not None, "the command's first word")
     run.process.terminate()
+
+
+def settle(freshet, last, spec):
+    """Run on while the last run read a table that has to be read again: that waits for the next."""
+    for _ in range(3):
+        if last.events("snapshot_abandoned"):
+            last = freshet.ingest(*spec)
 
 
 def set_up(database, seed, rows, more):
@@ -420,7 +380,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
     )
     writer = Writer(database, workload, pause=choose.choice([0.002, 0.01, 0.03]))
     chaos = Chaos(seed, server, proxy)
-    spec, drawn, readers = specify(seed, directory / "spec.json")
+    spec, drawn, readers = specify(seed, directory / "spec.json", kind.views)
     runs = 0
     try:
         writer.start()
@@ -447,13 +407,14 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
             assert "POSITION_LOST" not in run.error_classes(), run.describe()
         writer.stop()
         last = freshet.ingest(*spec, "--retry-for", "60s")
-        tables = tables_of(database)
+        tables = tables_of(database, kind.views)
         try:
             assert_equal(database.connection, freshet.destination, *tables, readers=readers)
         except AssertionError as difference:
             raise AssertionError(
                 f"seed {seed} ({drawn}): {difference}\nlast run: {last.describe()}"
             ) from None
+        settle(freshet, last, spec)
         before = data_versions(freshet.destination)
         freshet.ingest(*spec)
         assert data_versions(freshet.destination) == before, f"seed {seed}: one more run committed data"
