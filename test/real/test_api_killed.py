@@ -103,7 +103,7 @@ def rounds(api, database, server, count, make):
     for pipeline in reversed(pipelines):
         client.pipelines.stop_and_wait(pipeline)
         client.pipelines.delete(pipeline)
-    assert database.slots() == []
+    wait_until(lambda: database.slots() == [], "the end of the slots")
 
 
 @pytest.mark.parametrize("make", [alone, over_a_gateway])
