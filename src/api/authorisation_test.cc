@@ -99,7 +99,8 @@ class World : public ServiceFixture {
   void Make(Kind kind, catalog::Path path) {
     catalog::Securable securable{.kind = kind, .path = std::move(path), .owner = "owner"};
     auto place = catalog::FullName(securable.path);
-    if (kind == Kind::kCatalog) securable.facts["storage_location"] = "file:///srv/" + place;
+    if (kind == Kind::kCatalog || kind == Kind::kSchema)
+      securable.facts["storage_location"] = "file://" + folder_ + "/tables/" + place;
     if (kind == Kind::kTable) securable.facts["storage_location"] = "file://" + folder_ + "/t";
     if (kind == Kind::kVolume) securable.facts["storage_location"] = "file://" + folder_ + "/raw";
     if (kind == Kind::kConnection) securable.facts["connection_type"] = "POSTGRESQL";
