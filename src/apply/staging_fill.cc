@@ -8,11 +8,14 @@ namespace freshet::apply {
 using record::SegmentNumber;
 
 /// The segment after which changes wait for columns that are read, or are to be; nothing: they do
-/// not. What the source no longer has is never read.
+/// not. What the source no longer has is never read; what was read of it is taken.
 std::optional<SegmentNumber> StagingApplier::HeldAfter(const staging::TableState& state) const {
   auto found = state.generations.find(flow_.id);
-  if (found == state.generations.end() || state.dropped || state.broken) return std::nullopt;
+  if (found == state.generations.end()) return std::nullopt;
   const auto& newest = found->second;
+  const bool was_read =
+      newest.begun.columns && newest.ended && !newest.successor && !state.WantsColumns(newest);
+  if ((state.dropped || state.broken) && !was_read) return std::nullopt;
   // Rows that were appended are as they were; and a whole generation has everything.
   if (mark_.history.scd_type == ScdType::kAppendOnly ||
       newest.whole().generation != positions_.generation)

@@ -75,9 +75,12 @@ bool Discovery::IsTaken(const record::TableName& name) const {
   const auto& known = context_.writer->checkpoint().tables;
   auto table = known.find(bearer->second);
   if (table == known.end() || !table->second.shape) return true;
-  // One whose place another took over has none any more.
-  return std::ranges::any_of(
-      known, [&](const auto& each) { return each.second.former == bearer->second; });
+  return IsSucceeded(bearer->second);
+}
+
+bool Discovery::IsSucceeded(const TableId& table) const {
+  return std::ranges::any_of(context_.writer->checkpoint().tables,
+                             [&](const auto& each) { return each.second.former == table; });
 }
 
 Status Discovery::CheckName(const sources::TableListing& listing) const {
@@ -195,7 +198,8 @@ Result<std::optional<Status>> Discovery::MendedBy(const sources::TableListing& l
                        : Mending::MendsLater(error_class);
   if (Mending::IsLoss(error_class)) by_itself = MayRefresh(context_, state);
   by_itself = by_itself && listing.problem.ok() && listing.unlogged.ok();
-  const bool has_place = listing.name == state.name || !IsTaken(state.name);
+  const bool has_place =
+      !IsSucceeded(listing.id) && (listing.name == state.name || !IsTaken(state.name));
   if (by_itself && has_place && MayMend(listing.id)) return std::optional(std::move(why));
   FRESHET_TRY(bool wished, IsWished(context_, listing.id, state));
   return wished ? std::optional(std::move(why)) : std::nullopt;

@@ -65,6 +65,8 @@ class Discovery {
   bool Takes(const sources::TableListing& listing) const;
   /// Whether another table has this name and no place of its own, and so has that of this name.
   bool IsTaken(const record::TableName& name) const;
+  /// Whether another table took its place over: it has none any more.
+  bool IsSucceeded(const TableId& table) const;
   /// Why a followed table whose name is another cannot go on under it; OK: it can, or need not.
   Status CheckName(const sources::TableListing& listing) const;
   Status LookAtJoined(const sources::TableListing& listing, Found* found);

@@ -28,7 +28,7 @@ bool MayRefresh(const Context& context, const staging::TableState& state) {
   if (!interval) return false;
   UtcMicros newest = 0;
   for (const auto& [flow, generation] : state.generations)
-    newest = std::max(newest, generation.begun.taken_at);
+    newest = std::max(newest, generation.whole().taken_at);
   return newest + std::chrono::microseconds(*interval).count() <= context.clock->WallNow();
 }
 

@@ -392,7 +392,7 @@ Result<bool> Update::WaitsForRefresh(const FlowState& flow, const Status& why) {
   if (asked) return true;
   auto interval = RefreshInterval(RuleOf(options_.spec.table_rules, state.name));
   if (!interval) return false;
-  auto until = begun.taken_at + std::chrono::microseconds(*interval).count();
+  auto until = newest->second.whole().taken_at + std::chrono::microseconds(*interval).count();
   if (until > parts_.clock->WallNow()) return false;
   FRESHET_CHECK_OK(staging::PutWish(*staging_store_, next));
   wished_.insert(next);
