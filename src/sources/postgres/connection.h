@@ -15,6 +15,10 @@
 
 namespace freshet::sources::postgres {
 
+/// The oldest server that publishes partitioned tables and has pg_current_snapshot(). Source:
+/// PostgreSQL 13, release notes.
+inline constexpr int kServerVersionMin = 130000;
+
 /// The rows of one answer, as text. Immutable; the views live as long as it does.
 class Rows {
  public:

@@ -163,6 +163,8 @@ Result<Rows> Connection::QueryUntil(const std::string& sql, Deadline deadline,
 
 /// An older server refuses a session that asks for a setting it does not know.
 Status Connection::SetUp() {
+  // Refused by its version, before anything is asked of it.
+  if (server_version() < kServerVersionMin) return Status::Ok();
   std::string sql = "SELECT pg_backend_pid()";
   if (server_version() >= 140000) sql += ", set_config('idle_session_timeout', '0', false)";
   if (server_version() >= 170000) sql += ", set_config('transaction_timeout', '0', false)";

@@ -12,9 +12,6 @@
 namespace freshet::sources::postgres {
 namespace {
 
-/// The oldest server with pg_current_snapshot(). Source: PostgreSQL 13, release notes.
-constexpr int kServerVersionMin = 130000;
-
 /// One session for the catalog, used under a mutex and made anew when it broke; streams and
 /// snapshots have their own.
 class QueriedSource final : public Source {

@@ -14,8 +14,6 @@
 namespace freshet::sources::postgres {
 namespace {
 
-/// The oldest server that publishes partitioned tables. Source: PostgreSQL 13, release notes.
-constexpr int kServerVersionMin = 130000;
 /// Source: PostgreSQL 16, release notes, "logical decoding on standbys".
 constexpr int kStandbyVersionMin = 160000;
 
