@@ -348,16 +348,23 @@ Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
   return actions;
 }
 
+/// What takes the table up to `through`, but for the rows; `form`: the table's with it.
+Result<Draft> StagingApplier::DraftChanges(const StagedChanges& changes, Generation filled,
+                                           SegmentNumber through, TableForm* form) {
+  Draft draft;
+  draft.operation = "MERGE";
+  FRESHET_TRY(draft.actions, EvolveColumns(changes.shapes, filled, form));
+  draft.positions = positions_;
+  draft.positions.changes = through;
+  draft.applied.through = through;
+  draft.applied.committed_at = changes.committed_at;
+  return draft;
+}
+
 Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
                                               const std::stop_token& stop) {
   TableForm form;
-  Draft draft;
-  draft.operation = "MERGE";
-  FRESHET_TRY(draft.actions, EvolveColumns(changes.shapes, mark_.filled, &form));
-  draft.positions = positions_;
-  draft.positions.changes = changes.through;
-  draft.applied.through = changes.through;
-  draft.applied.committed_at = changes.committed_at;
+  FRESHET_TRY(auto draft, DraftChanges(changes, mark_.filled, changes.through, &form));
   if (changes.runs.empty() && !changes.truncated) return Commit(std::move(draft));
 
   ChangeLoader loader(context_.staging, form.rows, changes, mark_.position,

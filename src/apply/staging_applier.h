@@ -97,11 +97,15 @@ class StagingApplier final : public TableApplier {
                   const Applied& applied) const;
   Result<std::optional<Applied>> Changes(record::SegmentNumber through,
                                          const std::stop_token& stop);
+  Result<Draft> DraftChanges(const StagedChanges& changes, record::Generation filled,
+                             record::SegmentNumber through, TableForm* form);
   Result<Applied> CommitChanges(const StagedChanges& changes, const std::stop_token& stop);
   Result<Applied> CommitInput(Draft draft, const TableForm& form, bool truncated,
                               ChangeInput* input, const std::stop_token& stop);
   Result<std::vector<delta::Action>> EvolveColumns(const std::vector<record::TableShape>& shapes,
                                                    record::Generation filled, TableForm* form);
+  bool HasColumnsRead(const staging::TableState& state,
+                      const staging::GenerationState& newest) const;
   std::optional<record::SegmentNumber> HeldAfter(const staging::TableState& state) const;
   Result<std::optional<Applied>> TakeColumnsRead(const staging::TableState& state,
                                                  record::SegmentNumber through,
@@ -110,6 +114,11 @@ class StagingApplier final : public TableApplier {
   Result<std::optional<Applied>> CommitCompaction(Compaction* compaction);
   Result<Applied> Commit(Draft draft);
   void TellUpgraded(const delta::Protocol& before) const;
+  /// Commit what changes no row, and tell it: what became other, in words.
+  Result<std::optional<Applied>> Describe(const std::string& operation,
+                                          std::vector<delta::Action> actions,
+                                          const std::string& event, const std::string& field,
+                                          const std::vector<std::string>& words);
   /// Give the table the properties asked for; nothing: it has them.
   Result<std::optional<Applied>> TakeProperties();
   /// Drop the columns that the source has no more, if that is asked for; nothing: there are none.

@@ -7,15 +7,20 @@ namespace freshet::apply {
 
 using record::SegmentNumber;
 
+/// Whether columns were read that the table does not have yet, and no more are to be.
+bool StagingApplier::HasColumnsRead(const staging::TableState& state,
+                                    const staging::GenerationState& newest) const {
+  return newest.begun.columns && newest.begun.generation > mark_.filled && newest.ended &&
+         !newest.successor && !state.WantsColumns(newest);
+}
+
 /// The segment after which changes wait for columns that are read, or are to be; nothing: they do
 /// not. What the source no longer has is never read; what was read of it is taken.
 std::optional<SegmentNumber> StagingApplier::HeldAfter(const staging::TableState& state) const {
   auto found = state.generations.find(flow_.id);
   if (found == state.generations.end()) return std::nullopt;
   const auto& newest = found->second;
-  const bool was_read =
-      newest.begun.columns && newest.ended && !newest.successor && !state.WantsColumns(newest);
-  if ((state.dropped || state.broken) && !was_read) return std::nullopt;
+  if ((state.dropped || state.broken) && !HasColumnsRead(state, newest)) return std::nullopt;
   // Rows that were appended are as they were; and a whole generation has everything.
   if (mark_.history.scd_type == ScdType::kAppendOnly ||
       newest.whole().generation != positions_.generation)
@@ -36,9 +41,7 @@ Result<std::optional<Applied>> StagingApplier::TakeColumnsRead(const staging::Ta
                                                                const std::stop_token& stop) {
   const auto& newest = state.generations.at(flow_.id);
   const auto& begun = newest.begun;
-  const bool is_read = begun.columns && begun.generation > mark_.filled && newest.ended &&
-                       !newest.successor && !state.WantsColumns(newest);
-  if (!is_read) return std::optional<Applied>();
+  if (!HasColumnsRead(state, newest)) return std::optional<Applied>();
   FRESHET_TRY(auto chunks, ScanAllChunks(context_.staging, begun, through));
   if (!chunks.ended) return std::optional<Applied>();
   FRESHET_TRY(const auto changes,
@@ -53,13 +56,7 @@ Result<std::optional<Applied>> StagingApplier::TakeColumnsRead(const staging::Ta
                                              .all = true}));
   if (changes.through < chunks.through) return std::optional<Applied>();
   TableForm form;
-  Draft draft;
-  draft.operation = "MERGE";
-  FRESHET_TRY(draft.actions, EvolveColumns(changes.shapes, begun.generation, &form));
-  draft.positions = positions_;
-  draft.positions.changes = chunks.through;
-  draft.applied.through = chunks.through;
-  draft.applied.committed_at = changes.committed_at;
+  FRESHET_TRY(auto draft, DraftChanges(changes, begun.generation, chunks.through, &form));
   ColumnFill::Reading reading{.staging = context_.staging->store(),
                               .parts = std::move(chunks.parts),
                               .ids = *begun.columns,

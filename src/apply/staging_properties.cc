@@ -17,19 +17,10 @@ Result<std::optional<Applied>> StagingApplier::TakeProperties() {
                               : fmt::format("{} = {} (it was {})", name, value, was));
   }
   if (set.empty()) return std::optional<Applied>();
-  Draft draft;
-  draft.operation = "SET TBLPROPERTIES";
-  draft.actions =
-      Redescribe(*known_, known_->columns, mark_, NowMs(), {.properties = context_.properties});
-  draft.positions = positions_;
-  draft.applied.through = positions_.changes;
-  FRESHET_TRY(auto applied, Commit(std::move(draft)));
-  context_.observer->OnEvent({"properties_set",
-                              {{"table", flow_.source.ToString()},
-                               {"flow", flow_.id.value()},
-                               {"version", applied.version},
-                               {"properties", fmt::format("{}", fmt::join(set, ", "))}}});
-  return std::optional<Applied>(std::move(applied));
+  return Describe(
+      "SET TBLPROPERTIES",
+      Redescribe(*known_, known_->columns, mark_, NowMs(), {.properties = context_.properties}),
+      "properties_set", "properties", set);
 }
 
 Result<std::optional<Applied>> StagingApplier::DropColumns() {
@@ -38,17 +29,26 @@ Result<std::optional<Applied>> StagingApplier::DropColumns() {
   TableMark mark = mark_;
   const auto names = DropInactive(&mark, &columns);
   if (names.empty()) return std::optional<Applied>();
+  return Describe("DROP COLUMNS", Redescribe(*known_, std::move(columns), mark, NowMs()),
+                  "columns_dropped", "columns", names);
+}
+
+Result<std::optional<Applied>> StagingApplier::Describe(const std::string& operation,
+                                                        std::vector<delta::Action> actions,
+                                                        const std::string& event,
+                                                        const std::string& field,
+                                                        const std::vector<std::string>& words) {
   Draft draft;
-  draft.operation = "DROP COLUMNS";
-  draft.actions = Redescribe(*known_, std::move(columns), mark, NowMs());
+  draft.operation = operation;
+  draft.actions = std::move(actions);
   draft.positions = positions_;
   draft.applied.through = positions_.changes;
   FRESHET_TRY(auto applied, Commit(std::move(draft)));
-  context_.observer->OnEvent({"columns_dropped",
+  context_.observer->OnEvent({event,
                               {{"table", flow_.source.ToString()},
                                {"flow", flow_.id.value()},
                                {"version", applied.version},
-                               {"columns", fmt::format("{}", fmt::join(names, ", "))}}});
+                               {field, fmt::format("{}", fmt::join(words, ", "))}}});
   return std::optional<Applied>(std::move(applied));
 }
 
