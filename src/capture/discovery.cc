@@ -198,9 +198,10 @@ Result<std::optional<Status>> Discovery::MendedBy(const sources::TableListing& l
                        : Mending::MendsLater(error_class);
   if (Mending::IsLoss(error_class)) by_itself = MayRefresh(context_, state);
   by_itself = by_itself && listing.problem.ok() && listing.unlogged.ok();
-  const bool has_place =
-      !IsSucceeded(listing.id) && (listing.name == state.name || !IsTaken(state.name));
-  if (by_itself && has_place && MayMend(listing.id)) return std::optional(std::move(why));
+  auto has_place = [&] {
+    return !IsSucceeded(listing.id) && (listing.name == state.name || !IsTaken(state.name));
+  };
+  if (by_itself && has_place() && MayMend(listing.id)) return std::optional(std::move(why));
   FRESHET_TRY(bool wished, IsWished(context_, listing.id, state));
   return wished ? std::optional(std::move(why)) : std::nullopt;
 }

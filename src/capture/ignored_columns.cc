@@ -4,7 +4,6 @@
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "capture/shape_change.h"
@@ -16,10 +15,7 @@ namespace {
 /// For each column of `kept` its place in `now`; -1: it went.
 std::vector<int> PlacesIn(const record::TableShape& now, const record::TableShape& kept) {
   std::vector<int> places;
-  for (const auto& id : kept.ids) {
-    auto found = std::find(now.ids.begin(), now.ids.end(), id);
-    places.push_back(found == now.ids.end() ? -1 : static_cast<int>(found - now.ids.begin()));
-  }
+  for (const auto& id : kept.ids) places.push_back(PlaceOf(now, id));
   return places;
 }
 
@@ -64,24 +60,7 @@ Status CheckIgnorable(const record::TableShape& kept, const record::TableShape& 
 }
 
 record::TableShape Restricted(const record::TableShape& kept, const record::TableShape& now) {
-  record::TableShape restricted = now;
-  restricted.ids.clear();
-  restricted.source_types.clear();
-  restricted.filled.clear();
-  restricted.key.clear();
-  arrow::FieldVector fields;
-  for (int place : PlacesIn(now, kept)) {
-    if (place < 0) continue;
-    fields.push_back(now.schema->field(place));
-    restricted.ids.push_back(now.ids[static_cast<size_t>(place)]);
-  }
-  restricted.schema = arrow::schema(std::move(fields));
-  for (int ordinal : now.key) {
-    auto id = now.ids[static_cast<size_t>(ordinal)];
-    auto found = std::find(restricted.ids.begin(), restricted.ids.end(), id);
-    restricted.key.push_back(static_cast<int>(found - restricted.ids.begin()));
-  }
-  return restricted;
+  return OfColumns(now, kept.ids);
 }
 
 Result<record::ChangeBatch> InKept(std::shared_ptr<const record::TableShape> kept,

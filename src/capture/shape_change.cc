@@ -18,12 +18,6 @@ Status Unsupported(const record::TableShape& shape, std::string_view what,
       .With("table", shape.name.ToString());
 }
 
-/// The place of a column in a shape; -1: it has none.
-int PlaceOf(const record::TableShape& shape, record::ColumnId id) {
-  auto found = std::find(shape.ids.begin(), shape.ids.end(), id);
-  return found == shape.ids.end() ? -1 : static_cast<int>(found - shape.ids.begin());
-}
-
 /// Every column id that the table had when it was described was at most this.
 int32_t LastColumn(const record::TableShape& shape) {
   int32_t last = shape.last_column;
@@ -43,6 +37,11 @@ std::string_view WhyUnfilled(const record::TableShape& before, const record::Tab
 
 }  // namespace
 
+int PlaceOf(const record::TableShape& shape, record::ColumnId id) {
+  auto found = std::find(shape.ids.begin(), shape.ids.end(), id);
+  return found == shape.ids.end() ? -1 : static_cast<int>(found - shape.ids.begin());
+}
+
 bool SameKey(const record::TableShape& before, const record::TableShape& after) {
   return KeyIds(before) == KeyIds(after);
 }
@@ -57,27 +56,32 @@ std::vector<record::ColumnId> UnfilledColumns(const record::TableShape& before,
   return unfilled;
 }
 
-record::TableShape Narrowed(const record::TableShape& shape,
-                            const std::vector<record::ColumnId>& columns) {
-  record::TableShape narrowed = shape;
-  narrowed.ids.clear();
-  narrowed.source_types.clear();
-  narrowed.filled.clear();
-  narrowed.key.clear();
+record::TableShape OfColumns(const record::TableShape& shape,
+                             const std::vector<record::ColumnId>& columns) {
+  record::TableShape some = shape;
+  some.ids.clear();
+  some.source_types.clear();
+  some.filled.clear();
+  some.key.clear();
   arrow::FieldVector fields;
-  for (int ordinal : shape.key) {
-    narrowed.key.push_back(static_cast<int>(fields.size()));
-    fields.push_back(shape.schema->field(ordinal));
-    narrowed.ids.push_back(shape.ids[static_cast<size_t>(ordinal)]);
-  }
   for (const auto& id : columns) {
     const int place = PlaceOf(shape, id);
-    if (place < 0 || PlaceOf(narrowed, id) >= 0) continue;
+    if (place < 0 || PlaceOf(some, id) >= 0) continue;
     fields.push_back(shape.schema->field(place));
-    narrowed.ids.push_back(id);
+    some.ids.push_back(id);
   }
-  narrowed.schema = arrow::schema(std::move(fields));
-  return narrowed;
+  some.schema = arrow::schema(std::move(fields));
+  for (int ordinal : shape.key)
+    some.key.push_back(PlaceOf(some, shape.ids[static_cast<size_t>(ordinal)]));
+  return some;
+}
+
+record::TableShape Narrowed(const record::TableShape& shape,
+                            const std::vector<record::ColumnId>& columns) {
+  std::vector<record::ColumnId> wanted;
+  for (int ordinal : shape.key) wanted.push_back(shape.ids[static_cast<size_t>(ordinal)]);
+  wanted.insert(wanted.end(), columns.begin(), columns.end());
+  return OfColumns(shape, wanted);
 }
 
 Status CheckFollowable(const record::TableShape& before, const record::TableShape& after,

@@ -10,6 +10,14 @@
 
 namespace freshet::capture {
 
+/// The place of a column in a shape; -1: it has none.
+int PlaceOf(const record::TableShape& shape, record::ColumnId id);
+
+/// Return the shape with those of `columns` that it has, in their order, each once, as they are
+/// called in it. REQUIRES: the key's are among them.
+record::TableShape OfColumns(const record::TableShape& shape,
+                             const std::vector<record::ColumnId>& columns);
+
 /// Whether both name the same columns as their key, by id.
 bool SameKey(const record::TableShape& before, const record::TableShape& after);
 
