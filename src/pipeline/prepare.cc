@@ -186,6 +186,17 @@ Result<std::vector<record::TableName>> StagedTables(const IngestOptions& options
   return selected;
 }
 
+/// Write what the destination is filled from, and ask for the refreshes that were asked of it.
+Status Remember(const IngestOptions& options, const Destination& destination,
+                const SourceRecord& next, Prepared* prepared) {
+  FRESHET_CHECK_OK(destination.WriteSource(next));
+  FRESHET_TRY(auto root, store::OpenLocalStore(destination.root()));
+  FRESHET_TRY(auto book, FlowBook::Open(root));
+  FRESHET_TRY(prepared->refreshed,
+              AskForRefresh(root, book, record::PipelineId(options.pipeline), options.refresh));
+  return Status::Ok();
+}
+
 /// Of the applying half alone: instead of a source there is the staging of a gateway.
 Result<Prepared> PrepareApply(const IngestOptions& options, const Destination& destination) {
   Prepared prepared;
@@ -215,11 +226,7 @@ Result<Prepared> PrepareApply(const IngestOptions& options, const Destination& d
   for (const auto& each : options.left_out) {
     if (options.spec.Selects(each.first)) prepared.left_out.push_back(each);
   }
-  FRESHET_CHECK_OK(destination.WriteSource(next));
-  FRESHET_TRY(auto root, store::OpenLocalStore(destination.root()));
-  FRESHET_TRY(auto book, FlowBook::Open(root));
-  FRESHET_TRY(prepared.refreshed,
-              AskForRefresh(root, book, record::PipelineId(options.pipeline), options.refresh));
+  FRESHET_CHECK_OK(Remember(options, destination, next, &prepared));
   return prepared;
 }
 
@@ -248,11 +255,7 @@ Result<Prepared> Prepare(const IngestOptions& options, const Destination& destin
   next.identity = traits.identity;
   next.parameters = options.source.parameters;
   // Before slot and publication are made, so that `drop` finds them whatever happens next.
-  FRESHET_CHECK_OK(destination.WriteSource(next));
-  FRESHET_TRY(auto root, store::OpenLocalStore(destination.root()));
-  FRESHET_TRY(auto book, FlowBook::Open(root));
-  FRESHET_TRY(prepared.refreshed,
-              AskForRefresh(root, book, record::PipelineId(options.pipeline), options.refresh));
+  FRESHET_CHECK_OK(Remember(options, destination, next, &prepared));
   return prepared;
 }
 
