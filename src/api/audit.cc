@@ -56,7 +56,7 @@ constexpr std::array<std::string_view, 5> kResults{"id", "full_name", "pipeline_
                                                    "update_id"};
 
 Json Shortened(const Json& value) {
-  auto text = ToText(value);
+  auto text = JsonText(value);
   if (text.size() <= limits::kAuditBytesMax) return value;
   return text.substr(0, limits::kAuditBytesMax) + "…";
 }
@@ -128,7 +128,7 @@ catalog::AuditRecord AuditOf(const Route& route, const Request& request) {
           .operation = std::string(route.operation),
           .method = request.method,
           .path = target.substr(0, limits::kAuditBytesMax),
-          .parameters = ToText(Chosen(BodyOf(route, request), kNoted))};
+          .parameters = JsonText(Chosen(BodyOf(route, request), kNoted))};
 }
 
 Status EndAudit(catalog::AuditLog* log, int64_t number, const Response& response) {
@@ -137,7 +137,7 @@ Status EndAudit(catalog::AuditLog* log, int64_t number, const Response& response
   auto code = body.find("error_code");
   return log->End(number, response.status,
                   code != body.end() && code->is_string() ? code->get<std::string>() : "",
-                  ToText(Chosen(body, kResults)));
+                  JsonText(Chosen(body, kResults)));
 }
 
 void AddAudit(const Context& context, Router* router) {

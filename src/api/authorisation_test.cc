@@ -60,7 +60,7 @@ class World : public ServiceFixture {
     EXPECT_TRUE(workspace_->Put("/Users/owner/x", "x", false, "owner").ok());
     pipeline::PipelineRecord pipeline{.id = "p",
                                       .name = "p",
-                                      .spec = ToText(Pipeline()),
+                                      .spec = JsonText(Pipeline()),
                                       .parameters = "{}",
                                       .run_as = "owner",
                                       .creator = "owner"};
@@ -272,7 +272,7 @@ TEST(Authorisation, EveryRouteHasALine) {
 }
 
 void ByEveryRole(World& world, const Line& line) {
-  EXPECT_EQ(world.Send(line.method, line.target, ToText(line.body), "").status, 401)
+  EXPECT_EQ(world.Send(line.method, line.target, JsonText(line.body), "").status, 401)
       << line.operation;
   // Those who may do less come first: what one of them changes, the others do not find.
   for (auto role : kRoles) {

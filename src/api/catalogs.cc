@@ -47,16 +47,12 @@ Json VolumeToJson(const Context& context, const Securable& securable) {
 /// Where what is managed lies: as said, else in `standard`.
 Status TakeStorage(const Context& context, const std::optional<std::string>& root,
                    const std::string& standard, Securable* securable) {
-  securable->facts["storage_location"] = "file://" + standard;
+  securable->facts["storage_location"] = catalog::FileUri(standard);
   if (!root || root->empty()) return Status::Ok();
   FRESHET_TRY(auto path, StoragePath(context, "storage_root", *root));
   securable->facts["storage_root"] = *root;
-  securable->facts["storage_location"] = "file://" + path;
+  securable->facts["storage_location"] = catalog::FileUri(path);
   return Status::Ok();
-}
-
-std::string LocationOf(const Securable& securable) {
-  return securable.fact("storage_location").substr(std::string_view("file://").size());
 }
 
 Result<Json> CreateCatalog(const Context& context, const Request& request) {
@@ -89,10 +85,9 @@ Result<Json> CreateSchema(const Context& context, const Request& request) {
   auto root = fields.Text("storage_root");
   FRESHET_CHECK_OK(fields.Finish());
   FRESHET_TRY(auto parent, context.catalog->Get(Kind::kCatalog, {securable.path[0]}));
-  FRESHET_CHECK_OK(
-      TakeStorage(context, root,
-                  LocationOf(parent) + "/" + pipeline::EncodeName(catalog::Lower(securable.name())),
-                  &securable));
+  FRESHET_CHECK_OK(TakeStorage(
+      context, root, parent.folder() + "/" + pipeline::EncodeName(catalog::Lower(securable.name())),
+      &securable));
   FRESHET_TRY(auto made, context.catalog->Create(std::move(securable), {}, request.user.name));
   return SchemaToJson(context, made);
 }
@@ -117,7 +112,7 @@ Result<Json> CreateVolume(const Context& context, const Request& request) {
   if (location) {
     FRESHET_TRY(path, StoragePath(context, "storage_location", *location));
   }
-  securable.facts["storage_location"] = "file://" + path;
+  securable.facts["storage_location"] = catalog::FileUri(path);
   FRESHET_TRY(auto made, context.catalog->Create(std::move(securable), {}, request.user.name));
   return VolumeToJson(context, made);
 }

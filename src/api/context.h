@@ -127,7 +127,7 @@ class RouteAdder {
   Handler Bind(Answer answer) const {
     return [context = context_, answer](const Request& request) -> Result<Response> {
       FRESHET_TRY(auto json, answer(context, request));
-      return Response{.body = ToText(json)};
+      return Response{.body = JsonText(json)};
     };
   }
   void Add(std::string_view method, std::string_view pattern, std::string_view operation, Rule rule,

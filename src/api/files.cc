@@ -38,7 +38,7 @@ Rule OnVolume(std::string_view privilege) {
 Result<FolderTree> TreeOf(const Context& context, const Request& request) {
   FRESHET_TRY(auto path, VolumeOf(request));
   FRESHET_TRY(auto volume, context.catalog->Get(Kind::kVolume, path));
-  return FolderTree(volume.fact("storage_location").substr(std::string_view("file://").size()));
+  return FolderTree(volume.folder());
 }
 
 /// A volume that nothing was put into yet has no folder.
@@ -130,7 +130,7 @@ Result<Response> ListFolder(const Context& context, const Request& request) {
   }
   Json json{{"contents", list}};
   if (more) json["next_page_token"] = entries.back().name;
-  return Response{.body = ToText(json)};
+  return Response{.body = JsonText(json)};
 }
 
 Result<Response> MakeFolder(const Context& context, const Request& request) {

@@ -19,7 +19,7 @@ Json MetastoreToJson(const Context& context) {
           {"global_metastore_id", "freshet:local:" + context.metastore_id},
           {"cloud", "self-hosted"},
           {"region", "local"},
-          {"storage_root", "file://" + context.data + "/tables"},
+          {"storage_root", catalog::FileUri(context.data + "/tables")},
           {"privilege_model_version", "1.0"}};
 }
 

@@ -58,8 +58,6 @@ Result<Json> ParseBody(std::string_view text) {
   return json;
 }
 
-std::string ToText(const Json& json) { return JsonText(json); }
-
 Json ToJson(const catalog::Texts& texts) {
   auto json = Json::object();
   for (const auto& [name, value] : texts) json[name] = value;

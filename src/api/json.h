@@ -20,8 +20,6 @@ using Json = nlohmann::ordered_json;
 /// Read a body; an empty one is an empty object. Errors: INVALID_ARGUMENT (not JSON, not an object,
 /// nested too deeply).
 Result<Json> ParseBody(std::string_view text);
-/// Return the text; bytes that are not UTF-8 become U+FFFD.
-std::string ToText(const Json& json);
 Json ToJson(const catalog::Texts& texts);
 
 /// Reads the fields of one object, each by name and kind; the first that is wrong is what Finish

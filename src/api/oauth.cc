@@ -19,7 +19,7 @@ Response Refuse(int status, std::string_view error, std::string_view why) {
             {"error_description", why},
             {"error_code", status == 401 ? "UNAUTHENTICATED" : "INVALID_PARAMETER_VALUE"},
             {"message", why}};
-  Response response{.status = status, .body = ToText(body)};
+  Response response{.status = status, .body = JsonText(body)};
   if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Basic");
   return response;
 }
@@ -57,10 +57,10 @@ Result<Response> GiveToken(const Context& context, const Request& request) {
   FRESHET_TRY(auto token, context.identity->AddAccessToken(client.id, client.secret.Reveal()));
   if (!token) return Refuse(401, "invalid_client", "the client's id or secret is not good");
   return Response{
-      .body = ToText(Json{{"access_token", token->Reveal()},
-                          {"token_type", "Bearer"},
-                          {"expires_in", limits::kAccessTokenLifetime / std::chrono::seconds(1)},
-                          {"scope", kScope}})};
+      .body = JsonText(Json{{"access_token", token->Reveal()},
+                            {"token_type", "Bearer"},
+                            {"expires_in", limits::kAccessTokenLifetime / std::chrono::seconds(1)},
+                            {"scope", kScope}})};
 }
 
 Result<Json> Discover(const Context& context, const Request& request) {

@@ -63,11 +63,11 @@ Result<Verdict> CheckWorks(const Context& context, const catalog::Caller& caller
 Works Authored(const Json& body) {
   Works works;
   if (auto said = body.find("gateway_definition"); said != body.end() && said->is_object()) {
-    auto read = pipeline::ReadGateway(ToText(*said), "");
+    auto read = pipeline::ReadGateway(JsonText(*said), "");
     if (read.ok()) works.gateway = *read;
   }
   if (auto said = body.find("ingestion_definition"); said != body.end() && said->is_object()) {
-    auto read = pipeline::ReadDefinition(ToText(*said));
+    auto read = pipeline::ReadDefinition(JsonText(*said));
     if (read.ok()) works.ingestion = *read;
   }
   return works;

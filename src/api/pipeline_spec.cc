@@ -68,7 +68,7 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   auto sent_id = fields.Text("pipeline_id");
   if (sent_id && *sent_id != id) fields.Fail("pipeline_id", "is another pipeline's");
   TakeRunAs(fields.Any("run_as"), &fields, &record);
-  record.parameters = ToText(ToJson(fields.Texts("parameters").value_or(catalog::Texts())));
+  record.parameters = JsonText(ToJson(fields.Texts("parameters").value_or(catalog::Texts())));
   TakeRecorded(&fields);
   RefuseUnbuilt(&fields);
   const auto* definition = fields.Any("ingestion_definition");
@@ -80,12 +80,12 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
     fields.Fail("gateway_definition", "is given beside ingestion_definition: a pipeline has one");
   FRESHET_CHECK_OK(fields.Finish());
   if (gateway != nullptr) {
-    FRESHET_TRY(authored.gateway, pipeline::ReadGateway(ToText(*gateway), id));
+    FRESHET_TRY(authored.gateway, pipeline::ReadGateway(JsonText(*gateway), id));
   } else {
-    FRESHET_TRY(authored.definition, pipeline::ReadDefinition(ToText(*definition)));
+    FRESHET_TRY(authored.definition, pipeline::ReadDefinition(JsonText(*definition)));
   }
   bool placed = catalog.has_value() || body.contains("storage");
-  record.spec = ToText(SpecOf(body, id, placed));
+  record.spec = JsonText(SpecOf(body, id, placed));
   return authored;
 }
 

@@ -122,7 +122,7 @@ std::string ReadDetails(Fields* fields) {
   for (const auto* name : {"name", "emails"}) {
     if (const auto* said = fields->Any(name); said != nullptr) details[name] = *said;
   }
-  return ToText(details);
+  return JsonText(details);
 }
 
 /// What a create or a replacement says.

@@ -149,12 +149,12 @@ Response ErrorResponse(const Status& status) {
                                       {"reason", NameOf(status.error_class())},
                                       {"domain", "freshet"},
                                       {"metadata", metadata}}})}};
-  return {.status = http, .body = ToText(body)};
+  return {.status = http, .body = JsonText(body)};
 }
 
 Response ErrorResponse(int status, std::string_view error_code, std::string_view message) {
   Json body{{"error_code", error_code}, {"message", message}};
-  return {.status = status, .body = ToText(body)};
+  return {.status = status, .body = JsonText(body)};
 }
 
 }  // namespace freshet::api

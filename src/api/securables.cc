@@ -45,14 +45,13 @@ catalog::Change ReadChange(Fields* fields) {
 
 Result<std::string> StoragePath(const Context& context, std::string_view field,
                                 const std::string& uri) {
-  constexpr std::string_view kScheme = "file://";
-  if (!uri.starts_with(kScheme)) {
+  if (!uri.starts_with(catalog::kFileScheme)) {
     if (uri.find("://") == std::string::npos)
       return Error(ErrorClass::INVALID_ARGUMENT, "{} is not a URI: '{}'", field, uri);
     return Error(ErrorClass::UNSUPPORTED_FIELD, "{} is not supported yet but for file://: '{}'",
                  field, uri);
   }
-  auto text = uri.substr(kScheme.size());
+  auto text = uri.substr(catalog::kFileScheme.size());
   while (text.size() > 1 && text.back() == '/') text.pop_back();
   std::filesystem::path path(text);
   if (!path.is_absolute() || path.lexically_normal() != path ||

@@ -13,7 +13,7 @@ constexpr std::string_view kBearer = "Bearer ";
 /// Whether what the route needs is not a token.
 bool IsOpen(const Route* route) { return route != nullptr && route->rule.open(); }
 
-Result<Response> Respond(const Json& json) { return Response{.body = ToText(json)}; }
+Result<Response> Respond(const Json& json) { return Response{.body = JsonText(json)}; }
 
 /// Source: the published clients wait as long as it says.
 Response TooMany(int64_t seconds) {

@@ -82,7 +82,7 @@ class ServiceFixture {
   /// By somebody with this token.
   Response SendAs(const Secret& who, const std::string& method, const std::string& target,
                   const Json& body = Json::object()) const {
-    return Send(method, target, ToText(body), "Bearer " + who.Reveal());
+    return Send(method, target, JsonText(body), "Bearer " + who.Reveal());
   }
   /// By the administrator, who gets this status.
   Json Ask(const std::string& method, const std::string& target, const Json& body,

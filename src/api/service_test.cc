@@ -153,12 +153,12 @@ TEST_F(ServiceTest, SecretsGoInAndNeverComeOut) {
   Json connection{{"name", "shop"},
                   {"connection_type", "POSTGRESQL"},
                   {"options", {{"host", "h"}, {"user", "alice"}, {"password", "hunter2"}}}};
-  auto text = ToText(Post("/api/2.1/unity-catalog/connections", connection));
-  text += ToText(Get("/api/2.1/unity-catalog/connections/SHOP"));
-  text += ToText(Get("/api/2.1/unity-catalog/connections"));
-  text += ToText(Ask("PATCH", "/api/2.1/unity-catalog/connections/shop",
-                     {{"options", {{"host", "h2"}}}}, 200));
-  text += ToText(Post("/api/2.1/unity-catalog/connections", connection, 409));
+  auto text = JsonText(Post("/api/2.1/unity-catalog/connections", connection));
+  text += JsonText(Get("/api/2.1/unity-catalog/connections/SHOP"));
+  text += JsonText(Get("/api/2.1/unity-catalog/connections"));
+  text += JsonText(Ask("PATCH", "/api/2.1/unity-catalog/connections/shop",
+                       {{"options", {{"host", "h2"}}}}, 200));
+  text += JsonText(Post("/api/2.1/unity-catalog/connections", connection, 409));
   EXPECT_THAT(text, Not(HasSubstr("hunter2")));
   EXPECT_THAT(text, Not(HasSubstr("\"password\"")));
   // Who connects is no secret, and stays although a client does not send it again.
@@ -289,7 +289,7 @@ TEST_F(ServiceTest, ClientsFindTheirWorkspace) {
   auto made = Post("/api/2.0/token/create", {{"comment", "ci"}, {"lifetime_seconds", 60}});
   auto second = "Bearer " + made["token_value"].get<std::string>();
   EXPECT_EQ(Send("GET", "/api/2.0/preview/scim/v2/Me", "", second).status, 200);
-  EXPECT_THAT(ToText(Get("/api/2.0/token/list")), Not(HasSubstr("dapi")));
+  EXPECT_THAT(JsonText(Get("/api/2.0/token/list")), Not(HasSubstr("dapi")));
   Post("/api/2.0/token/delete", {{"token_id", made["token_info"]["token_id"]}});
   EXPECT_EQ(Send("GET", "/api/2.0/preview/scim/v2/Me", "", second).status, 401);
   Post("/api/2.0/token/create", {{"lifetime_seconds", 0}}, 400);
@@ -319,8 +319,8 @@ TEST_F(ServiceTest, EveryChangeIsNotedAndNoSecretIs) {
   EXPECT_EQ(entries[3]["parameters"]["name"], "shop");
   EXPECT_EQ(entries[3]["result"]["full_name"], "shop");
   EXPECT_EQ(entries[3]["outcome"], "DONE");
-  EXPECT_THAT(ToText(entries), Not(HasSubstr(planted)));
-  EXPECT_THAT(ToText(entries), Not(HasSubstr(token.get<std::string>())));
+  EXPECT_THAT(JsonText(entries), Not(HasSubstr(planted)));
+  EXPECT_THAT(JsonText(entries), Not(HasSubstr(token.get<std::string>())));
   EXPECT_EQ(Get("/api/2.0/audit-log?principal=ANN")["entries"].size(), 1U);
   EXPECT_EQ(Get("/api/2.0/audit-log?operation=connections.create")["entries"].size(), 1U);
   EXPECT_EQ(Get("/api/2.0/audit-log?end_time=1")["entries"].size(), 0U);

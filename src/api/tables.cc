@@ -67,7 +67,7 @@ Json ColumnToJson(const Json& field, int position) {
   Json column{{"name", field.value("name", "")},
               {"type_name", TypeNameOf(type)},
               {"type_text", text},
-              {"type_json", ToText(field)},
+              {"type_json", JsonText(field)},
               {"position", position},
               {"nullable", field.value("nullable", true)}};
   int precision = 0, scale = 0;
@@ -90,8 +90,7 @@ Json TableToJson(const Context& context, const Securable& table) {
 
 /// Add the columns and properties that the table's log says; a table that has none yet has none.
 Status AddContents(const Securable& table, Json* json) {
-  auto location = table.fact("storage_location").substr(std::string_view("file://").size());
-  auto snapshot = delta::Table(store::OpenLocalReader(location)).Latest(nullptr);
+  auto snapshot = delta::Table(store::OpenLocalReader(table.folder())).Latest(nullptr);
   (*json)["columns"] = Json::array();
   if (snapshot.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();
   FRESHET_CHECK_OK(snapshot);

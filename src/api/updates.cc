@@ -57,14 +57,14 @@ Status CheckSelection(const Context& context, const PipelineRecord& record,
 Result<Json> StartUpdate(const Context& context, const Request& request) {
   FRESHET_TRY(auto record, context.book->Get(request.part("id")));
   FRESHET_TRY(auto body, ParseBody(request.body));
-  FRESHET_TRY(auto asked, pipeline::ReadUpdateRequest(ToText(body)));
+  FRESHET_TRY(auto asked, pipeline::ReadUpdateRequest(JsonText(body)));
   FRESHET_CHECK_OK(CheckSelection(context, record, asked));
   Fields fields(body);
   auto cause = fields.Text("cause").value_or("API_CALL");
   if (cause != "API_CALL" && cause != "JOB_TASK" && cause != "USER_ACTION")
     return Error(ErrorClass::INVALID_ARGUMENT, "cause is not one that a client may say: '{}'",
                  cause);
-  FRESHET_TRY(auto update, BeginUpdate(context, record, cause, ToText(body), request.user.name));
+  FRESHET_TRY(auto update, BeginUpdate(context, record, cause, JsonText(body), request.user.name));
   return Json{{"update_id", update.id}};
 }
 

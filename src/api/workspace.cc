@@ -144,7 +144,7 @@ Result<Response> Export(const Context& context, const Request& request) {
   FRESHET_TRY(auto content, context.workspace->Read(object));
   if (direct)
     return Response{.body = std::move(content), .content_type = "application/octet-stream"};
-  return Response{.body = ToText(Json{{"content", ToBase64(content)}, {"file_type", "file"}})};
+  return Response{.body = JsonText(Json{{"content", ToBase64(content)}, {"file_type", "file"}})};
 }
 
 Result<Response> Download(const Context& context, const Request& request) {

@@ -82,7 +82,7 @@ Status ServerData::PrepareFirstStart(catalog::Catalog& catalog, catalog::Princip
   FRESHET_TRY(auto begun, identity.HasTokens());
   if (begun) return Status::Ok();
   FRESHET_TRY(auto admin, principals.EnsureAdministrator("admin", "Administrator"));
-  auto location = "file://" + root_ + "/tables/main";
+  auto location = catalog::FileUri(root_ + "/tables/main");
   catalog::Securable main{.kind = catalog::Kind::kCatalog, .path = {"main"}};
   main.facts["storage_location"] = location;
   catalog::Securable schema{.kind = catalog::Kind::kSchema, .path = {"main", "default"}};

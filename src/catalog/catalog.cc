@@ -166,6 +166,13 @@ std::string Securable::fact(const std::string& name) const {
   return found == facts.end() ? "" : found->second;
 }
 
+std::string FileUri(const std::string& folder) { return std::string(kFileScheme) + folder; }
+
+std::string Securable::folder() const {
+  const auto place = fact("storage_location");
+  return place.starts_with(kFileScheme) ? place.substr(kFileScheme.size()) : std::string();
+}
+
 Status DoesNotExist(Kind kind, const Path& path) {
   return Error(ErrorClass::NOT_FOUND, "{} '{}' does not exist.", NameOf(kind), FullName(path));
 }

@@ -30,6 +30,10 @@ size_t PartsOf(Kind kind);
 using Texts = std::map<std::string, std::string>;
 using Secrets = std::map<std::string, Secret>;
 
+/// How every place begins that something is stored at.
+inline constexpr std::string_view kFileScheme = "file://";
+std::string FileUri(const std::string& folder);
+
 /// One entry of the catalog. A value; it never holds a secret.
 struct Securable {
   std::string id{};
@@ -45,6 +49,8 @@ struct Securable {
   const std::string& name() const { return path.back(); }
   /// Empty: it has no such fact.
   std::string fact(const std::string& name) const;
+  /// Return the folder that `storage_location` names; empty: it has none.
+  std::string folder() const;
 };
 
 /// What becomes other; what is not given stays.

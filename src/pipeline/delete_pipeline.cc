@@ -53,11 +53,10 @@ TableOwner OwnerOf(const catalog::Securable& table) {
 /// What the catalog knows of the pipeline, wherever its definition once led; the data that are
 /// still there only if the table itself says that they are the pipeline's.
 Status RemoveTables(catalog::Catalog& catalog, const PipelineRecord& pipeline) {
-  constexpr std::string_view kFile = "file://";
   FRESHET_TRY(auto tables, catalog.TablesOf(pipeline.id));
   for (const auto& table : tables) {
     // Data first: what is left after a crash is still named, and removed by a second try.
-    auto folder = table.fact("storage_location").substr(kFile.size());
+    auto folder = table.folder();
     FRESHET_TRY(auto removed, RemoveTableOf(folder, OwnerOf(table), false));
     if (!removed) spdlog::warn("left as it is, for it is another's: {}", folder);
     FRESHET_CHECK_OK(catalog.Drop(Kind::kTable, table.path, true));

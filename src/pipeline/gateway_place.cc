@@ -42,7 +42,7 @@ Status MakeStagingVolume(catalog::Catalog& catalog, const std::string& data,
   volume.comment = "What the gateway '" + gateway.name + "' has captured";
   volume.facts = {{"volume_type", "MANAGED"},
                   {"pipeline_id", gateway.id},
-                  {"storage_location", "file://" + VolumeOf(data, gateway.id)}};
+                  {"storage_location", catalog::FileUri(VolumeOf(data, gateway.id))}};
   FRESHET_CHECK_OK(store::MakeFolders(StagingOf(data, gateway.id)));
   return catalog.Create(std::move(volume), {}, gateway.creator).status();
 }

@@ -16,12 +16,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 using catalog::Kind;
 
-constexpr std::string_view kFile = "file://";
-
 /// The run writes below its own folder; where that is, the link says.
 Status Link(const std::string& folder, const DestinationSchema& destination,
             const catalog::Securable& schema) {
-  auto target = schema.fact("storage_location").substr(kFile.size());
+  auto target = schema.folder();
   auto link = folder + "/" + EncodeName(destination.key());
   FRESHET_CHECK_OK(store::MakeFolders(target));
   std::error_code error;

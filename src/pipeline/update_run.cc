@@ -272,7 +272,7 @@ Result<bool> UpdateRun::Register(const std::string& folder, const PipelineRecord
                  {"pipeline_id", pipeline.id},
                  {"staging", source->staging_id},
                  {"pipeline_mark", source->pipeline},
-                 {"storage_location", "file://" + location}};
+                 {"storage_location", catalog::FileUri(location)}};
   FRESHET_CHECK_OK(parts_.catalog->Create(std::move(table), {}, pipeline.creator));
   return true;
 }
