@@ -38,7 +38,7 @@ Result<bool> IsWished(const Context& context, const TableId& table,
   return std::ranges::any_of(wishes, [&](const staging::Wish& wish) {
     auto generation = state.generations.find(wish.flow);
     return wish.table == table && (generation == state.generations.end() ||
-                                   generation->second.begun.generation < wish.generation);
+                                   generation->second.whole().generation < wish.generation);
   });
 }
 

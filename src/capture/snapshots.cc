@@ -53,41 +53,6 @@ SnapshotTaker::Taken Snapshots::TakeSnapshot() const {
   return std::shared_ptr<sources::Snapshot>(std::move(*opened));
 }
 
-std::map<Snapshots::Key, Generation> Snapshots::Wanted(
-    const std::vector<staging::Wish>& wishes) const {
-  std::map<Key, Generation> wanted;
-  for (const auto& wish : wishes) {
-    Generation& generation = wanted[{wish.table, wish.flow}];
-    generation = std::max(generation, wish.generation);
-  }
-  for (const auto& [table, state] : context_.writer->checkpoint().tables) {
-    for (const auto& [flow, generation] : state.generations) {
-      Key key{table, flow};
-      if (generation.successor) wanted[key] = std::max(wanted[key], *generation.successor);
-      auto asked = wanted.find(key);
-      if (asked != wanted.end() && asked->second <= generation.begun.generation)
-        wanted.erase(asked);
-    }
-  }
-  const auto asked = wanted;
-  rereads_.AddDue(&wanted);
-  AddFills(&wanted);
-  std::erase_if(wanted, [&](const auto& each) {
-    const bool forgotten = serves_ && !serves_(each.first.second);
-    return forgotten || !tables_->follows(each.first.first) || running_.contains(each.first) ||
-           rereads_.Rests(each.first, asked.contains(each.first)) || MayWait(each.first);
-  });
-  return wanted;
-}
-
-/// Whether the flow's newest generation is complete and was begun since the wishes settled.
-bool Snapshots::MayWait(const Key& key) const {
-  if (!begun_settled_.contains(key)) return false;
-  const auto& state = context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
-  // Changes wait for columns, and shapes change less often than partitions.
-  return state.ended && !IsFill(key, state);
-}
-
 Status Snapshots::Poll(bool settled) {
   if (!settled) begun_settled_.clear();
   settled_ = settled;
@@ -111,21 +76,6 @@ Status Snapshots::Poll(bool settled) {
   taking_ = wanted_;
   taker_.Start();
   return TakeTaken();
-}
-
-/// A wish whose generation is sealed has done its work; what is left to look at stays small.
-Status Snapshots::ForgetAnswered(const std::vector<staging::Wish>& wishes) {
-  const auto& checkpoint = context_.writer->checkpoint();
-  for (const auto& wish : wishes) {
-    auto table = checkpoint.tables.find(wish.table);
-    if (table == checkpoint.tables.end()) continue;
-    auto generation = table->second.generations.find(wish.flow);
-    bool answered = generation != table->second.generations.end() &&
-                    generation->second.begun.generation >= wish.generation &&
-                    table->second.last_segment <= checkpoint.through;
-    if (answered) FRESHET_CHECK_OK(staging::RemoveWish(*context_.staging, wish));
-  }
-  return Status::Ok();
 }
 
 Status Snapshots::TakeTaken() {
@@ -330,6 +280,9 @@ void Snapshots::End(const Key& key, Running& running) {
                                                  .generation = running.begun.generation,
                                                  .rows = running.rows,
                                                  .values_nulled = running.values_nulled});
+  // All of the table was wished meanwhile, which waited for these.
+  if (running.begun.columns && wished_.contains(key))
+    wanted_.emplace(key, Generation(running.begun.generation.value() + 1));
   rereads_.OnRead(key, context_.clock->Now() - running.begun_at);
   for (const Generation& former : std::exchange(superseded_[key], {}))
     obsolete_[key].push_back(former);

@@ -29,19 +29,6 @@ void Snapshots::Fill(const TableId& table) {
   }
 }
 
-void Snapshots::NoteWished(const std::vector<staging::Wish>& wishes) {
-  wished_.clear();
-  const auto& tables = context_.writer->checkpoint().tables;
-  for (const auto& wish : wishes) {
-    auto table = tables.find(wish.table);
-    if (table == tables.end()) continue;
-    auto generation = table->second.generations.find(wish.flow);
-    if (generation != table->second.generations.end() &&
-        generation->second.begun.generation < wish.generation)
-      wished_.insert({wish.table, wish.flow});
-  }
-}
-
 Status Snapshots::SetFence(Running* running) {
   if (!running->begun.columns) return Status::Ok();
   FRESHET_TRY(running->fence, fence_->Ask());

@@ -39,7 +39,7 @@ Result<std::optional<Generation>> UnderWay(const std::shared_ptr<store::FileStor
                                            const FlowBook::Entry& entry,
                                            const staging::GenerationState& state,
                                            const std::vector<staging::Wish>& wishes) {
-  if (auto wished = WishedAbove(entry.flow, state.begun.generation, wishes)) return wished;
+  if (auto wished = WishedAbove(entry.flow, state.whole().generation, wishes)) return wished;
   // One of some columns alone is no refresh.
   const bool fills = state.base && !state.untold;
   if (state.successor && !fills) return state.successor;
@@ -60,7 +60,8 @@ Result<RefreshAsked> NextOf(const std::shared_ptr<store::FileStore>& root,
   std::optional<Generation> under_way;
   // Nothing of a table that broke is on its way but what somebody wished since.
   if (state.broken) {
-    under_way = WishedAbove(entry.flow, newest, wishes);
+    const Generation whole = begun ? generation->second.whole().generation : Generation(0);
+    under_way = WishedAbove(entry.flow, whole, wishes);
   } else {
     FRESHET_TRY(under_way, UnderWay(root, entry, generation->second, wishes));
   }

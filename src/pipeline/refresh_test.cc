@@ -100,6 +100,21 @@ TEST_F(RefreshTest, WaitsForTheSuccessorOfAnAbandonedOne) {
   EXPECT_THAT(Ask("*"), ElementsAre("public.orders 2 under way"));
 }
 
+TEST_F(RefreshTest, AReadingOfColumnsAloneUnderTheWishedNumberIsNotWhatWasWished) {
+  ASSERT_THAT(Ask("*"), ElementsAre("public.orders 2 anew"));
+  staging::GenerationBegun fill;
+  fill.flow = kFlow;
+  fill.table = kTable;
+  fill.generation = Generation(2);
+  fill.first_segment = writer_->next();
+  fill.columns = {record::ColumnId(2)};
+  writer_->Note(fill);
+  writer_->Note(staging::GenerationEnded{kFlow, kTable, Generation(2)});
+  Seal();
+  EXPECT_THAT(Ask("*"), ElementsAre("public.orders 2 under way"));
+  EXPECT_THAT(Wishes(), ElementsAre(staging::Wish{kFlow, kTable, Generation(2)}));
+}
+
 TEST_F(RefreshTest, NothingIsStagedYet) {
   auto files = staging_->List("", "", 1000, true);
   ASSERT_TRUE(files.ok());

@@ -253,7 +253,7 @@ bool Update::IsStaged(const FlowState& flow) const {
   if (newest == state.generations.end()) return false;
   const auto& generation = newest->second;
   const bool asked = std::ranges::any_of(wished_, [&](const staging::Wish& wish) {
-    return wish.flow == flow.flow.id && wish.generation > generation.begun.generation;
+    return wish.flow == flow.flow.id && wish.generation > generation.whole().generation;
   });
   if (asked) return false;
   // One that the log does not tell of and that could not be read is read again at its next time.
@@ -387,7 +387,7 @@ Result<bool> Update::WaitsForRefresh(const FlowState& flow, const Status& why) {
   staging::Wish next{flow.flow.id, flow.flow.table,
                      record::Generation(begun.generation.value() + 1)};
   const bool asked = std::ranges::any_of(wished_, [&](const staging::Wish& wish) {
-    return wish.flow == next.flow && wish.generation >= next.generation;
+    return wish.flow == next.flow && wish.generation > newest->second.whole().generation;
   });
   if (asked) return true;
   auto interval = RefreshInterval(RuleOf(options_.spec.table_rules, state.name));

@@ -276,6 +276,8 @@ Result<Player::Expected> Player::ReadExpected(Words& words) {
       FRESHET_TRY(expected.fails, words.Any("error class"));
       if (!ErrorClassOf(*expected.fails))
         return Error(ErrorClass::INVALID_ARGUMENT, "no class: {}", *expected.fails);
+    } else if (words.Take("as")) {
+      FRESHET_TRY(expected.generation, words.Number("generation"));
     } else if (words.Take("in")) {
       FRESHET_TRY(expected.in_table, words.Any("table"));
     } else if (words.Take("at") && words.Take("chunk")) {
@@ -325,7 +327,7 @@ Status Player::DoRun(Words& words, const std::string& verb) {
 
 Status Player::RunWith(const Expected& expected, const std::string& verb) {
   if (verb == "wish") return world_.Wish(expected.pipeline, false).status();
-  if (verb == "refresh") return world_.Wish(expected.pipeline, true).status();
+  if (verb == "refresh") return world_.Wish(expected.pipeline, true, expected.generation).status();
   model::Outcome outcome;
   if (verb == "capture") outcome.status = world_.Capture();
   if (verb == "apply") outcome = world_.Apply(expected.pipeline);

@@ -26,7 +26,7 @@ class Player {
   /// What a statement that runs something expects of it.
   struct Expected {
     std::string pipeline = "main";
-    std::optional<int64_t> commits, reads;
+    std::optional<int64_t> commits, reads, generation;
     std::optional<std::string> fails, in_table;
     std::optional<int64_t> chunk;
     std::optional<std::string> crash;

@@ -7,8 +7,9 @@
 namespace freshet::cases {
 namespace {
 
-constexpr std::array<std::string_view, 11> kKeywords{
-    "fails", "commits", "reads", "crash", "at", "in", "of", "chunk", "before", "after", "columns"};
+constexpr std::array<std::string_view, 12> kKeywords{"fails",  "commits", "reads",   "crash",
+                                                     "at",     "in",      "of",      "chunk",
+                                                     "before", "after",   "columns", "as"};
 
 Result<std::vector<Word>> Split(std::string_view text, int number) {
   std::vector<Word> words;

@@ -104,7 +104,8 @@ Status World::Capture() {
   return gateway.Run({}).status();
 }
 
-Result<bool> World::Wish(const std::string& pipeline, bool again) {
+Result<bool> World::Wish(const std::string& pipeline, bool again,
+                         std::optional<int64_t> generation) {
   auto files = staging();
   FRESHET_TRY(auto reader, staging::StagingReader::Open(files));
   FRESHET_TRY(auto checkpoint, reader->Latest());
@@ -115,8 +116,8 @@ Result<bool> World::Wish(const std::string& pipeline, bool again) {
     auto found = state.generations.find(flow);
     int64_t newest = found == state.generations.end() ? 0 : found->second.begun.generation.value();
     if (newest > 0 && !again) continue;
-    FRESHET_CHECK_OK(staging::PutWish(
-        *files, {.flow = flow, .table = id, .generation = record::Generation(newest + 1)}));
+    const record::Generation next(generation.value_or(newest + 1));
+    FRESHET_CHECK_OK(staging::PutWish(*files, {.flow = flow, .table = id, .generation = next}));
     wished = true;
   }
   return wished;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,8 +70,9 @@ class World {
   /// The process that holds the snapshots is gone.
   void LoseViews() { holder_.KeepOnly({}); }
   /// Ask for the snapshot of every table that has none; of all, when `again`. True: something was
-  /// asked for.
-  Result<bool> Wish(const std::string& pipeline, bool again);
+  /// asked for. `generation`: the number, of whoever has not heard of the newest one.
+  Result<bool> Wish(const std::string& pipeline, bool again,
+                    std::optional<int64_t> generation = {});
   /// Apply what is staged until nothing is left to do.
   Outcome Apply(const std::string& pipeline);
   /// Capture, wish, capture what was wished, apply.
