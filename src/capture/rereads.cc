@@ -70,12 +70,18 @@ bool Rereads::MayBeginAnew(const Key& key) {
   return ++stale_[key] <= limits::kRereadsStaleMax;
 }
 
+bool Rereads::IsInterrupted(const Key& key, const Status& why) const {
+  return why.Is(ErrorClass::SOURCE_INTERRUPTED) && tables_->follows(key.first) &&
+         !tables_->shape(key.first)->logged;
+}
+
 bool Rereads::IsOfTable(const Key& key, const Status& why, bool settled) const {
   auto stale = stale_.find(key);
   if (why.Is(ErrorClass::SNAPSHOT_STALE))
     return stale != stale_.end() && stale->second > limits::kRereadsStaleMax;
   return why.Is(ErrorClass::SOURCE_QUERY) || why.Is(ErrorClass::SOURCE_ENCODING) ||
-         why.Is(ErrorClass::SOURCE_PRIVILEGE) || (settled && why.Is(ErrorClass::SOURCE_BLOCKED));
+         why.Is(ErrorClass::SOURCE_PRIVILEGE) || why.Is(ErrorClass::SOURCE_INTERRUPTED) ||
+         (settled && why.Is(ErrorClass::SOURCE_BLOCKED));
 }
 
 void Rereads::FitKey(const record::TableShape& followed, record::TableShape* shown) {

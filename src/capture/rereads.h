@@ -36,9 +36,12 @@ class Rereads {
   void OnRead(const Key& key, MonotonicTime::duration took);
   /// It could not be read.
   void OnFailed(const Key& key);
-  /// It was found rewritten under its reading: true as long as that is not too often since it was
-  /// last read.
+  /// It was found rewritten under its reading, or that was interrupted: true as long as that is not
+  /// too often since it was last read.
   bool MayBeginAnew(const Key& key);
+  /// Whether the reading may well succeed if it begins anew, which one of a table that the log
+  /// tells of does with the gateway.
+  bool IsInterrupted(const Key& key, const Status& why) const;
   /// Whether a failed reading is the table's own matter: its definition, a server behind it, a
   /// right, with `settled` a lock too.
   bool IsOfTable(const Key& key, const Status& why, bool settled) const;
@@ -55,7 +58,7 @@ class Rereads {
   const Selects selects_;
   std::map<Key, MonotonicTime> rest_until_;
   std::set<Key> failed_;      // the last time it was tried
-  std::map<Key, int> stale_;  // how often since it was last read
+  std::map<Key, int> stale_;  // how often a reading began anew since it was last read
 };
 
 }  // namespace freshet::capture

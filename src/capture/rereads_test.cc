@@ -113,6 +113,27 @@ TEST_F(RereadsTest, AReadingThatFailsIsItsTablesMatterAlone) {
   EXPECT_TRUE(Newest().ended);
 }
 
+TEST_F(RereadsTest, OneThatIsInterruptedBeginsAnewAndIsLeftIfThatDoesNotEnd) {
+  int interrupted = 0;
+  int times = 1;
+  source_.before = [&](const std::string& step) {
+    if (!step.starts_with("chunk 2") || interrupted == times) return Status::Ok();
+    ++interrupted;
+    return Error(ErrorClass::SOURCE_INTERRUPTED, "canceling statement due to statement timeout");
+  };
+  RunWell();
+  EXPECT_EQ(events_.Count("table_unread"), 0);
+  EXPECT_EQ(interrupted, 1);
+  EXPECT_TRUE(Newest().ended);
+  interrupted = 0;
+  times = 1'000'000;
+  source_.Commit({Insert{"1", {int64_t{4}, "d"}}});
+  RunWell();
+  EXPECT_EQ(events_.Count("table_unread"), 1);
+  EXPECT_EQ(events_.Last("table_unread", "class"), "SOURCE_INTERRUPTED");
+  EXPECT_EQ(ChangeRows("1"), 1);
+}
+
 TEST_F(RereadsTest, SoIsOneThatCannotEvenBegin) {
   source_.before = [](const std::string& step) {
     return step == "plan 2" ? Error(ErrorClass::SOURCE_PRIVILEGE, "not yours") : Status::Ok();

@@ -412,7 +412,8 @@ Status Snapshots::OnResult(ChunkResult result) {
     return Status::Ok();
   }
   Running& running = found->second;
-  if (IsStale(result.status) && rereads_.MayBeginAnew(found->first)) {
+  const bool passes = IsStale(result.status) || rereads_.IsInterrupted(found->first, result.status);
+  if (passes && rereads_.MayBeginAnew(found->first)) {
     std::string why(result.status.message());
     Restart(result.table, AfterEverything(), why);
     return Status::Ok();
