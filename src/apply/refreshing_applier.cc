@@ -3,6 +3,8 @@
 
 #include <arrow/compute/initialize.h>
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "delta/features.h"
 #include "record/arrow_status.h"
@@ -21,7 +23,8 @@ bool IsDamage(const Status& status) {
 
 /// `table`: what it is to replace; null: nothing is there.
 TableApplier::Context ForShadow(TableApplier::Context context, const delta::Snapshot* table) {
-  context.table = context.shadow;
+  context.table = std::move(context.shadow);
+  context.shadow = nullptr;  // it has none of its own
   context.table_prefix = context.shadow_prefix;
   context.created_before = false;
   context.drop_inactive_columns = false;
@@ -100,7 +103,10 @@ Result<Applied> RefreshingApplier::Apply(record::SegmentNumber through,
     FRESHET_TRY(of_table, StepOfTable(through, stop));
     if (IsCommit(*of_table)) return *of_table;
   }
-  if (shadow_->state() != nullptr) of_table->needed_after = shadow_->positions().changes;
+  if (shadow_->state() != nullptr) {
+    const auto changes = shadow_->positions().changes;
+    of_table->needed_after = std::min(of_table->needed_after.value_or(changes), changes);
+  }
   return *of_table;
 }
 

@@ -58,10 +58,11 @@ class StagedWorld {
     writer_->Note(staging::TableListed{shape.id, shape.name});
     NoteShape(shape, {});
   }
-  void NoteShape(record::TableShape shape, const record::Sequence& at) {
+  void NoteShape(record::TableShape shape, const record::Sequence& at,
+                 std::vector<record::ColumnId> unfilled = {}) {
     shape.version = ++shape_version_;
     shape_ = std::make_shared<record::TableShape>(std::move(shape));
-    writer_->Note(staging::ShapeNoted{*shape_, at});
+    writer_->Note(staging::ShapeNoted{.shape = *shape_, .at = at, .unfilled = std::move(unfilled)});
   }
   void Begin(int64_t generation, uint64_t position) {
     staging::GenerationBegun begun;

@@ -183,7 +183,7 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
     FRESHET_TRY(auto applied, Compact(stop));
     if (applied) return *applied;
   }
-  waiting.held = held.has_value();
+  waiting.held = held && *held < through;
   if (held) return Settled(waiting, latest, state);
   return Settled({.state = Applied::State::kCurrent,
                   .reread = std::exchange(reread_, false),

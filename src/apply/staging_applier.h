@@ -72,6 +72,8 @@ class StagingApplier final : public TableApplier {
 
  private:
   Status Named(const Status& status) const;
+  /// Whether this is a later generation that is built beside its table.
+  bool IsShadow() const { return context_.shadow == nullptr; }
   int64_t NowMs() const { return context_.clock->WallNow() / 1000; }
 
   Status Refresh();
@@ -107,6 +109,8 @@ class StagingApplier final : public TableApplier {
   bool HasColumnsRead(const staging::TableState& state,
                       const staging::GenerationState& newest) const;
   std::optional<record::SegmentNumber> HeldAfter(const staging::TableState& state) const;
+  std::optional<record::SegmentNumber> HeldForLater(const staging::TableState& state,
+                                                    const staging::GenerationState& newest) const;
   Result<std::optional<Applied>> TakeColumnsRead(const staging::TableState& state,
                                                  record::SegmentNumber through,
                                                  const std::stop_token& stop);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Columns that no change fills: changes wait for a reading of them.
+#include <algorithm>
+
 #include "apply/column_fill.h"
 #include "apply/staging_applier.h"
 
@@ -21,10 +23,11 @@ std::optional<SegmentNumber> StagingApplier::HeldAfter(const staging::TableState
   if (found == state.generations.end()) return std::nullopt;
   const auto& newest = found->second;
   if ((state.dropped || state.broken) && !HasColumnsRead(state, newest)) return std::nullopt;
-  // Rows that were appended are as they were; and a whole generation has everything.
-  if (mark_.history.scd_type == ScdType::kAppendOnly ||
-      newest.whole().generation != positions_.generation)
-    return std::nullopt;
+  // Rows that were appended are as they were.
+  if (mark_.history.scd_type == ScdType::kAppendOnly) return std::nullopt;
+  const bool whole_comes = newest.successor && !newest.fillable();
+  if (whole_comes || newest.whole().generation != positions_.generation)
+    return HeldForLater(state, newest);
   const bool comes =
       newest.begun.columns && newest.fillable() && newest.begun.generation > mark_.filled;
   if (!comes && !state.WantsColumns(newest)) return std::nullopt;
@@ -34,6 +37,21 @@ std::optional<SegmentNumber> StagingApplier::HeldAfter(const staging::TableState
   return comes ? SegmentNumber(newest.begun.first_segment.value() - 1) : positions_.changes;
 }
 
+/// The same while a later whole generation brings the columns: until it takes the table's place
+/// rows would lack what they hold. A table that keeps its rows' past has every change at its own
+/// time, before what then differs: it goes on as soon as all of that generation was read.
+std::optional<SegmentNumber> StagingApplier::HeldForLater(
+    const staging::TableState& state, const staging::GenerationState& newest) const {
+  const auto& later = newest.whole();
+  if (later.difference || IsShadow()) return std::nullopt;
+  const bool is_read = later.generation != positions_.generation && (newest.base || newest.ended);
+  int32_t shown = mark_.shape_version;
+  if (keeps_past() && is_read) shown = std::max(shown, later.shape_version);
+  auto first = state.unfilled.upper_bound(shown);
+  if (first == state.unfilled.end()) return std::nullopt;
+  return SegmentNumber(first->second.since.value() - 1);
+}
+
 /// Take columns that were read alone, with all changes up to where that is known to be complete;
 /// nothing: it is not.
 Result<std::optional<Applied>> StagingApplier::TakeColumnsRead(const staging::TableState& state,
@@ -41,7 +59,9 @@ Result<std::optional<Applied>> StagingApplier::TakeColumnsRead(const staging::Ta
                                                                const std::stop_token& stop) {
   const auto& newest = state.generations.at(flow_.id);
   const auto& begun = newest.begun;
-  if (!HasColumnsRead(state, newest)) return std::optional<Applied>();
+  // What is read for a later whole generation lacks what that brought.
+  if (newest.whole().generation != positions_.generation || !HasColumnsRead(state, newest))
+    return std::optional<Applied>();
   FRESHET_TRY(auto chunks, ScanAllChunks(context_.staging, begun, through));
   if (!chunks.ended) return std::optional<Applied>();
   FRESHET_TRY(const auto changes,
