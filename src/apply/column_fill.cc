@@ -99,6 +99,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ColumnFill::NextRows() {
 Result<FoldBatch> ColumnFill::Updates(const arrow::RecordBatch& rows) const {
   const int64_t count = rows.num_rows();
   FoldBatch batch;
+  batch.is_reading = true;
   for (size_t i = 0; i < places_.size(); ++i) {
     const auto& type = form_.schema->field(static_cast<int>(i))->type();
     batch.ordinals.push_back(static_cast<int>(i));

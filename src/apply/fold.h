@@ -36,6 +36,7 @@ struct FoldBatch {
   arrow::ArrayVector columns;  // the destination's; all null where the changes' shape lacks one
   std::vector<int> ordinals;   // destination column → column of `changes`, -1: none
   std::vector<KeyHash> keys;
+  bool is_reading = false;  // no changes, but what some columns held when they were read
 
   int64_t rows() const { return changes->num_rows(); }
 };

@@ -96,6 +96,24 @@ void HistoryPlanner::TakeFormer(std::span<const RowPlace> places, const arrow::R
     if (history_.start >= 0) key.before.at = starts[i];
     const auto& first = slice->folded.states[key.first];
     key.same = compares() && first.put >= 0 && SameAsRow(*slice, first, rows, row);
+    if (history_.order() == VersionOrder::kSequences) KeepKnown(key, rows, slice);
+  }
+}
+
+/// The row that columns were read of may be one whose sequence made it count for nothing here: it
+/// gives the key's row in the table only what that lacks.
+void HistoryPlanner::KeepKnown(const Key& key, const arrow::RecordBatch& rows, Slice* slice) const {
+  auto& folded = slice->folded;
+  for (size_t i = key.first; i < key.end; ++i) {
+    if (folded.states[i].put < 0) continue;
+    const auto& put = folded.puts[static_cast<size_t>(folded.states[i].put)];
+    if (put.wanted < 0 || !slice->batches[put.from.batch]->is_reading) continue;
+    for (size_t column = 0; column < form_.rows.width(); ++column) {
+      if (rows.column(static_cast<int>(column))->IsNull(key.row)) continue;
+      folded.patches[static_cast<size_t>(put.patch) * form_.rows.width() + column] = {
+          RowRef::kInTable, static_cast<uint32_t>(put.wanted)};
+      folded.wanted_columns[column] = true;
+    }
   }
 }
 

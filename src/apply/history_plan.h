@@ -60,6 +60,7 @@ class HistoryPlanner final : public ChangePlanner {
   }
   Status ReadFormer(Slice* slice);
   void TakeFormer(std::span<const RowPlace> places, const arrow::RecordBatch& rows, Slice* slice);
+  void KeepKnown(const Key& key, const arrow::RecordBatch& rows, Slice* slice) const;
   bool SameAsRow(const Slice& slice, const Folded::State& state, const arrow::RecordBatch& rows,
                  int64_t row) const;
   bool SameAsBefore(const Slice& slice, const Folded::State& state,
