@@ -7,6 +7,7 @@
 
 #include "apply/history_form.h"
 #include "base/random.h"
+#include "delta/features.h"
 #include "record/widening.h"
 
 namespace freshet::apply {
@@ -109,22 +110,28 @@ std::vector<record::ColumnId> InactiveColumns(const std::vector<delta::Column>& 
   return inactive;
 }
 
-std::vector<std::string> DropInactive(TableMark* mark, std::vector<delta::Column>* columns) {
-  std::vector<std::string> names;
+DroppedColumns DropInactive(const delta::Metadata& metadata, TableMark* mark,
+                            std::vector<delta::Column>* columns) {
+  const auto with_statistics = delta::StatisticsColumns(metadata);
+  DroppedColumns result;
   std::vector<record::ColumnId> stay;
   for (const auto& id : mark->inactive) {
     auto column = std::ranges::find(*columns, id, &delta::Column::id);
     if (column == columns->end()) continue;
-    if (Has(mark->key, id) || Has(mark->history.sequence_by, id)) {
+    const bool is_named = std::ranges::any_of(with_statistics, [&](const std::string& name) {
+      return Lower(name) == Lower(column->name);
+    });
+    if (is_named) result.named.push_back(column->name);
+    if (is_named || Has(mark->key, id) || Has(mark->history.sequence_by, id)) {
       stay.push_back(id);
       continue;
     }
-    names.push_back(column->name);
+    result.dropped.push_back(column->name);
     columns->erase(column);
   }
   mark->inactive = std::move(stay);
-  mark->dropped = mark->dropped || !names.empty();
-  return names;
+  mark->dropped = mark->dropped || !result.dropped.empty();
+  return result;
 }
 
 }  // namespace freshet::apply

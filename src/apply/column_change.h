@@ -21,9 +21,14 @@ namespace freshet::apply {
 Status TakeColumns(const record::TableShape& shape, const TableMark& mark, bool widens,
                    std::vector<delta::Column>* columns);
 
+/// The names of columns that were dropped, and of those that stay because a property of the table
+/// names them.
+struct DroppedColumns {
+  std::vector<std::string> dropped, named;
+};
 /// Take the inactive columns away that nothing of the table goes by, and note that in its mark.
-/// Returns their names.
-std::vector<std::string> DropInactive(TableMark* mark, std::vector<delta::Column>* columns);
+DroppedColumns DropInactive(const delta::Metadata& metadata, TableMark* mark,
+                            std::vector<delta::Column>* columns);
 
 /// The columns that came from the source and are not in its shape any more.
 std::vector<record::ColumnId> InactiveColumns(const std::vector<delta::Column>& columns,

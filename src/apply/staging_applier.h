@@ -151,7 +151,8 @@ class StagingApplier final : public TableApplier {
   // The newest generation that the table was compared with: how far that came is not the log's to
   // say, for where nothing differs nothing is committed, and comparing again changes nothing.
   record::Generation compared_;
-  bool reread_ = false;  // and nobody was told yet
+  bool reread_ = false;      // and nobody was told yet
+  bool told_named_ = false;  // that inactive columns stay
   ClosedVersions closed_;
   // Commits since files were looked through for some worth rewriting; a table just opened may need
   // it.

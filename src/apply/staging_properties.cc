@@ -2,6 +2,8 @@
 // What is asked of a table beside its rows.
 #include <fmt/ranges.h>
 
+#include <utility>
+
 #include "apply/column_change.h"
 #include "apply/staging_applier.h"
 #include "delta/features.h"
@@ -27,10 +29,19 @@ Result<std::optional<Applied>> StagingApplier::DropColumns() {
   if (!context_.drop_inactive_columns || mark_.inactive.empty()) return std::optional<Applied>();
   std::vector<delta::Column> columns = known_->columns;
   TableMark mark = mark_;
-  const auto names = DropInactive(&mark, &columns);
-  if (names.empty()) return std::optional<Applied>();
+  const auto [dropped, named] = DropInactive(known_->metadata, &mark, &columns);
+  if (!named.empty() && !std::exchange(told_named_, true)) {
+    context_.observer->OnEvent(
+        {"warning",
+         {{"table", flow_.source.ToString()},
+          {"reason", fmt::format("{}: columns that the source has no more stay, for {} names them: "
+                                 "{}",
+                                 flow_.source.ToString(), delta::kStatisticsColumns,
+                                 fmt::join(named, ", "))}}});
+  }
+  if (dropped.empty()) return std::optional<Applied>();
   return Describe("DROP COLUMNS", Redescribe(*known_, std::move(columns), mark, NowMs()),
-                  "columns_dropped", "columns", names);
+                  "columns_dropped", "columns", dropped);
 }
 
 Result<std::optional<Applied>> StagingApplier::Describe(const std::string& operation,

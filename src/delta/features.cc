@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "delta/retention.h"
 
@@ -97,6 +98,29 @@ bool StartsWithAny(std::string_view text, std::initializer_list<std::string_view
 std::string PropertyOf(const Metadata& metadata, std::string_view name) {
   auto found = metadata.configuration.find(std::string(name));
   return found == metadata.configuration.end() ? std::string() : found->second;
+}
+
+std::vector<std::string> StatisticsColumns(const Metadata& metadata) {
+  std::vector<std::string> names;
+  std::string name;
+  bool quoted = false, within = false;  // within: a field of the column
+  auto end = [&] {
+    if (!name.empty()) names.push_back(std::exchange(name, {}));
+    within = false;
+  };
+  for (const char c : PropertyOf(metadata, kStatisticsColumns)) {
+    if (c == '`') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      end();
+    } else if (c == '.' && !quoted) {
+      within = true;
+    } else if (!within && (quoted || c != ' ')) {
+      name += c;
+    }
+  }
+  end();
+  return names;
 }
 
 bool IsOn(const Protocol& protocol, const Metadata& metadata, std::string_view property) {

@@ -15,11 +15,16 @@ inline constexpr std::string_view kEnableVectors = "delta.enableDeletionVectors"
                                   kEnableRowTracking = "delta.enableRowTracking",
                                   kEnableCommitTimes = "delta.enableInCommitTimestamps",
                                   kEnableWidening = "delta.enableTypeWidening",
+                                  kStatisticsColumns = "delta.dataSkippingStatsColumns",
                                   kMappingMode = "delta.columnMapping.mode",
                                   kMaxColumnId = "delta.columnMapping.maxColumnId";
 
 /// A property's value; empty: the table has none of this name.
 std::string PropertyOf(const Metadata& metadata, std::string_view name);
+/// The columns, by the names they have outside of any other, that the table is to have statistics
+/// of; empty: it does not say. Source: delta-spark, `delta.dataSkippingStatsColumns`: names by
+/// commas, in backticks where they are no plain words, fields of columns behind a dot.
+std::vector<std::string> StatisticsColumns(const Metadata& metadata);
 /// Whether the table has this property as `true` and its protocol lists the feature, or is of a
 /// version that implies it: only then it binds a writer.
 bool IsOn(const Protocol& protocol, const Metadata& metadata, std::string_view property);

@@ -53,6 +53,13 @@ TEST(Features, OldVersionsStayAsLongAsTheySuffice) {
   EXPECT_FALSE(upgraded.writer_features.contains("identityColumns"));
 }
 
+TEST(Features, TheColumnsToKeepStatisticsOfAreNamedInOneOfManyWays) {
+  Metadata metadata;
+  EXPECT_TRUE(StatisticsColumns(metadata).empty());
+  metadata.configuration["delta.dataSkippingStatsColumns"] = "id, `a b`.c,d.`e`, `f.g`";
+  EXPECT_EQ(StatisticsColumns(metadata), (std::vector<std::string>{"id", "a b", "d", "f.g"}));
+}
+
 TEST(Features, AProtocolNeverShrinks) {
   const Protocol now{3, 7, {"v2Checkpoint"}, {"v2Checkpoint", "clustering"}};
   EXPECT_EQ(For({}, &now), now);
