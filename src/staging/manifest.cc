@@ -50,6 +50,7 @@ struct EntryFold {
         .begun = entry, .chunks_done = {}, .ended = false, .successor = {}, .abandoned_in = {}};
     auto former = state.generations.find(entry.flow);
     if (entry.columns && former != state.generations.end()) next.base = former->second.whole();
+    if (!entry.columns) ForgetUnfilled(entry, &state);
     state.generations[entry.flow] = std::move(next);
   }
   void operator()(const SnapshotPart& entry) { Touch(entry.table); }
@@ -75,6 +76,16 @@ struct EntryFold {
     }
   }
 
+  /// A whole generation begins: whoever has the one before it, or an earlier one of another flow,
+  /// needs to know of the columns that came since that alone.
+  static void ForgetUnfilled(const GenerationBegun& next, TableState* state) {
+    int32_t filled = next.shape_version;
+    for (const auto& [flow, generation] : state->generations) {
+      if (!generation.ended && !generation.base) return;  // the one that it has is not known here
+      filled = std::min(filled, generation.whole().shape_version);
+    }
+    state->unfilled.erase(state->unfilled.begin(), state->unfilled.upper_bound(filled));
+  }
   /// Nobody reads it on: checkpoints need not carry what only that would take.
   static void ForgetView(GenerationState* generation) {
     generation->begun.view = {};

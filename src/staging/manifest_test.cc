@@ -162,6 +162,56 @@ TEST(Manifest, ColumnsReadAlone) {
   EXPECT_EQ(generation.whole().generation, Generation(1));
 }
 
+/// They are needed from the last but one whole generation of any flow on.
+TEST(Manifest, ColumnsReadAloneAreForgottenOnceWholeGenerationsHaveThem) {
+  Checkpoint state;
+  int64_t segment = 0;
+  auto note = [&](const Entry& entry) { AdvanceBy(entry, SegmentNumber(++segment), &state); };
+  auto shape = [&](int32_t version) {
+    auto noted = EveryType();
+    noted.version = version;
+    note(ShapeNoted{.shape = noted, .at = {}, .unfilled = {record::ColumnId(2)}});
+  };
+  auto read = [&](int64_t generation, int32_t version, const FlowId& flow = kFlow) {
+    auto begun = Begun(generation, 0);
+    begun.flow = flow;
+    begun.shape_version = version;
+    note(begun);
+    note(GenerationEnded{.flow = flow, .table = kTable, .generation = Generation(generation)});
+  };
+  auto kept = [&] {
+    std::vector<int32_t> versions;
+    for (const auto& [version, unfilled] : state.tables.at(kTable).unfilled)
+      versions.push_back(version);
+    return versions;
+  };
+  read(1, 3);
+  shape(4);
+  auto unended = Begun(2, 0);
+  unended.shape_version = 4;
+  note(unended);
+  note(GenerationAbandoned{.flow = kFlow,
+                           .table = kTable,
+                           .generation = Generation(2),
+                           .successor = Generation(3),
+                           .why = "the view is gone"});
+  shape(5);
+  read(3, 4);
+  EXPECT_EQ(kept(), (std::vector<int32_t>{4, 5})) << "a reader may still be at the first";
+  read(4, 5);
+  EXPECT_EQ(kept(), (std::vector<int32_t>{5}));
+  const FlowId other("other");
+  read(1, 5, other);
+  EXPECT_EQ(kept(), (std::vector<int32_t>{}));
+  shape(6);
+  read(5, 6);
+  read(6, 6);
+  EXPECT_EQ(kept(), (std::vector<int32_t>{6})) << "the other has not read it";
+  read(2, 6, other);
+  read(3, 6, other);
+  EXPECT_EQ(kept(), (std::vector<int32_t>{}));
+}
+
 TEST(Manifest, ComesBackFromJsonAsItWas) {
   Manifest manifest = EveryEntry();
   Checkpoint state;
