@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "capture/gateway_world_test.h"
+#include "staging/unread.h"
 
 namespace freshet::capture {
 namespace {
@@ -108,6 +109,61 @@ TEST_F(AnswersTest, AQuestionOutlivesTheGatewayThatHeardIt) {
   source_.before = nullptr;
   ended = RunUntil([&] { return AnswerTo(one_).has_value(); });
   EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+}
+
+/// A table without a log that cannot be read, and whoever waits for it.
+class UnreadAnswersTest : public AnswersTest {
+ protected:
+  void SetUp() override {
+    AnswersTest::SetUp();
+    auto shape = Shape("2");
+    shape.logged = false;
+    shape.key.clear();
+    source_.Create(shape);
+    source_.Commit({Insert{"2", {int64_t{1}, "a"}}});
+    Wish("2", 1);
+  }
+  void FailAt(const std::string& step) {
+    source_.before = [step](const std::string& now) {
+      return now == step ? Error(ErrorClass::SOURCE_QUERY, "division by zero") : Status::Ok();
+    };
+  }
+  bool IsTold() const { return staging::WhyUnread(*store_, key_)->has_value(); }
+  const staging::UnreadKey key_{TableId("2"), kFlow};
+};
+
+TEST_F(UnreadAnswersTest, WhoWaitsForATableIsToldThatItCannotBeRead) {
+  for (const auto* step : {"plan 2", "chunk 2 0"}) {
+    ASSERT_TRUE(staging::ForgetUnread(*store_, key_).ok());
+    FailAt(step);
+    auto ended = RunUntil([&] { return IsTold(); });
+    EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+    EXPECT_TRUE((*staging::WhyUnread(*store_, key_))->Is(ErrorClass::SOURCE_QUERY));
+  }
+}
+
+TEST_F(UnreadAnswersTest, WhoTakesThatAwayHasItTriedAgainAtOnce) {
+  FailAt("plan 2");
+  const auto began = clock_.Now();
+  int told = 0;
+  auto ended = RunUntil([&] {
+    if (!IsTold()) return false;
+    EXPECT_TRUE(staging::ForgetUnread(*store_, key_).ok());
+    ++told;
+    return told == 3;
+  });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_LT(clock_.Now() - began, limits::kRereadInterval) << "not at its next time";
+}
+
+TEST_F(UnreadAnswersTest, OnceItIsReadThatIsSaidNoMore) {
+  FailAt("plan 2");
+  auto ended = RunUntil([&] { return IsTold(); });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  source_.before = nullptr;
+  ended = RunUntil([&] { return !IsTold(); });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_TRUE(State().tables.at(TableId("2")).generations.contains(kFlow));
 }
 
 TEST_F(AnswersTest, AGatewayThatDrainsAnswersNobody) {

@@ -59,7 +59,8 @@ class Capture {
                        Snapshots::Options{.readers = options_.snapshot_readers,
                                           .reread_interval = options_.reread_interval,
                                           .selects = options_.selects,
-                                          .serves = options_.serves});
+                                          .serves = options_.serves,
+                                          .tells_unread = options_.answers});
     mending_.emplace(context_, &tables_, &*fence_);
     if (options_.answers) answers_.emplace(context_, &*fence_);
     for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
@@ -76,9 +77,7 @@ class Capture {
     MonotonicTime now = context_.clock->Now();
     discover_at_ = now + limits::kDiscoverInterval;
     // Also in a run that ends within the interval.
-    expire_at_ = now;
-    poll_at_ = now;
-    sealed_at_ = now;
+    expire_at_ = poll_at_ = sealed_at_ = now;
     if (unsealed()) FRESHET_CHECK_OK(Seal());
     // Whoever has seen the segments through here knows every table that was there at the start.
     context_.Tell("gateway_started", {{"through", writer_->checkpoint().through.value()},
@@ -402,8 +401,7 @@ class Capture {
     if (!boundary_) return Status::Ok();
     bool moved = cursor_ != writer_->checkpoint().cursor &&
                  context_.clock->Now() - sealed_at_ >= limits::kIdlePositionInterval;
-    bool due = writer_->dirty() ? writer_->SealDue() || quiet : moved;
-    return due ? Seal() : Status::Ok();
+    return (writer_->dirty() ? writer_->SealDue() || quiet : moved) ? Seal() : Status::Ok();
   }
 
   /// Make the open segment durable, then let the source forget what it holds.

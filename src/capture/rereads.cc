@@ -65,6 +65,11 @@ void Rereads::OnFailed(const Key& key) {
   Rest(key, {});
 }
 
+void Rereads::AskAgain(const Key& key) {
+  failed_.erase(key);
+  rest_until_.erase(key);
+}
+
 bool Rereads::MayBeginAnew(const Key& key) {
   if (!tables_->follows(key.first) || tables_->shape(key.first)->logged) return true;
   return ++stale_[key] <= limits::kRereadsStaleMax;

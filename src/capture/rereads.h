@@ -36,6 +36,10 @@ class Rereads {
   void OnRead(const Key& key, MonotonicTime::duration took);
   /// It could not be read.
   void OnFailed(const Key& key);
+  /// Which could not be read the last time they were tried.
+  const std::set<Key>& failed() const { return failed_; }
+  /// Somebody who knows that it failed asks for it once more.
+  void AskAgain(const Key& key);
   /// It was found rewritten under its reading, or that was interrupted: true as long as that is not
   /// too often since it was last read.
   bool MayBeginAnew(const Key& key);

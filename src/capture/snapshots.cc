@@ -34,6 +34,7 @@ Snapshots::Snapshots(Context context, Tables* tables, StreamFence* fence, Snapsh
       fence_(fence),
       holder_(holder),
       serves_(options.serves),
+      tells_unread_(options.tells_unread),
       rereads_(context, tables, options.reread_interval, options.selects),
       readers_(options.readers, context.writer, context.staging),
       taker_([this] { return TakeSnapshot(); }, options.readers > 0) {}
@@ -58,6 +59,7 @@ Status Snapshots::Poll(bool settled) {
   settled_ = settled;
   FRESHET_TRY(auto wishes, staging::ListWishes(*context_.staging));
   FRESHET_CHECK_OK(ForgetAnswered(wishes));
+  FRESHET_CHECK_OK(TellUnread(wishes));
   NoteWished(wishes);
   auto wanted = Wanted(wishes);
   settled = settled || wanted == wanted_ || ++polls_unsettled_ >= kPollsUnsettledMax;
@@ -284,6 +286,7 @@ void Snapshots::End(const Key& key, Running& running) {
   if (running.begun.columns && wished_.contains(key))
     wanted_.emplace(key, Generation(running.begun.generation.value() + 1));
   rereads_.OnRead(key, context_.clock->Now() - running.begun_at);
+  if (!running.shape->logged) unread_[key] = Status::Ok();
   for (const Generation& former : std::exchange(superseded_[key], {}))
     obsolete_[key].push_back(former);
   context_.Tell("snapshot_completed",

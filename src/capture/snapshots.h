@@ -49,6 +49,8 @@ class Snapshots {
     Rereads::Selects selects;  // which tables are to be read again
     // whose snapshots are read; null: everybody's
     std::function<bool(const staging::FlowId&)> serves;
+    // whoever waits for a table that could not be read learns it from staging
+    bool tells_unread = false;
   };
   Snapshots(Context context, Tables* tables, StreamFence* fence, SnapshotHolder* holder,
             Options options);
@@ -169,6 +171,8 @@ class Snapshots {
   /// The same of all that a snapshot was asked for; false, and nothing done, where that is not so
   /// of one.
   bool LeaveAllUnread(const Status& why);
+  /// Tell those who wait what became of readings, and hear who wants another try.
+  Status TellUnread(const std::vector<staging::Wish>& wishes);
   /// Parts of readings that a later one has taken the place of.
   Status RemoveObsolete();
   void HandOut();
@@ -181,6 +185,7 @@ class Snapshots {
   StreamFence* const fence_;
   SnapshotHolder* const holder_;
   const std::function<bool(const staging::FlowId&)> serves_;
+  const bool tells_unread_;
   std::set<std::string> held_;  // what the holder has for us
   std::map<Key, staging::Generation> wanted_;
   bool settled_ = false;  // no more wishes are to come
@@ -201,6 +206,7 @@ class Snapshots {
   bool table_missed_ = false;
   std::vector<std::pair<TableId, Status>> problems_;
   Rereads rereads_;
+  std::map<Key, Status> unread_;  // to be told; OK: read since
   // Earlier differences, whose parts are of no use once a later one has ended; and is durable.
   std::map<Key, std::vector<staging::Generation>> superseded_, obsolete_;
   SnapshotReaders readers_;

@@ -6,6 +6,7 @@
 
 #include "capture/snapshots.h"
 #include "staging/layout.h"
+#include "staging/unread.h"
 
 namespace freshet::capture {
 
@@ -50,11 +51,31 @@ void Snapshots::LeaveUnread(const Key& key, const Status& why) {
   rereads_.OnFailed(key);
   std::string remedy(why.remedy());
   if (remedy.empty()) remedy = "Mend it at the source; it is read again next time.";
+  unread_[key] = MakeError(why.error_class(), std::string(why.message())).WithRemedy(remedy);
   context_.Tell("table_unread", {{"table", tables_->shape(key.first)->name.ToString()},
                                  {"flow", key.second.value()},
                                  {"class", std::string(NameOf(why.error_class()))},
                                  {"reason", std::string(why.message())},
                                  {"remedy", remedy}});
+}
+
+Status Snapshots::TellUnread(const std::vector<staging::Wish>& wishes) {
+  const auto told = std::exchange(unread_, {});
+  if (!tells_unread_) return Status::Ok();
+  auto& staging = *context_.staging;
+  for (const auto& [key, why] : told) {
+    const staging::UnreadKey file{key.first, key.second};
+    FRESHET_CHECK_OK(why.ok() ? staging::ForgetUnread(staging, file)
+                              : staging::PutUnread(staging, file, why));
+  }
+  if (rereads_.failed().empty()) return Status::Ok();
+  FRESHET_TRY(auto stand, staging::ListUnread(staging));
+  for (const auto& wish : wishes) {
+    const Key key{wish.table, wish.flow};
+    if (rereads_.failed().contains(key) && !stand.contains({wish.table, wish.flow}))
+      rereads_.AskAgain(key);
+  }
+  return Status::Ok();
 }
 
 Status Snapshots::RemoveObsolete() {

@@ -3,6 +3,7 @@
 
 #include "base/random.h"
 #include "pipeline/flow_book.h"
+#include "staging/unread.h"
 #include "staging/wishes.h"
 
 namespace freshet::pipeline {
@@ -33,6 +34,10 @@ Status LeaveStaging(store::FileStore& staging, const record::PipelineId& pipelin
     if (IsFlowOf(pipeline, wish.flow)) FRESHET_CHECK_OK(staging::RemoveWish(staging, wish));
   }
   FRESHET_CHECK_OK(staging::ForgetQuestions(staging, pipeline));
+  FRESHET_TRY(auto unread, staging::ListUnread(staging));
+  for (const auto& key : unread) {
+    if (IsFlowOf(pipeline, key.flow)) FRESHET_CHECK_OK(staging::ForgetUnread(staging, key));
+  }
   // Last: it is what a second try looks at.
   return staging::RemoveReader(staging, pipeline);
 }

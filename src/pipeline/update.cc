@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "pipeline/destination.h"
 #include "pipeline/event_line.h"
+#include "staging/unread.h"
 
 namespace freshet::pipeline {
 
@@ -54,6 +55,7 @@ struct Update::FlowState {
   std::optional<Status> failed;
   bool broken = false;  // … with what staging says of the table
   bool reread = false;  // it was wished again by this process, or need not be
+  bool unread = false;  // … and could not be read
 };
 
 struct Update::Outcome {
@@ -109,8 +111,10 @@ Result<Update::Round> Update::Step(const std::stop_token& stop) {
   if (look) FRESHET_CHECK_OK(WishAll());
   if (stop.stop_requested()) return Error(ErrorClass::CANCELLED, "the update was stopped");
   round.settled = FlowsWithWork().empty();
-  round.staged =
-      std::ranges::all_of(flows_, [&](const auto& each) { return IsStaged(*each.second); });
+  // Only whose gateway captures for others has to be told: its own has run before it ends.
+  const bool apart = options_.pipeline != record::PipelineId(kOnlyPipeline);
+  if (apart && !AllStaged()) FRESHET_CHECK_OK(TakeUnread());
+  round.staged = AllStaged();
   return round;
 }
 
@@ -231,24 +235,53 @@ Status Update::AddFlow(const TableId& table, const staging::TableState& state) {
 
 Status Update::Wish(FlowState& flow, const staging::TableState& state) {
   if (state.dropped || state.broken) return Status::Ok();
+  const bool unlogged = state.shape && !state.shape->logged;
+  const bool first = !std::exchange(flow.reread, true);
+  // What was told to an update before is none of this one's, and is tried again for it.
+  if (first && options_.reread && unlogged)
+    FRESHET_CHECK_OK(staging::ForgetUnread(*staging_store_, {flow.flow.table, flow.flow.id}));
   staging::Wish wish{flow.flow.id, flow.flow.table, record::Generation(1)};
   if (auto known = state.generations.find(flow.flow.id); known != state.generations.end()) {
-    bool unlogged = state.shape && !state.shape->logged;
-    bool again = options_.reread && unlogged && known->second.ended && !known->second.successor;
-    if (std::exchange(flow.reread, true) || !again) return Status::Ok();
-    wish.generation = record::Generation(known->second.begun.generation.value() + 1);
+    const auto& newest = known->second;
+    // One that is under way because its time had come may have begun before this update.
+    const bool done = newest.ended || newest.successor || newest.begun.difference;
+    if (!first || !options_.reread || !unlogged || !done) return Status::Ok();
+    wish.generation =
+        newest.successor.value_or(record::Generation(newest.begun.generation.value() + 1));
   }
-  flow.reread = true;
   if (wished_.contains(wish)) return Status::Ok();
   FRESHET_CHECK_OK(staging::PutWish(*staging_store_, wish));
   wished_.insert(wish);
   return Status::Ok();
 }
 
+Status Update::TakeUnread() {
+  FRESHET_TRY(auto told, staging::ListUnread(*staging_store_));
+  for (const auto& key : told) {
+    auto* flow = FlowOf(key.table);
+    const bool waits = flow != nullptr && flow->flow.id == key.flow && flow->reread;
+    if (!waits || IsStaged(*flow)) continue;
+    FRESHET_TRY(auto why, staging::WhyUnread(*staging_store_, key));
+    if (!why) continue;  // it was read just now
+    flow->unread = true;
+    // One that stays is told of each try, by whoever runs the gateway.
+    if (!options_.reread) continue;
+    parts_.observer->OnEvent(
+        WithStatus({"table_unread",
+                    {{"table", flow->flow.source.ToString()}, {"flow", flow->flow.id.value()}}},
+                   *why));
+  }
+  return Status::Ok();
+}
+
+bool Update::AllStaged() const {
+  return std::ranges::all_of(flows_, [&](const auto& each) { return IsStaged(*each.second); });
+}
+
 /// Whether the newest snapshot that the flow asked for is staged, or never will be.
 bool Update::IsStaged(const FlowState& flow) const {
   const auto& state = checkpoint_.tables.at(flow.flow.table);
-  if (flow.failed || state.dropped || state.broken) return true;
+  if (flow.failed || flow.unread || state.dropped || state.broken) return true;
   auto newest = state.generations.find(flow.flow.id);
   if (newest == state.generations.end()) return false;
   const auto& generation = newest->second;
@@ -256,10 +289,10 @@ bool Update::IsStaged(const FlowState& flow) const {
     return wish.flow == flow.flow.id && wish.generation > generation.whole().generation;
   });
   if (asked) return false;
-  // One that the log does not tell of and that could not be read is read again at its next time.
+  if (!generation.ended || generation.successor) return false;
+  // Each reading of a table without a log has all of its columns.
   const bool logged = !state.shape || state.shape->logged;
-  if (!logged) return generation.ended || generation.successor;
-  return generation.ended && !generation.successor && !state.WantsColumns(generation);
+  return !logged || !state.WantsColumns(generation);
 }
 
 Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& flow) {

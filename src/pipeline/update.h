@@ -28,9 +28,10 @@ namespace freshet::pipeline {
 ///          every flow with work       → one commit each, side by side
 ///          a table that fails         → reported, left; the others go on
 ///          a flow without a snapshot  → wish one
+///          a wish that could not be fulfilled → reported, and waited for no longer
 ///
 /// Events: table_found, table_committed, table_current, table_refreshing, table_failed,
-/// segment_seen, wished.
+/// table_unread, segment_seen, wished.
 /// Source: docs/guide/command-line.md, "Events".
 class Update {
  public:
@@ -63,7 +64,7 @@ class Update {
     record::SegmentNumber through;  // everything staged up to here was seen
     bool worked = false;            // something was committed or found
     bool settled = false;           // no table can go further with what is staged
-    bool staged = false;            // so is every snapshot that was wished
+    bool staged = false;            // so is every snapshot that was wished and can be taken
     bool reread = false;            // a table was compared with a new reading of it
   };
   /// Errors: CANCELLED, and what concerns every table (STORE_*, COMMIT_ZOMBIE, STAGING_EXPIRED of
@@ -86,7 +87,10 @@ class Update {
   static void Revive(FlowState& flow, const staging::TableState& state);
   Status AddFlow(const record::TableId& table, const staging::TableState& state);
   Status Wish(FlowState& flow, const staging::TableState& state);
+  /// Hear which tables without a log could not be read, for once those are all that is waited for.
+  Status TakeUnread();
   bool IsStaged(const FlowState& flow) const;
+  bool AllStaged() const;
   Result<std::unique_ptr<apply::TableApplier>> OpenFlow(const FlowState& flow);
   std::vector<FlowState*> FlowsWithWork();
   std::vector<Outcome> ApplyAll(const std::vector<FlowState*>& flows, const std::stop_token& stop);

@@ -93,7 +93,8 @@ Status UpdateRun::Work(EventLog* log, const PipelineRecord& pipeline) {
   }
   FRESHET_CHECK_OK(Enter(log, UpdateState::kSettingUpTables, Status::Ok()));
   FRESHET_CHECK_OK(RunProcesses(options, log, pipeline, definition));
-  if (failed_tables_ == 0 || stopping()) return Status::Ok();
+  if (stopping()) return Status::Ok();
+  if (failed_tables_ == 0 && !unread_.empty()) return unread_.begin()->second;
   return first_failure_;
 }
 
@@ -180,6 +181,7 @@ RunEnd UpdateRun::RunOnce(const IngestOptions& options, EventLog* log,
   progressed_ = false;
   failed_tables_ = 0;
   first_failure_ = Status::Ok();
+  unread_.clear();
   unregistered_.clear();
   refused_.clear();
   auto file = LogFile();
@@ -219,6 +221,10 @@ Status UpdateRun::TakeEvent(const record::Event& event, EventLog* log,
   if (event.name == "table_failed" || event.name == "table_broken" ||
       event.name == "table_left_out")
     CountFailure(StatusOf(event));
+  // Until it is read, if this update still comes to that.
+  if (event.name == "table_unread") unread_[TextOf(event, "table")] = StatusOf(event);
+  if (event.name == "table_reread" || event.name == "table_readable")
+    unread_.erase(TextOf(event, "table"));
   FRESHET_CHECK_OK(log->Take(event));
   if (event.name != "table_found" && event.name != "table_committed") return Status::Ok();
   return RegisterTold(event, log, pipeline, definition);

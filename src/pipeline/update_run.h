@@ -88,6 +88,7 @@ class UpdateRun {
   bool progressed_ = false;  // it committed something
   int failed_tables_ = 0;
   Status first_failure_;
+  std::map<std::string, Status> unread_;             // tables that could not be read, by name
   std::map<std::string, std::string> unregistered_;  // folders, by table
   std::set<std::string> refused_;                    // tables of which nothing more is told
 };

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/event_line.h"
+#include "staging/unread.h"
 #include "staging/writer.h"
 #include "store/memory_store.h"
 
@@ -112,14 +113,15 @@ class UpdateTest : public testing::Test {
     EXPECT_TRUE(round.ok()) << round.status().ToString();
     return round.ok() ? *round : Update::Round{};
   }
-  staging::GenerationBegun Begin(const std::string& id, const std::string& flow,
-                                 int64_t generation) {
+  staging::GenerationBegun Begin(const std::string& id, const std::string& flow, int64_t generation,
+                                 bool difference = false) {
     staging::GenerationBegun begun{.flow = record::FlowId(flow),
                                    .table = TableId(id),
                                    .generation = record::Generation(generation),
                                    .position = {},
                                    .shape_version = version_,
                                    .first_segment = {}};
+    begun.difference = difference;
     writer_->Note(begun);
     return begun;
   }
@@ -416,7 +418,43 @@ TEST_F(UpdateTest, WhatTheLogDoesNotTellOfIsWishedAgainOncePerUpdate) {
   EXPECT_THAT(Wishes(), ElementsAre("one-t1/2"));
 }
 
-TEST_F(UpdateTest, OneThatCouldNotBeReadAgainIsNotWaitedFor) {
+TEST_F(UpdateTest, AReadingThatWasUnderWayBeforeTheUpdateIsNotEnough) {
+  logged_ = false;
+  Stage("1", "a");
+  auto begun = Begin("1", "one-t1", 2, /*difference=*/true);
+  Seal();
+  auto update = Open({}, "one", true);
+  EXPECT_FALSE(Step(*update).staged);
+  EXPECT_THAT(Wishes(), ElementsAre("one-t1/3"));
+  End(begun);
+  Seal();
+  EXPECT_FALSE(Step(*update).staged);
+  End(Begin("1", "one-t1", 3));
+  Seal();
+  EXPECT_TRUE(Step(*update).staged);
+}
+
+TEST_F(UpdateTest, OneThatCouldNotBeReadIsNotWaitedForOnceThatIsSaid) {
+  logged_ = false;
+  Stage("1", "a");
+  const staging::UnreadKey key{TableId("1"), record::FlowId("one-t1")};
+  const auto why = Error(ErrorClass::SOURCE_QUERY, "division by zero").WithRemedy("Mend it.");
+  // What was said to an update before is none of this one's.
+  ASSERT_TRUE(staging::PutUnread(*staging_, key, why).ok());
+  auto update = Open({}, "one", true);
+  EXPECT_FALSE(Step(*update).staged);
+  EXPECT_THAT(*staging::ListUnread(*staging_), IsEmpty()) << "it is to be tried again";
+  EXPECT_THAT(Wishes(), ElementsAre("one-t1/1"));
+  ASSERT_TRUE(staging::PutUnread(*staging_, key, why).ok());
+  EXPECT_TRUE(Step(*update).staged);
+  EXPECT_EQ(events_.lines.back(), "table_unread public.a");
+  EXPECT_EQ(StatusOf(events_.last).error_class(), ErrorClass::SOURCE_QUERY);
+  events_.lines.clear();
+  EXPECT_TRUE(Step(*update).staged);
+  EXPECT_THAT(events_.lines, IsEmpty()) << "it is told once";
+}
+
+TEST_F(UpdateTest, OneThatCouldNotBeReadAgainIsTriedAgainByTheNextUpdate) {
   logged_ = false;
   Stage("1", "a");
   End(Begin("1", "one-t1", 1));
@@ -430,7 +468,17 @@ TEST_F(UpdateTest, OneThatCouldNotBeReadAgainIsNotWaitedFor) {
                                              .successor = record::Generation(3),
                                              .why = "unreadable"});
   Seal();
+  EXPECT_FALSE(Step(*update).staged) << "it may have been rewritten meanwhile, and is read again";
+  const staging::UnreadKey key{TableId("1"), begun.flow};
+  ASSERT_TRUE(staging::PutUnread(*staging_, key, Error(ErrorClass::SOURCE_QUERY, "x")).ok());
   EXPECT_TRUE(Step(*update).staged);
+  auto next = Open({}, "one", true);
+  EXPECT_FALSE(Step(*next).staged);
+  EXPECT_THAT(Wishes(), Contains("one-t1/3"));
+  EXPECT_THAT(*staging::ListUnread(*staging_), IsEmpty());
+  End(Begin("1", "one-t1", 3));
+  Seal();
+  EXPECT_TRUE(Step(*next).staged);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ inline constexpr std::string_view kWishesFolder = "wishes";
 inline constexpr std::string_view kReadersFolder = "readers";
 inline constexpr std::string_view kQuestionsFolder = "questions";
 inline constexpr std::string_view kAnswersFolder = "answers";
+inline constexpr std::string_view kUnreadFolder = "unread";
 
 /// Return the number of the folder a segment's manifest and packs lie in.
 int64_t FolderOf(SegmentNumber number);
