@@ -139,7 +139,7 @@ Status GatewayRun::Take(const record::Event& event) {
     return Status::Ok();
   }
   if (event.name == "table_left_out") TakeLeftOut(event);
-  FRESHET_CHECK_OK(TellPipeline(event));
+  FRESHET_CHECK_OK(followers_log_.Tell(followers_, event));
   auto named = event;
   for (auto& [field, value] : named.fields) {
     // Source: the published names of a gateway's flows begin with the database.
@@ -166,22 +166,6 @@ void GatewayRun::TakeCapturing(int64_t revision) {
   } else if (asked_.empty()) {
     parts_.update_parts->gateways->Serve(pipeline_.id, followers_, left_out_);
   }
-}
-
-Status GatewayRun::TellPipeline(const record::Event& event) {
-  bool told = event.name == "snapshot_started" || event.name == "snapshot_progress" ||
-              event.name == "snapshot_completed" || event.name == "table_unread";
-  if (!told) return Status::Ok();
-  auto& book = *parts_.update_parts->book;
-  const record::FlowId flow(TextOf(event, "flow"));
-  for (const auto& follower : followers_) {
-    if (!IsFlowOf(record::PipelineId(follower.record.id), flow)) continue;
-    FRESHET_TRY(auto active, book.Active(follower.record.id));
-    if (!active) continue;
-    EventLog log(&book, follower.record, active->id);
-    FRESHET_CHECK_OK(log.Take(event));
-  }
-  return Status::Ok();
 }
 
 }  // namespace freshet::pipeline

@@ -9,6 +9,7 @@
 
 #include "pipeline/backoff.h"
 #include "pipeline/capture_plan.h"
+#include "pipeline/follower_log.h"
 #include "pipeline/gateway_desk.h"
 #include "pipeline/run_process.h"
 #include "pipeline/update_run.h"
@@ -34,7 +35,7 @@ class GatewayRun {
     std::function<bool()> stopping;
   };
   GatewayRun(Parts parts, const PipelineRecord& pipeline)
-      : parts_(std::move(parts)), pipeline_(pipeline) {}
+      : parts_(std::move(parts)), pipeline_(pipeline), followers_log_(parts_.update_parts->book) {}
 
   /// REQUIRES: the staging volume and the link to it are there. Return OK once it is stopped.
   Status Run();
@@ -47,8 +48,6 @@ class GatewayRun {
   Status Take(const record::Event& event);
   void TakeLeftOut(const record::Event& event);
   void TakeCapturing(int64_t revision);
-  /// Into the log of the pipeline that the event's flow belongs to.
-  Status TellPipeline(const record::Event& event);
   /// Wait, but not longer than until it is to stop.
   void Wait(std::chrono::milliseconds wait) const;
   /// Wait until a pipeline was authored, or until it is to stop.
@@ -56,6 +55,7 @@ class GatewayRun {
 
   const Parts parts_;
   const PipelineRecord& pipeline_;
+  FollowerLog followers_log_;
   Backoff backoff_{std::chrono::hours(24 * 365 * 100)};
   uint64_t jitter_state_ = 1;
   int64_t looked_at_ = -1;   // the book's revision at the last look
