@@ -62,9 +62,34 @@ Result<std::optional<IngestOptions>> GatewayRun::Plan() {
   return std::optional(std::move(options));
 }
 
+Result<std::optional<IngestOptions>> GatewayRun::PrepareAndPlan() {
+  if (log_file_.empty()) {
+    FRESHET_TRY(log_file_, parts_.prepare());
+  }
+  return Plan();
+}
+
+void GatewayRun::WaitAfter(const Status& why, const record::Event& event) {
+  jitter_state_ = jitter_state_ * 6364136223846793005ULL + 1442695040888963407ULL;
+  auto wait = backoff_.OnFailure(parts_.update_parts->clock->Now(),
+                                 static_cast<double>(jitter_state_ >> 40) / (1 << 24));
+  spdlog::warn("gateway={} tries again: {}", pipeline_.id, why.ToString());
+  // The log may be what fails.
+  if (auto told = parts_.log->Take(event); !told.ok())
+    spdlog::warn("gateway={} {}", pipeline_.id, told.ToString());
+  Wait(wait.value_or(std::chrono::seconds(15)));
+}
+
 Status GatewayRun::Run() {
   while (!parts_.stopping()) {
-    FRESHET_TRY(auto options, Plan());
+    auto planned = PrepareAndPlan();
+    if (planned.status().retry() == Retry::kBackoff) {
+      WaitAfter(planned.status(), {"warning",
+                                   {{"reason", "the gateway cannot begin yet, and tries again: " +
+                                                   planned.status().ToString()}}});
+      continue;
+    }
+    FRESHET_TRY(auto options, std::move(planned));
     if (!options) {
       WaitForNews();
       continue;
@@ -78,12 +103,7 @@ Status GatewayRun::Run() {
     if (outdated_) continue;
     bool mended_by_waiting = !end.said || end.status.ok() || end.status.retry() == Retry::kBackoff;
     if (!mended_by_waiting) return end.status;
-    jitter_state_ = jitter_state_ * 6364136223846793005ULL + 1442695040888963407ULL;
-    auto wait = backoff_.OnFailure(parts_.update_parts->clock->Now(),
-                                   static_cast<double>(jitter_state_ >> 40) / (1 << 24));
-    spdlog::warn("gateway={} its process ended: {}", pipeline_.id, end.status.ToString());
-    FRESHET_CHECK_OK(parts_.log->Take(WithStatus({"worker_restarted", {}}, end.status)));
-    Wait(wait.value_or(std::chrono::seconds(15)));
+    WaitAfter(end.status, WithStatus({"worker_restarted", {}}, end.status));
   }
   return Status::Ok();
 }
@@ -94,7 +114,7 @@ RunEnd GatewayRun::RunProcesses(const IngestOptions& options) {
   listed_.clear();
   RunProcess::Parts parts{.clock = parts_.update_parts->clock,
                           .program = parts_.update_parts->program,
-                          .log = parts_.log_file,
+                          .log = log_file_,
                           .stopping = parts_.stopping,
                           .take = [this](const record::Event& event) { return Take(event); },
                           .tick = [this](RunProcess& process) { return Tick(process); }};

@@ -21,7 +21,8 @@ namespace freshet::pipeline {
 ///
 ///   nobody asks for anything yet  → wait, and be RUNNING meanwhile
 ///   a pipeline is made, edited or deleted  → the process goes on with what they ask for by now
-///   the process dies, or its source cannot be reached  → again after a while, for ever
+///   the process dies, its source cannot be reached, or it cannot be begun for want of something
+///     that comes back  → again after a while, for ever
 ///   what somebody has to mend  → the update fails with it
 ///
 /// What it says of a table's snapshot goes into the logs of the pipelines that wait for it, too.
@@ -30,19 +31,24 @@ class GatewayRun {
   struct Parts {
     const UpdateParts* update_parts = nullptr;
     EventLog* log = nullptr;
-    std::string log_file;
+    /// Makes what has to be there first, and returns the file that the process logs to.
+    std::function<Result<std::string>()> prepare;
     std::stop_token ending;
     std::function<bool()> stopping;
   };
   GatewayRun(Parts parts, const PipelineRecord& pipeline)
       : parts_(std::move(parts)), pipeline_(pipeline), followers_log_(parts_.update_parts->book) {}
 
-  /// REQUIRES: the staging volume and the link to it are there. Return OK once it is stopped.
+  /// Return OK once it is stopped.
   Status Run();
 
  private:
   /// What is to be captured by now, as a run; nothing: no database is known yet.
   Result<std::optional<IngestOptions>> Plan();
+  /// The same, once what has to be there first is made.
+  Result<std::optional<IngestOptions>> PrepareAndPlan();
+  /// Say so, and wait longer each time.
+  void WaitAfter(const Status& why, const record::Event& event);
   RunEnd RunProcesses(const IngestOptions& options);
   Status Tick(RunProcess& process);
   Status Take(const record::Event& event);
@@ -56,6 +62,7 @@ class GatewayRun {
   const Parts parts_;
   const PipelineRecord& pipeline_;
   FollowerLog followers_log_;
+  std::string log_file_;  // empty: it is not prepared yet
   Backoff backoff_{std::chrono::hours(24 * 365 * 100)};
   uint64_t jitter_state_ = 1;
   int64_t looked_at_ = -1;   // the book's revision at the last look

@@ -28,6 +28,12 @@ constexpr std::chrono::seconds kTellWait{1};
 constexpr std::chrono::milliseconds kGatewayWait{100};
 constexpr std::chrono::seconds kGatewayInterval{1};
 
+/// One that only looks whether all is well captures nothing.
+bool OnlyValidates(const UpdateRecord& update) {
+  auto request = ReadUpdateRequest(update.request);
+  return request.ok() && request->validate_only;
+}
+
 }  // namespace
 
 Status UpdateRun::Enter(EventLog* log, UpdateState state, const Status& why) {
@@ -77,7 +83,8 @@ Status UpdateRun::Work(EventLog* log, const PipelineRecord& pipeline) {
   FRESHET_TRY(auto definition, DefinitionOf(pipeline));
   if (!definition.gateway.empty() && !request.validate_only)
     FRESHET_CHECK_OK(WaitForGateway(log, pipeline, definition.gateway));
-  if (stopping()) return Status::Ok();
+  // Only now: whoever waits for a gateway keeps nobody else from running.
+  if (!WaitForPlace(log) || stopping()) return Status::Ok();
   FRESHET_CHECK_OK(Enter(log, UpdateState::kInitializing, Status::Ok()));
   FRESHET_TRY(auto options,
               PlanUpdate(*parts_.catalog, parts_.data, pipeline, definition, request));
@@ -100,36 +107,52 @@ Status UpdateRun::Work(EventLog* log, const PipelineRecord& pipeline) {
 
 Status UpdateRun::WorkAsGateway(EventLog* log, const PipelineRecord& pipeline,
                                 const UpdateRequest& request) {
-  FRESHET_CHECK_OK(Enter(log, UpdateState::kInitializing, Status::Ok()));
-  FRESHET_TRY(auto gateway, BegunGateway(parts_.data, pipeline));
-  if (request.validate_only) {
-    FRESHET_TRY(auto followers, FollowersOf(*parts_.book, pipeline.id));
-    FRESHET_TRY(auto plan, PlanCapture(gateway, std::move(followers)));
-    IngestOptions options;
-    options.spec = std::move(plan.spec);
-    auto database = plan.database.empty() ? "postgres" : plan.database;
-    FRESHET_TRY(options.source,
-                ReachSource(*parts_.catalog, parts_.data, gateway.connection_name, database));
-    FRESHET_CHECK_OK(CompleteSource(&options));
-    return Check(options);
-  }
-  FRESHET_CHECK_OK(MakeStagingVolume(*parts_.catalog, parts_.data, pipeline, gateway));
-  FRESHET_CHECK_OK(LinkStaging(parts_.data, pipeline.id, pipeline.id));
-  FRESHET_TRY(auto file, LogFile());
-  FRESHET_CHECK_OK(Enter(log, UpdateState::kRunning, Status::Ok()));
+  if (request.validate_only) return ValidateAsGateway(log, pipeline);
+  // One that captures takes no place: it stays, and others wait for it.
+  auto prepare = [&]() -> Result<std::string> {
+    FRESHET_CHECK_OK(Enter(log, UpdateState::kInitializing, Status::Ok()));
+    FRESHET_TRY(auto gateway, BegunGateway(parts_.data, pipeline));
+    FRESHET_CHECK_OK(MakeStagingVolume(*parts_.catalog, parts_.data, pipeline, gateway));
+    FRESHET_CHECK_OK(LinkStaging(parts_.data, pipeline.id, pipeline.id));
+    FRESHET_TRY(auto file, LogFile());
+    FRESHET_CHECK_OK(Enter(log, UpdateState::kRunning, Status::Ok()));
+    return file;
+  };
   GatewayRun run({.update_parts = &parts_,
                   .log = log,
-                  .log_file = std::move(file),
+                  .prepare = std::move(prepare),
                   .ending = ending_,
                   .stopping = [this] { return stopping(); }},
                  pipeline);
   return run.Run();
 }
 
+Status UpdateRun::ValidateAsGateway(EventLog* log, const PipelineRecord& pipeline) {
+  if (!WaitForPlace(log)) return Status::Ok();
+  FRESHET_CHECK_OK(Enter(log, UpdateState::kInitializing, Status::Ok()));
+  FRESHET_TRY(auto gateway, BegunGateway(parts_.data, pipeline));
+  FRESHET_TRY(auto followers, FollowersOf(*parts_.book, pipeline.id));
+  FRESHET_TRY(auto plan, PlanCapture(gateway, std::move(followers)));
+  IngestOptions options;
+  options.spec = std::move(plan.spec);
+  auto database = plan.database.empty() ? "postgres" : plan.database;
+  FRESHET_TRY(options.source,
+              ReachSource(*parts_.catalog, parts_.data, gateway.connection_name, database));
+  FRESHET_CHECK_OK(CompleteSource(&options));
+  return Check(options);
+}
+
+bool UpdateRun::WaitForPlace(EventLog* log) {
+  return take_place_([&] {
+    auto told = Enter(log, UpdateState::kWaitingForResources, Status::Ok());
+    if (!told.ok()) spdlog::warn("update={} {}", update_.id, told.ToString());
+  });
+}
+
 Status UpdateRun::CheckGateway(const std::string& gateway) const {
   FRESHET_TRY(auto record, parts_.book->Get(gateway));
   FRESHET_TRY(auto active, parts_.book->Active(gateway));
-  if (active) return Status::Ok();
+  if (active && !OnlyValidates(*active)) return Status::Ok();
   return Error(ErrorClass::SOURCE_UNREACHABLE, "the gateway '{}' ({}) does not run", record.name,
                gateway)
       .WithRemedy(fmt::format("Start it: POST /api/2.0/pipelines/{}/updates.", gateway));

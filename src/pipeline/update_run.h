@@ -35,16 +35,20 @@ struct UpdateParts {
 ///
 ///   QUEUED → WAITING_FOR_RESOURCES → INITIALIZING → SETTING_UP_TABLES → RUNNING → COMPLETED,
 ///     FAILED
-///   over a gateway it waits for that one first, and is RUNNING once its tables' snapshots are
-///     staged; what a gateway's own update does, gateway_run.h says
+///   over a gateway it waits for that one first, for a place among those that run then, and is
+///     RUNNING once its tables' snapshots are staged; what a gateway's own update does,
+///     gateway_run.h says
 ///   any, when it is asked to stop → STOPPING → CANCELED
 ///
 /// A process that dies is started again, and so is everything by the next server: each goes on from
 /// what is durable.
 class UpdateRun {
  public:
-  UpdateRun(const UpdateParts& parts, UpdateRecord update)
-      : parts_(parts), update_(std::move(update)) {}
+  /// Waits for one of the few places of updates that run, and calls the function before it has to;
+  /// false: the update is to end, and none was free before that.
+  using TakePlace = std::function<bool(const std::function<void()>& on_wait)>;
+  UpdateRun(const UpdateParts& parts, UpdateRecord update, TakePlace take_place)
+      : parts_(parts), update_(std::move(update)), take_place_(std::move(take_place)) {}
 
   /// Return at the update's end, or when the server ends: then the update stays under way.
   /// `stop`: somebody asked to stop it. `ending`: the server ends.
@@ -53,6 +57,9 @@ class UpdateRun {
  private:
   Status Work(EventLog* log, const PipelineRecord& pipeline);
   Status WorkAsGateway(EventLog* log, const PipelineRecord& pipeline, const UpdateRequest& request);
+  Status ValidateAsGateway(EventLog* log, const PipelineRecord& pipeline);
+  /// Say that it waits for a place, if it has to; false: it is to stop.
+  bool WaitForPlace(EventLog* log);
   /// Return once the gateway captures for the pipeline as it is now, or it is to stop.
   Status WaitForGateway(EventLog* log, const PipelineRecord& pipeline, const std::string& gateway);
   /// Errors: SOURCE_UNREACHABLE (nobody has started it), NOT_FOUND.
@@ -82,6 +89,7 @@ class UpdateRun {
 
   const UpdateParts& parts_;
   UpdateRecord update_;
+  const TakePlace take_place_;
   std::stop_token stop_, ending_;
   MonotonicTime gateway_at_{};  // when it is looked at again
   // Of the process that runs now.

@@ -39,38 +39,36 @@ void UpdateRunner::Submit(UpdateRecord update) {
       std::jthread([this, update, stop = entry.stop.get_token()] { Work(update, stop); });
 }
 
-bool UpdateRunner::Enter(const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
+bool UpdateRunner::Enter(const std::stop_token& stop, const std::function<void()>& on_wait) {
   auto free = [&] { return ending_.stop_requested() || running_ < limits::kUpdatesMax; };
+  std::unique_lock lock(mutex_);
+  if (!free()) {
+    lock.unlock();
+    on_wait();
+    lock.lock();
+  }
   if (!changed_.wait(lock, stop, free) || ending_.stop_requested()) return false;
   ++running_;
   return true;
 }
 
-bool UpdateRunner::Prepare(const UpdateRecord& update) {
+void UpdateRunner::TakeUpStop(const UpdateRecord& update) {
   auto now = parts_.book->GetUpdate(update.pipeline, update.id);
-  auto pipeline = parts_.book->Get(update.pipeline);
-  bool full = false;
-  {
-    std::lock_guard lock(mutex_);
-    full = running_ >= limits::kUpdatesMax;
-    if (now.ok() && now->state == UpdateState::kStopping)
-      entries_.at(update.id).stop.request_stop();
-  }
-  if (!pipeline.ok()) return true;
-  if (IsGateway(*pipeline)) return false;
-  if (!full) return true;
-  EventLog log(parts_.book, *pipeline, update.id);
-  auto told = parts_.book->Enter(update, UpdateState::kWaitingForResources,
-                                 log.Progress(UpdateState::kWaitingForResources, Status::Ok()));
-  if (!told.ok()) spdlog::warn("update={} {}", update.id, told.status().ToString());
-  return true;
+  if (!now.ok() || now->state != UpdateState::kStopping) return;
+  std::lock_guard lock(mutex_);
+  entries_.at(update.id).stop.request_stop();
 }
 
 void UpdateRunner::Work(const UpdateRecord& update, const std::stop_token& stop) {
-  bool entered = Prepare(update) && Enter(stop);
+  TakeUpStop(update);
+  bool entered = false;
+  auto take_place = [&](const std::function<void()>& on_wait) {
+    entered = Enter(stop, on_wait);
+    return entered;
+  };
   // One that was stopped while it waited still has to be told canceled.
-  if (!ending_.stop_requested()) UpdateRun(parts_, update).Run(stop, ending_.get_token());
+  if (!ending_.stop_requested())
+    UpdateRun(parts_, update, take_place).Run(stop, ending_.get_token());
   std::lock_guard lock(mutex_);
   if (entered) --running_;
   entries_.at(update.id).done = true;

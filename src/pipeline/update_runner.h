@@ -14,7 +14,7 @@
 namespace freshet::pipeline {
 
 /// Runs updates beside each other, each in a thread that waits for its process; some wait for
-/// others to end. Thread-safe.
+/// others to end, or for a gateway. Thread-safe.
 class UpdateRunner {
  public:
   explicit UpdateRunner(UpdateParts parts) : parts_(std::move(parts)) {}
@@ -38,11 +38,10 @@ class UpdateRunner {
     bool done = false;
   };
   void Work(const UpdateRecord& update, const std::stop_token& stop);
-  /// Take up what was said while the update was in no thread yet, and say so if it has to wait.
-  /// False: it waits for nobody, for it is a gateway's, which stays and for which others wait.
-  bool Prepare(const UpdateRecord& update);
-  /// Wait for a place; false: asked to end before there was one.
-  bool Enter(const std::stop_token& stop);
+  /// Take up a stop that was asked for while the update was in no thread yet.
+  void TakeUpStop(const UpdateRecord& update);
+  /// Wait for a place, and say so first; false: asked to end before there was one.
+  bool Enter(const std::stop_token& stop, const std::function<void()>& on_wait);
 
   UpdateParts parts_;
   std::stop_source ending_;

@@ -6,8 +6,10 @@
 
 #include <array>
 #include <filesystem>
+#include <fstream>
 
 #include "base/random.h"
+#include "base/server_limits.h"
 #include "pipeline/delete_pipeline.h"
 
 namespace freshet::pipeline {
@@ -104,6 +106,133 @@ TEST_F(UpdateRunnerTest, WhatIsUnderWayOrBeingDeletedIsNotDeleted) {
   book_->Reopen(pipeline_.id);
   deleted = DeletePipeline(parts_, runner, pipeline_, true, false);
   EXPECT_TRUE(deleted.ok()) << deleted.ToString();
+}
+
+/// The same with a gateway, over a catalog that has what it names.
+class GatewayUpdatesTest : public UpdateRunnerTest {
+ protected:
+  void SetUp() override {
+    MakeSecurable({.kind = catalog::Kind::kCatalog,
+                   .path = {"main"},
+                   .facts = {{"storage_location", catalog::FileUri(folder_ + "/tables/main")}}});
+    MakeSecurable({.kind = catalog::Kind::kConnection,
+                   .path = {"shop"},
+                   .options = {{"host", "127.0.0.1"},
+                               {"port", "1"},
+                               {"user", "u"},
+                               {"userProvidedServerCertificate", "pem"}},
+                   .facts = {{"connection_type", "POSTGRESQL"}}});
+    // Each process of a run dies without a word.
+    parts_.program = {"/bin/false"};
+    gateway_ = AddPipeline("gateway", R"({"gateway_definition": {"connection_name": "shop",
+        "gateway_storage_catalog": "main", "gateway_storage_schema": "staging"}})");
+  }
+  void MakeSecurable(catalog::Securable securable) {
+    auto made = catalog_->Create(std::move(securable), {}, "a");
+    ASSERT_TRUE(made.ok()) << made.status().ToString();
+  }
+  PipelineRecord AddPipeline(const std::string& name, const std::string& spec) {
+    auto added = book_->Add({.id = RandomUuid(), .name = name, .spec = spec, .parameters = "{}"},
+                            /*duplicates=*/true);
+    EXPECT_TRUE(added.ok()) << added.status().ToString();
+    return *added;
+  }
+  static std::string SpecOver(const std::string& source) {
+    return R"({"ingestion_definition": {)" + source + R"(, "objects": [{"schema": {
+        "source_catalog": "shop", "source_schema": "public", "destination_catalog": "main",
+        "destination_schema": "public"}}]}})";
+  }
+  PipelineRecord AddFollower() {
+    return AddPipeline("p", SpecOver(R"("ingestion_gateway_id": ")" + gateway_.id + "\""));
+  }
+  UpdateRecord Begin(const PipelineRecord& pipeline, const std::string& request = "{}") {
+    return *book_->Begin(pipeline.id, "API_CALL", request);
+  }
+  UpdateState StateOf(const UpdateRecord& update) {
+    return book_->GetUpdate(update.pipeline, update.id)->state;
+  }
+  bool WaitFor(const std::function<bool()>& what) {
+    auto deadline = clock_.Now() + std::chrono::seconds(60);
+    while (!what() && clock_.Now() < deadline)
+      clock_.WaitUntil(clock_.Now() + std::chrono::milliseconds(10), {});
+    return what();
+  }
+  bool IsTold(const PipelineRecord& pipeline, const std::string& text) {
+    const auto events = *book_->Events(pipeline.id, {.rows = 100});
+    return std::ranges::any_of(events, [&](const EventRecord& event) {
+      return event.message.find(text) != std::string::npos;
+    });
+  }
+  /// What cannot be followed where a folder is to be, until it is taken away.
+  void Block(const std::string& name) {
+    std::filesystem::create_symlink(name, folder_ + "/" + name);
+  }
+  void Unblock(const std::string& name) { std::filesystem::remove(folder_ + "/" + name); }
+
+  PipelineRecord gateway_;
+};
+
+TEST_F(GatewayUpdatesTest, WhoWaitsForAGatewayKeepsNobodyElseFromRunning) {
+  UpdateRunner runner(parts_);
+  // It is started, and never comes to capture.
+  Begin(gateway_);
+  std::vector<UpdateRecord> waiting;
+  for (size_t i = 0; i < limits::kUpdatesMax; ++i) waiting.push_back(Begin(AddFollower()));
+  for (const auto& update : waiting) runner.Submit(update);
+  for (const auto& update : waiting)
+    EXPECT_TRUE(WaitFor([&] { return StateOf(update) == UpdateState::kWaitingForResources; }));
+  auto other =
+      AddPipeline("other", SpecOver(R"("connection_name": "none", "connector_type": "CDC")"));
+  auto update = Begin(other);
+  runner.Submit(update);
+  EXPECT_TRUE(WaitFor([&] { return StateOf(update) == UpdateState::kFailed; }));
+  EXPECT_TRUE(IsTold(other, "does not exist"));
+  for (const auto& each : waiting) EXPECT_EQ(StateOf(each), UpdateState::kWaitingForResources);
+}
+
+TEST_F(GatewayUpdatesTest, AGatewayThatIsOnlyLookedAtCapturesNothing) {
+  UpdateRunner runner(parts_);
+  Begin(gateway_, R"({"validate_only": true})");
+  auto follower = AddFollower();
+  auto update = Begin(follower);
+  runner.Submit(update);
+  EXPECT_TRUE(WaitFor([&] { return StateOf(update) == UpdateState::kFailed; }));
+  EXPECT_TRUE(IsTold(follower, "does not run"));
+}
+
+TEST_F(GatewayUpdatesTest, AGatewayThatCannotBePreparedTriesAgain) {
+  UpdateRunner runner(parts_);
+  Block("volumes");
+  auto update = Begin(gateway_);
+  runner.Submit(update);
+  EXPECT_TRUE(WaitFor([&] { return IsTold(gateway_, "cannot begin yet"); }));
+  EXPECT_FALSE(IsFinal(StateOf(update)));
+  Unblock("volumes");
+  EXPECT_TRUE(WaitFor([&] { return StateOf(update) == UpdateState::kRunning; }));
+}
+
+TEST_F(GatewayUpdatesTest, AGatewayWhoseRunCannotBePlannedTriesAgain) {
+  UpdateRunner runner(parts_);
+  AddFollower();
+  // Where the certificate is to be written.
+  Block("connections");
+  auto update = Begin(gateway_);
+  runner.Submit(update);
+  EXPECT_TRUE(WaitFor([&] { return IsTold(gateway_, "cannot begin yet"); }));
+  EXPECT_EQ(StateOf(update), UpdateState::kRunning);
+  Unblock("connections");
+  EXPECT_TRUE(WaitFor([&] { return IsTold(gateway_, "ended without a word"); }))
+      << "its process was started";
+  EXPECT_EQ(StateOf(update), UpdateState::kRunning);
+}
+
+TEST_F(GatewayUpdatesTest, WhatOnlyTheUserCanMendFailsAGateway) {
+  UpdateRunner runner(parts_);
+  AddFollower();
+  ASSERT_TRUE(catalog_->Drop(catalog::Kind::kConnection, {"shop"}, false).ok());
+  auto update = Begin(gateway_);
+  runner.Submit(update);
+  EXPECT_TRUE(WaitFor([&] { return StateOf(update) == UpdateState::kFailed; }));
 }
 
 }  // namespace
