@@ -52,6 +52,10 @@ Status CheckGateway(const Context& context, const AuthoredPipeline& authored) {
                  "ingestion_definition.ingestion_gateway_id: the pipeline '{}' ({}) is no gateway",
                  record.name, record.id);
   }
+  if (context.book->IsClosed(record.id)) {
+    return Error(ErrorClass::DESTINATION_BUSY, "The gateway '{}' ({}) is being deleted.",
+                 record.name, record.id);
+  }
   FRESHET_TRY(auto gateway, pipeline::BegunGateway(context.data, record));
   FRESHET_TRY(auto followers, pipeline::FollowersOf(*context.book, record.id));
   std::erase_if(followers, [&](const auto& each) { return each.record.id == authored.record.id; });
@@ -67,6 +71,24 @@ Status Fixed(std::string_view field, const std::string& former) {
 
 bool SameName(const std::string& one, const std::string& other) {
   return catalog::Lower(one) == catalog::Lower(other);
+}
+
+/// A gateway stays with the database that it has begun to read, and with that of its pipelines.
+Status CheckDatabase(const Context& context, const PipelineRecord& gateway,
+                     const pipeline::GatewayDefinition& now) {
+  if (now.database.empty()) return Status::Ok();
+  constexpr std::string_view kField = "gateway_definition.connection_parameters.source_catalog";
+  FRESHET_TRY(auto begun, pipeline::BegunDatabase(context.data, gateway.id));
+  if (!begun.empty() && begun != now.database) return Fixed(kField, begun);
+  FRESHET_TRY(auto followers, pipeline::FollowersOf(*context.book, gateway.id));
+  for (const auto& [record, definition] : followers) {
+    if (definition.database == now.database) continue;
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "{} is {}, but the pipeline '{}' ({}) over the gateway reads {}", kField,
+                 now.database, record.name, record.id, definition.database)
+        .WithRemedy("Make a gateway for each database.");
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -86,7 +108,8 @@ Status CheckAuthored(const Context& context, const AuthoredPipeline& authored) {
   return Status::Ok();
 }
 
-Status CheckEdit(const PipelineRecord& former, const AuthoredPipeline& authored) {
+Status CheckEdit(const Context& context, const PipelineRecord& former,
+                 const AuthoredPipeline& authored) {
   bool gateway = pipeline::IsGateway(former);
   if (gateway != authored.gateway.has_value())
     return Fixed("the kind of a pipeline", gateway ? "a gateway" : "an ingestion pipeline");
@@ -100,13 +123,16 @@ Status CheckEdit(const PipelineRecord& former, const AuthoredPipeline& authored)
                    was.storage.key());
     if (!SameName(was.volume, now.volume))
       return Fixed("gateway_definition.gateway_storage_name", was.volume);
-    return Status::Ok();
+    return CheckDatabase(context, former, now);
   }
   FRESHET_TRY(auto was, pipeline::DefinitionOf(former));
   if (!SameName(was.connection_name, authored.definition.connection_name))
     return Fixed("ingestion_definition.connection_name", was.connection_name);
   if (was.gateway != authored.definition.gateway)
     return Fixed("ingestion_definition.ingestion_gateway_id", was.gateway);
+  FRESHET_TRY(auto begun, pipeline::BegunDatabase(context.data, former.id));
+  if (!begun.empty() && begun != authored.definition.database)
+    return Fixed("the source_catalog of ingestion_definition.objects", begun);
   return Status::Ok();
 }
 

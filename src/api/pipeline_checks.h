@@ -8,11 +8,13 @@ namespace freshet::api {
 
 /// What a definition names has to be there when it is authored, not only when it runs; and over a
 /// gateway it must not say of a table what another pipeline says otherwise.
-/// Errors: NOT_FOUND, UNSUPPORTED_FIELD, INVALID_ARGUMENT.
+/// Errors: NOT_FOUND, UNSUPPORTED_FIELD, INVALID_ARGUMENT; DESTINATION_BUSY (the gateway is being
+/// deleted).
 Status CheckAuthored(const Context& context, const AuthoredPipeline& authored);
 /// What cannot become other. Errors: INVALID_ARGUMENT.
 /// Source: the fields for which the published clients make a pipeline anew.
-Status CheckEdit(const pipeline::PipelineRecord& former, const AuthoredPipeline& authored);
+Status CheckEdit(const Context& context, const pipeline::PipelineRecord& former,
+                 const AuthoredPipeline& authored);
 /// Make what is there before the first update. Errors: ALREADY_EXISTS (the staging volume),
 /// STORE_*.
 Status Deploy(const Context& context, const pipeline::PipelineRecord& record,

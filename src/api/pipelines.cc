@@ -79,20 +79,27 @@ Status TellUser(const Context& context, const PipelineRecord& record, std::strin
   return context.book->AddEvent(log.UserAction(action, request.user.name));
 }
 
+/// Add it with what is there before its first update, or nothing.
+Status AddPipeline(const Context& context, const AuthoredPipeline& authored,
+                   PipelineRecord* record) {
+  FRESHET_CHECK_OK(CheckAuthored(context, authored));
+  FRESHET_TRY(*record, context.book->Add(authored.record, authored.allow_duplicate_names));
+  auto deployed = Deploy(context, *record, authored);
+  if (!deployed.ok()) FRESHET_CHECK_OK(context.book->Remove(record->id));
+  return deployed;
+}
+
 Result<Json> CreatePipeline(const Context& context, const Request& request) {
   FRESHET_TRY(auto body, ParseBody(request.body));
   FRESHET_TRY(auto authored, ReadPipeline(body, RandomUuid(), request.user.name));
-  FRESHET_CHECK_OK(CheckAuthored(context, authored));
   if (authored.dry_run) {
+    FRESHET_CHECK_OK(CheckAuthored(context, authored));
     auto settings = ParseJsonOrThrow<Json>(authored.record.spec);
     settings.erase("id");
     return Json{{"effective_settings", settings}};
   }
-  FRESHET_TRY(auto record, context.book->Add(authored.record, authored.allow_duplicate_names));
-  if (auto deployed = Deploy(context, record, authored); !deployed.ok()) {
-    FRESHET_CHECK_OK(context.book->Remove(record.id));
-    return deployed;
-  }
+  PipelineRecord record;
+  FRESHET_CHECK_OK(context.book->Author([&] { return AddPipeline(context, authored, &record); }));
   FRESHET_CHECK_OK(context.permissions->Set(
       PermissionObjectOf(record), {{.principal = request.user.id, .level = "IS_OWNER"}}, true));
   FRESHET_CHECK_OK(TellUser(context, record, "CREATE", request));
@@ -112,10 +119,13 @@ Result<Json> EditPipeline(const Context& context, const Request& request) {
   FRESHET_TRY(auto authored, ReadPipeline(body, former.id, request.user.name));
   // Who may not say whom it runs as does not take it from whom it runs as either.
   if (!body.contains("run_as")) authored.record.run_as = former.run_as;
-  FRESHET_CHECK_OK(CheckAuthored(context, authored));
-  FRESHET_CHECK_OK(CheckEdit(former, authored));
-  FRESHET_CHECK_OK(context.book->Edit(authored.record, authored.allow_duplicate_names,
-                                      authored.expected_last_modified));
+  auto edited = context.book->Author([&]() -> Status {
+    FRESHET_CHECK_OK(CheckAuthored(context, authored));
+    FRESHET_CHECK_OK(CheckEdit(context, former, authored));
+    return context.book->Edit(authored.record, authored.allow_duplicate_names,
+                              authored.expected_last_modified);
+  });
+  FRESHET_CHECK_OK(edited);
   FRESHET_CHECK_OK(TellUser(context, authored.record, "EDIT", request));
   FRESHET_TRY(auto active, context.book->Active(former.id));
   if (authored.record.continuous && !active)

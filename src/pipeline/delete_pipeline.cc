@@ -152,7 +152,8 @@ Status DeletePipeline(const UpdateParts& parts, UpdateRunner& runner,
   if (!closing.held()) {
     return Error(ErrorClass::DESTINATION_BUSY, "The pipeline {} is being deleted.", pipeline.id);
   }
-  FRESHET_CHECK_OK(CheckUnused(parts, pipeline));
+  // Whoever authors one over it has either done so before, or sees that it goes.
+  FRESHET_CHECK_OK(parts.book->Author([&] { return CheckUnused(parts, pipeline); }));
   FRESHET_CHECK_OK(runner.Stop(pipeline.id));
   bool ended = runner.WaitForEnd(pipeline.id, parts.clock->Now() + kEndWait);
   // One that was begun a moment ago may not be in a thread yet.

@@ -21,6 +21,13 @@ catalog::Path PathOf(const GatewayDefinition& definition) {
   return {definition.storage.catalog, definition.storage.schema, definition.volume};
 }
 
+/// What a pipeline's folder was begun with; nothing: it was not.
+Result<std::optional<SourceRecord>> SourceOf(const std::string& data, const std::string& pipeline) {
+  auto destination = Destination::Open(FolderOfPipeline(data, pipeline));
+  if (!destination.ok()) return std::optional<SourceRecord>();
+  return destination->ReadSource();
+}
+
 }  // namespace
 
 std::string StagingOf(const std::string& data, const std::string& gateway) {
@@ -59,14 +66,19 @@ Status RemoveStagingVolume(catalog::Catalog& catalog, const std::string& data,
   return catalog.Drop(Kind::kVolume, found->path, true);
 }
 
+Result<std::string> BegunDatabase(const std::string& data, const std::string& pipeline) {
+  FRESHET_TRY(auto record, SourceOf(data, pipeline));
+  if (!record) return std::string();
+  for (const auto& [name, value] : record->parameters) {
+    if (name == "dbname") return value;
+  }
+  return std::string();
+}
+
 Result<GatewayDefinition> BegunGateway(const std::string& data, const PipelineRecord& gateway) {
   FRESHET_TRY(auto definition, GatewayOf(gateway));
-  auto destination = Destination::Open(FolderOfPipeline(data, gateway.id));
-  if (!definition.database.empty() || !destination.ok()) return definition;
-  FRESHET_TRY(auto record, destination->ReadSource());
-  if (!record) return definition;
-  for (const auto& [name, value] : record->parameters) {
-    if (name == "dbname") definition.database = value;
+  if (definition.database.empty()) {
+    FRESHET_TRY(definition.database, BegunDatabase(data, gateway.id));
   }
   return definition;
 }

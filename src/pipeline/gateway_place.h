@@ -17,6 +17,9 @@ Status MakeStagingVolume(catalog::Catalog& catalog, const std::string& data,
 Status RemoveStagingVolume(catalog::Catalog& catalog, const std::string& data,
                            const PipelineRecord& gateway, const GatewayDefinition& definition);
 
+/// Return the database that a pipeline or gateway was begun with; empty: it was not begun, or over
+/// a gateway. Errors: DATA_CORRUPT, STORE_*.
+Result<std::string> BegunDatabase(const std::string& data, const std::string& pipeline);
 /// As GatewayOf; where the definition names no database, the one that it was begun with. Errors:
 /// DATA_CORRUPT, STORE_* too.
 Result<GatewayDefinition> BegunGateway(const std::string& data, const PipelineRecord& gateway);

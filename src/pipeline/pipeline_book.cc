@@ -117,6 +117,11 @@ std::optional<UpdateState> UpdateStateOf(std::string_view name) {
 
 bool IsFinal(UpdateState state) { return state >= UpdateState::kCompleted; }
 
+Status PipelineBook::Author(const std::function<Status()>& work) {
+  std::lock_guard lock(authoring_);
+  return work();
+}
+
 Result<PipelineRecord> PipelineBook::Add(PipelineRecord record, bool duplicates) {
   record.created_at = record.modified_at = NowMs();
   auto worked = database_->Write([&](store::Session& session) -> Status {
@@ -209,6 +214,11 @@ bool PipelineBook::Close(const std::string& id) {
 void PipelineBook::Reopen(const std::string& id) {
   std::lock_guard lock(mutex_);
   closing_.erase(id);
+}
+
+bool PipelineBook::IsClosed(const std::string& id) const {
+  std::lock_guard lock(mutex_);
+  return closing_.contains(id);
 }
 
 Result<UpdateRecord> PipelineBook::Begin(const std::string& pipeline, const std::string& cause,

@@ -81,6 +81,10 @@ class PipelineBook {
   PipelineBook(store::Database* database, const Clock* clock)
       : database_(database), clock_(clock) {}
 
+  /// Do what authors pipelines, one after the other, so that what it looked at before it wrote is
+  /// still so when it writes. It may read and write, but wait for no source.
+  Status Author(const std::function<Status()>& work);
+
   /// Errors: ALREADY_EXISTS (the name, unless `duplicates`).
   Result<PipelineRecord> Add(PipelineRecord record, bool duplicates);
   /// Errors: NOT_FOUND.
@@ -109,6 +113,7 @@ class PipelineBook {
   /// them for another, who alone ends that. Not remembered.
   bool Close(const std::string& id);
   void Reopen(const std::string& id);
+  bool IsClosed(const std::string& id) const;
 
   using Tell = std::function<std::vector<EventRecord>(const UpdateRecord&)>;
   /// Begin an update, and note what `tell` says of it in the same breath. Errors: DESTINATION_BUSY
@@ -136,7 +141,8 @@ class PipelineBook {
 
   store::Database* const database_;
   const Clock* const clock_;
-  std::mutex mutex_;
+  std::mutex authoring_;  // held by Author
+  mutable std::mutex mutex_;
   std::set<std::string> closing_;  // protected by mutex_
   std::atomic<int64_t> revision_ = 0;
 };
