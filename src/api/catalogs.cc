@@ -3,6 +3,7 @@
 #include "api/securables.h"
 #include "base/random.h"
 #include "pipeline/destination.h"
+#include "pipeline/gateway_place.h"
 
 namespace freshet::api {
 namespace {
@@ -118,13 +119,35 @@ Result<Json> CreateVolume(const Context& context, const Request& request) {
 }
 
 /// A gateway's staging goes with the gateway; under another name it would be made once more.
-Status CheckNoStaging(const Context& context, const catalog::Path& path) {
-  auto volume = context.catalog->Get(Kind::kVolume, path);
-  auto gateway = volume.ok() ? volume->fact("pipeline_id") : "";
+Status CheckNoStaging(const Context& context, const Securable& volume) {
+  auto gateway = volume.fact("pipeline_id");
   if (gateway.empty() || !context.book->Get(gateway).ok()) return Status::Ok();
   return Error(ErrorClass::INVALID_ARGUMENT, "Volume '{}' is the staging of a gateway: {}",
-               catalog::FullName(path), gateway)
+               catalog::FullName(volume.path), gateway)
       .WithRemedy("Delete the gateway; its volume goes with it.");
+}
+
+/// Return the volumes that a deletion takes along: itself, or those in it.
+Result<std::vector<Securable>> VolumesOf(const Context& context, Kind kind,
+                                         const catalog::Path& path) {
+  if (kind != Kind::kVolume) return context.catalog->VolumesIn(path);
+  FRESHET_TRY(auto volume, context.catalog->Get(kind, path));
+  return std::vector{std::move(volume)};
+}
+
+/// The data first: what is left after a crash is still named, and removed by a second try.
+Status RemoveLeft(const Context& context, Kind kind, const catalog::Path& path) {
+  FRESHET_TRY(auto volumes, VolumesOf(context, kind, path));
+  for (const auto& volume : volumes) FRESHET_CHECK_OK(CheckNoStaging(context, volume));
+  for (const auto& volume : volumes)
+    FRESHET_CHECK_OK(pipeline::RemoveLeftStaging(context.data, volume));
+  return Status::Ok();
+}
+
+Status DropChecked(const Context& context, Kind kind, const catalog::Path& path, bool force) {
+  FRESHET_TRY(auto volumes, VolumesOf(context, kind, path));
+  for (const auto& volume : volumes) FRESHET_CHECK_OK(CheckNoStaging(context, volume));
+  return context.catalog->Drop(kind, path, force);
 }
 
 /// A place of the caller's choice is any folder of the machine that the server can write.
@@ -197,7 +220,10 @@ Result<Json> AlterOne(const Context& context, const Request& request) {
   fields.NotBuilt(
       {"isolation_mode", "enable_predictive_optimization", "managed_encryption_settings"});
   FRESHET_CHECK_OK(fields.Finish());
-  if (kind == Kind::kVolume && change.new_name) FRESHET_CHECK_OK(CheckNoStaging(context, path));
+  if (kind == Kind::kVolume && change.new_name) {
+    FRESHET_TRY(auto volume, context.catalog->Get(kind, path));
+    FRESHET_CHECK_OK(CheckNoStaging(context, volume));
+  }
   FRESHET_TRY(auto altered, context.catalog->Alter(kind, path, change, request.user.name));
   return to_json(context, altered);
 }
@@ -206,8 +232,9 @@ template <Kind kind>
 Result<Json> DropOne(const Context& context, const Request& request) {
   FRESHET_TRY(auto path, catalog::ParseFullName(request.part("name"), PartsOf(kind)));
   FRESHET_TRY(auto force, request.FlagParameter("force", false));
-  if (kind == Kind::kVolume) FRESHET_CHECK_OK(CheckNoStaging(context, path));
-  FRESHET_CHECK_OK(context.catalog->Drop(kind, path, force));
+  if (force || kind == Kind::kVolume) FRESHET_CHECK_OK(RemoveLeft(context, kind, path));
+  // A gateway that is made at the same time is there before, or finds no schema.
+  FRESHET_CHECK_OK(context.book->Author([&] { return DropChecked(context, kind, path, force); }));
   return Json::object();
 }
 

@@ -79,10 +79,7 @@ class RouteAdder {
   using Respond = Result<Response> (*)(const Context&, const Request&);
   void operator()(std::string_view method, std::string_view pattern, std::string_view operation,
                   Rule rule, Respond respond, std::vector<std::string_view> query = {}) const {
-    auto handler = [context = context_, respond](const Request& request) {
-      return respond(context, request);
-    };
-    Add(method, pattern, operation, std::move(rule), std::move(handler), std::move(query));
+    Add(method, pattern, operation, std::move(rule), Bind(respond), std::move(query));
   }
 
   /// For a body that may be large.
@@ -103,13 +100,11 @@ class RouteAdder {
   /// For what waits for a source.
   void Visiting(std::string_view method, std::string_view pattern, std::string_view operation,
                 Rule rule, Answer answer, std::vector<std::string_view> query = {}) const {
-    router_->Add({.method = method,
-                  .pattern = pattern,
-                  .operation = operation,
-                  .rule = std::move(rule),
-                  .handler = Bind(answer),
-                  .query = std::move(query),
-                  .visits_source = true});
+    AddVisiting(method, pattern, operation, std::move(rule), Bind(answer), std::move(query));
+  }
+  void Visiting(std::string_view method, std::string_view pattern, std::string_view operation,
+                Rule rule, Respond respond, std::vector<std::string_view> query = {}) const {
+    AddVisiting(method, pattern, operation, std::move(rule), Bind(respond), std::move(query));
   }
 
   /// For a body that may be a form of several parts.
@@ -129,6 +124,20 @@ class RouteAdder {
       FRESHET_TRY(auto json, answer(context, request));
       return Response{.body = JsonText(json)};
     };
+  }
+  Handler Bind(Respond respond) const {
+    return
+        [context = context_, respond](const Request& request) { return respond(context, request); };
+  }
+  void AddVisiting(std::string_view method, std::string_view pattern, std::string_view operation,
+                   Rule rule, Handler handler, std::vector<std::string_view> query) const {
+    router_->Add({.method = method,
+                  .pattern = pattern,
+                  .operation = operation,
+                  .rule = std::move(rule),
+                  .handler = std::move(handler),
+                  .query = std::move(query),
+                  .visits_source = true});
   }
   void Add(std::string_view method, std::string_view pattern, std::string_view operation, Rule rule,
            Handler handler, std::vector<std::string_view> query) const {

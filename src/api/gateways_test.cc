@@ -132,5 +132,61 @@ TEST_F(GatewaysTest, NothingIsMadeOverAGatewayThatIsBeingDeleted) {
               HasSubstr("is used by the pipeline"));
 }
 
+TEST_F(GatewaysTest, AStagingVolumeIsNotDeletedWithWhatItIsIn) {
+  constexpr char kSchema[] = "/api/2.1/unity-catalog/schemas/main.staging?force=true",
+                 kCatalog[] = "/api/2.1/unity-catalog/catalogs/main?force=true";
+  auto gateway = Create(Gateway());
+  for (const auto* target : {kSchema, kCatalog}) {
+    auto refused = Ask("DELETE", target, {}, 400);
+    EXPECT_THAT(std::string(refused["message"]), HasSubstr("'main.staging.v' is the staging"));
+  }
+  Get("/api/2.1/unity-catalog/volumes/main.staging.v");
+  Ask("DELETE", One(gateway), {}, 200);
+  Ask("DELETE", kSchema, {}, 200);
+}
+
+TEST_F(GatewaysTest, AVolumeThatAGatewayLeftSaysSoAndTakesItsFolderAlong) {
+  for (const auto* target : {"volumes/main.staging.v", "schemas/main.staging?force=true"}) {
+    auto gateway = Create(Gateway());
+    SetBegun(gateway, "shop");
+    Ask("DELETE", One(gateway) + "?cascade=false", {}, 200);
+    auto volume = Get("/api/2.1/unity-catalog/volumes/main.staging.v");
+    EXPECT_THAT(std::string(volume["comment"]),
+                testing::AllOf(HasSubstr("when it was deleted"), HasSubstr("'slot_1'"),
+                               HasSubstr("'publication_1'")));
+    const auto folder = folder_ + "/volumes/" + gateway;
+    EXPECT_TRUE(std::filesystem::exists(folder + "/staging"));
+    EXPECT_FALSE(std::filesystem::exists(pipeline::FolderOfPipeline(folder_, gateway)));
+    Ask("DELETE", std::string("/api/2.1/unity-catalog/") + target, {}, 200);
+    EXPECT_FALSE(std::filesystem::exists(folder));
+  }
+}
+
+TEST_F(GatewaysTest, ADeletionThatIsForcedGoesOnAndTellsWhatItLeft) {
+  auto gateway = Create(Gateway());
+  SetBegun(gateway, "shop");  // and its source cannot be reached
+  auto refused = Ask("DELETE", One(gateway), {}, 400);
+  EXPECT_THAT(std::string(refused["message"]), HasSubstr("SOURCE_UNREACHABLE"));
+  auto deleted = Ask("DELETE", One(gateway) + "?force=true", {}, 200);
+  ASSERT_EQ(deleted["left_behind"].size(), 1U) << JsonText(deleted);
+  EXPECT_THAT(std::string(deleted["left_behind"][0]["message"]), HasSubstr("there is no source"));
+  Get(One(gateway), 404);
+  Get("/api/2.1/unity-catalog/volumes/main.staging.v", 404);
+}
+
+TEST_F(GatewaysTest, ADeletionThatTakesLongIsAskedForAgain) {
+  auto pipeline = Create(Direct("shop"));
+  // One that is begun and not yet in a thread.
+  auto update = book_->Begin(pipeline, "API_CALL", "{}");
+  ASSERT_TRUE(update.ok());
+  auto later = SendAs(token_, "DELETE", One(pipeline));
+  EXPECT_EQ(later.status, 429) << later.body;
+  EXPECT_THAT(later.headers, testing::Contains(testing::Pair("Retry-After", "1")));
+  runner_->Submit(*update);
+  while (SendAs(token_, "DELETE", One(pipeline)).status == 429) {
+  }
+  Get(One(pipeline), 404);
+}
+
 }  // namespace
 }  // namespace freshet::api

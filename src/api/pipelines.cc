@@ -6,6 +6,7 @@
 #include "api/pipeline_checks.h"
 #include "api/updates.h"
 #include "base/random.h"
+#include "base/server_limits.h"
 #include "pipeline/delete_pipeline.h"
 
 namespace freshet::api {
@@ -133,14 +134,32 @@ Result<Json> EditPipeline(const Context& context, const Request& request) {
   return Json::object();
 }
 
-Result<Json> DropPipeline(const Context& context, const Request& request) {
+Json LeftToJson(const std::vector<Status>& left) {
+  auto list = Json::array();
+  for (const auto& why : left) {
+    list.push_back({{"error_class", NameOf(why.error_class())},
+                    {"message", why.ToString()},
+                    {"remedy", why.remedy()}});
+  }
+  return list;
+}
+
+Result<Response> DropPipeline(const Context& context, const Request& request) {
   FRESHET_TRY(auto record, context.book->Get(request.part("id")));
-  FRESHET_TRY(auto cascade, request.FlagParameter("cascade", true));
-  FRESHET_TRY(auto force, request.FlagParameter("force", false));
-  FRESHET_CHECK_OK(
-      pipeline::DeletePipeline(*context.update_parts, *context.runner, record, cascade, force));
+  pipeline::Deletion how;
+  FRESHET_TRY(how.cascade, request.FlagParameter("cascade", true));
+  FRESHET_TRY(how.force, request.FlagParameter("force", false));
+  FRESHET_TRY(auto deleted,
+              pipeline::DeletePipeline(*context.update_parts, *context.runner, record, how));
+  if (!deleted.done) {
+    return ComeAgain(limits::kDeletionAgain.count(),
+                     fmt::format("the pipeline is being deleted: {}", record.id));
+  }
   FRESHET_CHECK_OK(context.permissions->Remove(PermissionObjectOf(record)));
-  return Json::object();
+  auto json = Json::object();
+  // Not published, and there only where somebody said to go on whatever fails.
+  if (!deleted.left.empty()) json["left_behind"] = LeftToJson(deleted.left);
+  return Response{.body = JsonText(json)};
 }
 
 Status ReadOrder(const std::string& text, pipeline::PipelineBook::ListRequest* list) {

@@ -157,4 +157,10 @@ Response ErrorResponse(int status, std::string_view error_code, std::string_view
   return {.status = status, .body = JsonText(body)};
 }
 
+Response ComeAgain(int64_t seconds, std::string_view message) {
+  auto refused = ErrorResponse(429, "REQUEST_LIMIT_EXCEEDED", message);
+  refused.headers.emplace_back("Retry-After", std::to_string(seconds));
+  return refused;
+}
+
 }  // namespace freshet::api

@@ -74,5 +74,8 @@ using BringBody = std::function<std::optional<Response>(const BodySink&)>;
 /// Return the answer for an error: the published body, with our class and remedy in `details`.
 Response ErrorResponse(const Status& status);
 Response ErrorResponse(int status, std::string_view error_code, std::string_view message);
+/// Return the one that tells to send the same once more in so many seconds; the published clients
+/// do that by themselves.
+Response ComeAgain(int64_t seconds, std::string_view message);
 
 }  // namespace freshet::api

@@ -15,12 +15,8 @@ bool IsOpen(const Route* route) { return route != nullptr && route->rule.open();
 
 Result<Response> Respond(const Json& json) { return Response{.body = JsonText(json)}; }
 
-/// Source: the published clients wait as long as it says.
 Response TooMany(int64_t seconds) {
-  auto refused = ErrorResponse(429, "REQUEST_LIMIT_EXCEEDED",
-                               fmt::format("too many requests: try again in {} s", seconds));
-  refused.headers.emplace_back("Retry-After", std::to_string(seconds));
-  return refused;
+  return ComeAgain(seconds, fmt::format("too many requests: try again in {} s", seconds));
 }
 
 /// A client may send anything in its target: only this much of it, and no line's end, is logged.
@@ -48,12 +44,10 @@ class Visit {
   const bool granted_;
 };
 
-Response ComeAgain() {
-  auto refused = ErrorResponse(
-      429, "REQUEST_LIMIT_EXCEEDED",
+Response TooManyVisits() {
+  return ComeAgain(
+      limits::kSourceVisitAgain.count(),
       fmt::format("{} requests wait for a source already; try again", limits::kSourceVisitsMax));
-  refused.headers.emplace_back("Retry-After", std::to_string(limits::kSourceVisitAgain.count()));
-  return refused;
 }
 
 }  // namespace
@@ -109,7 +103,7 @@ Response Service::Handle(const Route& route, const Request& request, const Bring
   if (!verdict.ok()) return ErrorResponse(verdict.status());
   if (*verdict) return ErrorResponse(403, "PERMISSION_DENIED", **verdict);
   std::optional<Visit> visit;
-  if (route.visits_source && !visit.emplace(&visits_).granted()) return ComeAgain();
+  if (route.visits_source && !visit.emplace(&visits_).granted()) return TooManyVisits();
   auto answer = route.stream ? route.stream(request, bring) : route.handler(request);
   if (!answer.ok()) return ErrorResponse(answer.status());
   return std::move(*answer);

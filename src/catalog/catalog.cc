@@ -86,6 +86,11 @@ Status CheckParent(store::Session& session, const Path& parent) {
   return Find(session, ParentKind(parent.size()), parent).status();
 }
 
+/// Keys of what is in something: behind its own key and the separator, before anything else.
+std::pair<std::string, std::string> KeysWithin(const Path& path) {
+  return {KeyOf(path) + '\x1f', KeyOf(path) + '\x20'};
+}
+
 Status Taken(Kind kind, const Path& path) {
   return Error(ErrorClass::ALREADY_EXISTS, "{} '{}' already exists.", NameOf(kind), FullName(path))
       .WithRemedy("Choose another name; names differ by more than case.");
@@ -264,6 +269,18 @@ Result<std::vector<Securable>> Catalog::TablesOf(const std::string& pipeline) {
   return tables;
 }
 
+Result<std::vector<Securable>> Catalog::VolumesIn(const Path& path) {
+  auto [from, to] = KeysWithin(path);
+  FRESHET_TRY(auto rows,
+              database_->Query(fmt::format("SELECT {} FROM securables WHERE kind = ? AND key > ? "
+                                           "AND key < ? ORDER BY key",
+                                           kColumns),
+                               {Number(Kind::kVolume), from, to}));
+  std::vector<Securable> volumes;
+  for (const auto& row : rows) volumes.push_back(FromRow(row));
+  return volumes;
+}
+
 Result<Securable> Catalog::Alter(Kind kind, const Path& path, const Change& change,
                                  const std::string& actor) {
   if (change.new_name) {
@@ -301,8 +318,7 @@ Result<Securable> Catalog::Alter(Kind kind, const Path& path, const Change& chan
 Status Catalog::Drop(Kind kind, const Path& path, bool force) {
   return database_->Write([&](store::Session& session) -> Status {
     FRESHET_TRY(auto found, Find(session, kind, path));
-    // Keys of what is in it: behind its own key and the separator, before anything else.
-    auto from = KeyOf(path) + '\x1f', to = KeyOf(path) + '\x20';
+    auto [from, to] = KeysWithin(path);
     if (kind == Kind::kCatalog || kind == Kind::kSchema) {
       constexpr std::string_view kWithin =
           "FROM securables WHERE kind IN (2, 3, 4) AND key > ? AND key < ?";

@@ -90,6 +90,8 @@ class Catalog {
   Result<Page> List(Kind kind, const Path& parent, const PageRequest& request);
   /// Return every table that the pipeline made, whatever it is in.
   Result<std::vector<Securable>> TablesOf(const std::string& pipeline);
+  /// Return every volume in a catalog or schema, however deep.
+  Result<std::vector<Securable>> VolumesIn(const Path& path);
   /// Errors: NOT_FOUND, ALREADY_EXISTS (the new name), UNSUPPORTED_FIELD (a new name of what others
   /// are in).
   Result<Securable> Alter(Kind kind, const Path& path, const Change& change,

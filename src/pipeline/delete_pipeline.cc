@@ -16,14 +16,22 @@ namespace {
 
 using catalog::Kind;
 
-/// Longer than a run has to end in, killed at the latest.
-constexpr std::chrono::seconds kEndWait{40};
+/// How long a request waits for an update's end, and for another deletion's. The published clients
+/// wait a minute for an answer, and the source needs some of that.
+constexpr std::chrono::seconds kEndWait{15}, kClosingWait{40};
+constexpr std::chrono::milliseconds kClosingInterval{100};
 
-/// No update begins as long as it lives, and no second one does.
+/// No update begins as long as it lives, and no second one does; it waits for the first.
 class Closing {
  public:
-  Closing(PipelineBook* book, std::string id)
-      : book_(book), id_(std::move(id)), held_(book_->Close(id_)) {}
+  Closing(PipelineBook* book, Clock* clock, std::string id)
+      : book_(book), id_(std::move(id)), held_(book_->Close(id_)) {
+    auto until = clock->Now() + kClosingWait;
+    while (!held_ && clock->Now() < until) {
+      clock->WaitUntil(clock->Now() + kClosingInterval, {});
+      held_ = book_->Close(id_);
+    }
+  }
   ~Closing() {
     if (held_) book_->Reopen(id_);
   }
@@ -35,7 +43,7 @@ class Closing {
  private:
   PipelineBook* const book_;
   const std::string id_;
-  const bool held_;
+  bool held_;
 };
 
 Status RemoveFolder(const std::string& path) {
@@ -50,16 +58,41 @@ TableOwner OwnerOf(const catalog::Securable& table) {
   return {table.fact("staging"), mark.empty() ? kOnlyPipeline : mark};
 }
 
+/// Data first: what is left after a crash is still named, and removed by a second try.
+Status RemoveTable(catalog::Catalog& catalog, const catalog::Securable& table) {
+  auto folder = table.folder();
+  FRESHET_TRY(auto removed, RemoveTableOf(folder, OwnerOf(table), false));
+  if (!removed) spdlog::warn("left as it is, for it is another's: {}", folder);
+  return catalog.Drop(Kind::kTable, table.path, true);
+}
+
+/// What a deletion does, one step after the other.
+class Removal {
+ public:
+  explicit Removal(bool force) : force_(force) {}
+
+  /// Do a step; an error ends the deletion, unless it is forced: then that is left.
+  Status Do(const Status& done) {
+    if (done.ok() || !force_) return done;
+    spdlog::warn("left where it is, for it cannot be removed: {}", done.ToString());
+    left_.push_back(done);
+    return Status::Ok();
+  }
+  std::vector<Status> TakeLeft() { return std::move(left_); }
+
+ private:
+  const bool force_;
+  std::vector<Status> left_;
+};
+
 /// What the catalog knows of the pipeline, wherever its definition once led; the data that are
 /// still there only if the table itself says that they are the pipeline's.
-Status RemoveTables(catalog::Catalog& catalog, const PipelineRecord& pipeline) {
+Status RemoveTables(catalog::Catalog& catalog, const PipelineRecord& pipeline, Removal* removal) {
   FRESHET_TRY(auto tables, catalog.TablesOf(pipeline.id));
   for (const auto& table : tables) {
-    // Data first: what is left after a crash is still named, and removed by a second try.
-    auto folder = table.folder();
-    FRESHET_TRY(auto removed, RemoveTableOf(folder, OwnerOf(table), false));
-    if (!removed) spdlog::warn("left as it is, for it is another's: {}", folder);
-    FRESHET_CHECK_OK(catalog.Drop(Kind::kTable, table.path, true));
+    auto removed = RemoveTable(catalog, table);
+    if (!removed.ok()) removed = std::move(removed).With("table", catalog::FullName(table.path));
+    FRESHET_CHECK_OK(removal->Do(removed));
   }
   return Status::Ok();
 }
@@ -107,10 +140,12 @@ Status LeaveGateway(const UpdateParts& parts, const PipelineRecord& pipeline) {
   return LeaveStaging(*staging, record::PipelineId(pipeline.id));
 }
 
-Status RemoveVolume(const UpdateParts& parts, const PipelineRecord& pipeline) {
+/// A gateway's volume goes with it, or says what it is without.
+Status SeeToVolume(const UpdateParts& parts, const PipelineRecord& pipeline, bool cascade) {
   if (!IsGateway(pipeline)) return Status::Ok();
   FRESHET_TRY(auto gateway, GatewayOf(pipeline));
-  return RemoveStagingVolume(*parts.catalog, parts.data, pipeline, gateway);
+  return cascade ? RemoveStagingVolume(*parts.catalog, parts.data, pipeline, gateway)
+                 : LeaveStagingVolume(*parts.catalog, parts.data, pipeline, gateway);
 }
 
 /// A pipeline without its gateway could do nothing any more.
@@ -132,46 +167,44 @@ Status Refused(const Status& why) {
 }
 
 Status RemoveAll(const UpdateParts& parts, const PipelineRecord& pipeline, bool cascade,
-                 bool force) {
+                 Removal* removal) {
   auto folder = FolderOfPipeline(parts.data, pipeline.id);
-  if (auto dropped = DropWhatRan(parts, pipeline, cascade, folder); !dropped.ok()) {
-    if (!force) return Refused(dropped);
-    spdlog::warn("pipeline={} is removed, but: {}", pipeline.id, dropped.ToString());
-  }
-  FRESHET_CHECK_OK(LeaveGateway(parts, pipeline));
-  if (cascade) FRESHET_CHECK_OK(RemoveTables(*parts.catalog, pipeline));
-  if (cascade) FRESHET_CHECK_OK(RemoveVolume(parts, pipeline));
-  return RemoveFolder(folder);
+  FRESHET_CHECK_OK(removal->Do(Refused(DropWhatRan(parts, pipeline, cascade, folder))));
+  FRESHET_CHECK_OK(removal->Do(LeaveGateway(parts, pipeline)));
+  if (cascade) FRESHET_CHECK_OK(removal->Do(RemoveTables(*parts.catalog, pipeline, removal)));
+  // What a volume that stays says of its slot stands in the folder.
+  FRESHET_CHECK_OK(removal->Do(SeeToVolume(parts, pipeline, cascade)));
+  return removal->Do(RemoveFolder(folder));
+}
+
+/// Whether the pipeline's update has ended, and none begins any more.
+Result<bool> StopUpdate(const UpdateParts& parts, UpdateRunner& runner, const std::string& id) {
+  FRESHET_CHECK_OK(runner.Stop(id));
+  if (!runner.WaitForEnd(id, parts.clock->Now() + kEndWait)) return false;
+  // One that was begun a moment ago may not be in a thread yet.
+  FRESHET_TRY(auto active, parts.book->Active(id));
+  return !active.has_value();
 }
 
 }  // namespace
 
-Status DeletePipeline(const UpdateParts& parts, UpdateRunner& runner,
-                      const PipelineRecord& pipeline, bool cascade, bool force) {
-  Closing closing(parts.book, pipeline.id);
-  if (!closing.held()) {
-    return Error(ErrorClass::DESTINATION_BUSY, "The pipeline {} is being deleted.", pipeline.id);
-  }
+Result<Deleted> DeletePipeline(const UpdateParts& parts, UpdateRunner& runner,
+                               const PipelineRecord& pipeline, const Deletion& how) {
+  Closing closing(parts.book, parts.clock, pipeline.id);
+  if (!closing.held()) return Deleted{.done = false};
+  if (parts.book->Get(pipeline.id).status().Is(ErrorClass::NOT_FOUND)) return Deleted();
   // Whoever authors one over it has either done so before, or sees that it goes.
   FRESHET_CHECK_OK(parts.book->Author([&] { return CheckUnused(parts, pipeline); }));
-  FRESHET_CHECK_OK(runner.Stop(pipeline.id));
-  bool ended = runner.WaitForEnd(pipeline.id, parts.clock->Now() + kEndWait);
-  // One that was begun a moment ago may not be in a thread yet.
-  FRESHET_TRY(auto active, parts.book->Active(pipeline.id));
-  if (!ended || active) {
-    return Error(ErrorClass::DESTINATION_BUSY, "the pipeline's update does not end: {}",
-                 pipeline.id)
-        .WithRemedy("Try again.");
-  }
-  auto removed = RemoveAll(parts, pipeline, cascade, force);
+  FRESHET_TRY(bool ended, StopUpdate(parts, runner, pipeline.id));
+  if (!ended) return Deleted{.done = false};
+  Removal removal(how.force);
+  auto removed = RemoveAll(parts, pipeline, how.cascade, &removal);
   if (!removed.ok()) {
-    if (!force) {
-      return std::move(removed).WithRemedy(
-          "Mend what the message says, or say force=true: what cannot be removed then stays.");
-    }
-    spdlog::warn("pipeline={} is removed, but: {}", pipeline.id, removed.ToString());
+    return std::move(removed).WithRemedy(
+        "Mend what the message says, or say force=true: what cannot be removed then stays.");
   }
-  return parts.book->Remove(pipeline.id);
+  FRESHET_CHECK_OK(parts.book->Remove(pipeline.id));
+  return Deleted{.left = removal.TakeLeft()};
 }
 
 }  // namespace freshet::pipeline

@@ -12,6 +12,9 @@ namespace {
 
 using catalog::Kind;
 
+/// A volume's fact: the gateway that made it and is gone.
+constexpr std::string_view kLeftBy = "left_by_pipeline";
+
 /// One place for good, whatever the volume is called and whoever forgets it.
 std::string VolumeOf(const std::string& data, const std::string& gateway) {
   return data + "/volumes/" + gateway;
@@ -19,6 +22,13 @@ std::string VolumeOf(const std::string& data, const std::string& gateway) {
 
 catalog::Path PathOf(const GatewayDefinition& definition) {
   return {definition.storage.catalog, definition.storage.schema, definition.volume};
+}
+
+Status RemoveVolumeFolder(const std::string& data, const std::string& gateway) {
+  std::error_code error;
+  std::filesystem::remove_all(VolumeOf(data, gateway), error);
+  return error ? store::FromErrno(error.value(), "cannot remove", VolumeOf(data, gateway))
+               : Status::Ok();
 }
 
 /// What a pipeline's folder was begun with; nothing: it was not.
@@ -56,14 +66,36 @@ Status MakeStagingVolume(catalog::Catalog& catalog, const std::string& data,
 
 Status RemoveStagingVolume(catalog::Catalog& catalog, const std::string& data,
                            const PipelineRecord& gateway, const GatewayDefinition& definition) {
-  std::error_code error;
-  std::filesystem::remove_all(VolumeOf(data, gateway.id), error);
-  if (error) return store::FromErrno(error.value(), "cannot remove", VolumeOf(data, gateway.id));
+  FRESHET_CHECK_OK(RemoveVolumeFolder(data, gateway.id));
   auto found = catalog.Get(Kind::kVolume, PathOf(definition));
   if (found.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();
   FRESHET_CHECK_OK(found);
   if (found->fact("pipeline_id") != gateway.id) return Status::Ok();
   return catalog.Drop(Kind::kVolume, found->path, true);
+}
+
+Status LeaveStagingVolume(catalog::Catalog& catalog, const std::string& data,
+                          const PipelineRecord& gateway, const GatewayDefinition& definition) {
+  auto found = catalog.Get(Kind::kVolume, PathOf(definition));
+  if (found.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();
+  FRESHET_CHECK_OK(found);
+  if (found->fact("pipeline_id") != gateway.id) return Status::Ok();
+  std::string source = "It had not begun.";
+  FRESHET_TRY(auto record, SourceOf(data, gateway.id));
+  if (record) {
+    source = fmt::format("Its slot '{}' and its publication '{}' are still at the source.",
+                         record->slot, record->publication);
+  }
+  catalog::Change change;
+  change.comment = fmt::format("What the gateway '{}' had captured when it was deleted. {}",
+                               gateway.name, source);
+  change.facts = {{"pipeline_id", ""}, {std::string(kLeftBy), gateway.id}};
+  return catalog.Alter(Kind::kVolume, found->path, change, gateway.creator).status();
+}
+
+Status RemoveLeftStaging(const std::string& data, const catalog::Securable& volume) {
+  auto gateway = volume.fact(std::string(kLeftBy));
+  return gateway.empty() ? Status::Ok() : RemoveVolumeFolder(data, gateway);
 }
 
 Result<std::string> BegunDatabase(const std::string& data, const std::string& pipeline) {

@@ -17,6 +17,13 @@ Status MakeStagingVolume(catalog::Catalog& catalog, const std::string& data,
 Status RemoveStagingVolume(catalog::Catalog& catalog, const std::string& data,
                            const PipelineRecord& gateway, const GatewayDefinition& definition);
 
+/// The gateway goes and its volume stays, with all that was staged: say in the catalog what it is
+/// by now, and what else is left.
+Status LeaveStagingVolume(catalog::Catalog& catalog, const std::string& data,
+                          const PipelineRecord& gateway, const GatewayDefinition& definition);
+/// Remove what was staged in such a volume, which has gone from the catalog; no-op for others.
+Status RemoveLeftStaging(const std::string& data, const catalog::Securable& volume);
+
 /// Return the database that a pipeline or gateway was begun with; empty: it was not begun, or over
 /// a gateway. Errors: DATA_CORRUPT, STORE_*.
 Result<std::string> BegunDatabase(const std::string& data, const std::string& pipeline);

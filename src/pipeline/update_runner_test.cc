@@ -91,21 +91,56 @@ TEST_F(UpdateRunnerTest, AServerThatEndsDoesNotWaitForWhatCannotBeTold) {
   EXPECT_TRUE(book_->Active(pipeline_.id)->has_value());
 }
 
-TEST_F(UpdateRunnerTest, WhatIsUnderWayOrBeingDeletedIsNotDeleted) {
+TEST_F(UpdateRunnerTest, WhatIsUnderWayIsNotDeleted) {
   UpdateRunner runner(parts_);
   auto update = *book_->Begin(pipeline_.id, "API_CALL", "{}");
-  auto deleted = DeletePipeline(parts_, runner, pipeline_, true, false);
-  EXPECT_TRUE(deleted.Is(ErrorClass::DESTINATION_BUSY)) << deleted.ToString();
+  auto deleted = DeletePipeline(parts_, runner, pipeline_, {});
+  ASSERT_TRUE(deleted.ok()) << deleted.status().ToString();
+  EXPECT_FALSE(deleted->done) << "it is to be asked for again";
   runner.Submit(update);
   EXPECT_TRUE(Ends(runner));
+  deleted = DeletePipeline(parts_, runner, pipeline_, {});
+  ASSERT_TRUE(deleted.ok()) << deleted.status().ToString();
+  EXPECT_TRUE(deleted->done);
+  EXPECT_TRUE(book_->Get(pipeline_.id).status().Is(ErrorClass::NOT_FOUND));
+}
+
+/// Waiting does what somebody else does meanwhile.
+class BusyClock final : public Clock {
+ public:
+  MonotonicTime Now() const override { return clock_.Now(); }
+  UtcMicros WallNow() const override { return clock_.WallNow(); }
+  void WaitUntil(Deadline deadline, const std::stop_token& stop) override {
+    clock_.WaitUntil(deadline, stop);
+    meanwhile();
+  }
+  std::function<void()> meanwhile = [] {};
+
+ private:
+  mutable SystemClock clock_;
+};
+
+TEST_F(UpdateRunnerTest, ASecondDeletionWaitsForTheFirst) {
+  BusyClock clock;
+  parts_.clock = &clock;
+  UpdateRunner runner(parts_);
+  // The first gives up: the second does it.
   ASSERT_TRUE(book_->Close(pipeline_.id));
-  deleted = DeletePipeline(parts_, runner, pipeline_, true, false);
-  EXPECT_TRUE(deleted.Is(ErrorClass::DESTINATION_BUSY)) << deleted.ToString();
-  // The second has not ended what the first holds.
-  EXPECT_FALSE(book_->Close(pipeline_.id));
-  book_->Reopen(pipeline_.id);
-  deleted = DeletePipeline(parts_, runner, pipeline_, true, false);
-  EXPECT_TRUE(deleted.ok()) << deleted.ToString();
+  clock.meanwhile = [&] { book_->Reopen(pipeline_.id); };
+  auto deleted = DeletePipeline(parts_, runner, pipeline_, {});
+  EXPECT_TRUE(deleted.ok() && deleted->done);
+  EXPECT_TRUE(book_->Get(pipeline_.id).status().Is(ErrorClass::NOT_FOUND));
+  // The first succeeds, and so has the second.
+  auto other =
+      *book_->Add({.id = RandomUuid(), .name = "q", .spec = "{}", .parameters = "{}"}, false);
+  ASSERT_TRUE(book_->Close(other.id));
+  clock.meanwhile = [&] {
+    EXPECT_TRUE(book_->Remove(other.id).ok());
+    book_->Reopen(other.id);
+    clock.meanwhile = [] {};
+  };
+  deleted = DeletePipeline(parts_, runner, other, {});
+  EXPECT_TRUE(deleted.ok() && deleted->done);
 }
 
 /// The same with a gateway, over a catalog that has what it names.
@@ -233,6 +268,36 @@ TEST_F(GatewayUpdatesTest, WhatOnlyTheUserCanMendFailsAGateway) {
   auto update = Begin(gateway_);
   runner.Submit(update);
   EXPECT_TRUE(WaitFor([&] { return StateOf(update) == UpdateState::kFailed; }));
+}
+
+TEST_F(GatewayUpdatesTest, WhatCannotBeRemovedKeepsNothingElseFromGoing) {
+  UpdateRunner runner(parts_);
+  auto pipeline = AddFollower();
+  MakeSecurable({.kind = catalog::Kind::kSchema, .path = {"main", "public"}});
+  for (const std::string name : {"a", "b", "c"}) {
+    const auto place = folder_ + "/tables/" + name;
+    MakeSecurable(
+        {.kind = catalog::Kind::kTable,
+         .path = {"main", "public", name},
+         .facts = {{"pipeline_id", pipeline.id}, {"storage_location", catalog::FileUri(place)}}});
+    if (name == "c") continue;
+    std::filesystem::create_directories(place + "/_delta_log");
+    std::ofstream(place + "/_delta_log/00000000000000000000.json") << "no JSON";
+  }
+  std::filesystem::create_directories(FolderOfPipeline(folder_, pipeline.id) + "/log");
+  auto refused = DeletePipeline(parts_, runner, pipeline, {});
+  EXPECT_FALSE(refused.ok());
+  EXPECT_EQ(catalog_->TablesOf(pipeline.id)->size(), 3U);
+  auto deleted = DeletePipeline(parts_, runner, pipeline, {.force = true});
+  ASSERT_TRUE(deleted.ok()) << deleted.status().ToString();
+  EXPECT_TRUE(deleted->done);
+  ASSERT_EQ(deleted->left.size(), 2U);
+  EXPECT_NE(deleted->left[0].ToString().find("main.public.a"), std::string::npos);
+  EXPECT_NE(deleted->left[1].ToString().find("main.public.b"), std::string::npos);
+  EXPECT_TRUE(catalog_->Get(catalog::Kind::kTable, {"main", "public", "c"})
+                  .status()
+                  .Is(ErrorClass::NOT_FOUND));
+  EXPECT_FALSE(std::filesystem::exists(FolderOfPipeline(folder_, pipeline.id)));
 }
 
 }  // namespace
