@@ -17,12 +17,14 @@ Status Answers::Poll() {
 Status Answers::Ask() {
   FRESHET_TRY(ticket_, fence_->Ask());
   asked_ = std::exchange(heard_, {});
+  left_out_ = unseen_;
   return Status::Ok();
 }
 
 Status Answers::Give(staging::SegmentNumber through) {
   for (const auto& question : asked_)
-    FRESHET_CHECK_OK(staging::PutAnswer(*context_.staging, question, through));
+    FRESHET_CHECK_OK(
+        staging::PutAnswer(*context_.staging, question, {.through = through, .unseen = left_out_}));
   asked_.clear();
   ticket_.reset();
   return Status::Ok();

@@ -14,7 +14,7 @@ namespace freshet::capture {
 /// when the question was heard. Several that come together share one fence. The capture thread's.
 ///
 ///   Poll   hears the questions that stand
-///   heard  → the tables are looked at once more, then Ask
+///   heard  → the tables are looked at once more, then Ask; TakeUnseen: not all of them could be
 ///   due    → all is sealed, then Give
 class Answers {
  public:
@@ -23,6 +23,9 @@ class Answers {
   Status Poll();
   /// Whether somebody waits and no fence is on its way.
   bool heard() const { return !heard_.empty() && !ticket_; }
+  /// The last look at the tables left these out, or all if none are named, for somebody holds them
+  /// locked; OK: none.
+  void TakeUnseen(staging::Unseen unseen) { unseen_ = std::move(unseen); }
   /// Set the fence for all that were heard.
   Status Ask();
   /// Whether the stream has passed the fence.
@@ -36,6 +39,7 @@ class Answers {
   std::vector<staging::Question> heard_;
   std::vector<staging::Question> asked_;  // those that the fence is for
   std::optional<StreamFence::Ticket> ticket_;
+  staging::Unseen unseen_, left_out_;  // at the last look; at the one before the fence
 };
 
 }  // namespace freshet::capture

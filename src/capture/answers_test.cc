@@ -16,7 +16,11 @@ class AnswersTest : public GatewayTest {
  protected:
   void Ask(const Question& question) { ASSERT_TRUE(staging::PutQuestion(*store_, question).ok()); }
   std::optional<staging::SegmentNumber> AnswerTo(const Question& question) {
-    return *staging::AnswerTo(*store_, question);
+    auto answer = *staging::AnswerTo(*store_, question);
+    return answer ? std::optional(answer->through) : std::nullopt;
+  }
+  staging::Unseen UnseenIn(const Question& question) {
+    return (*staging::AnswerTo(*store_, question))->unseen;
   }
   /// Run a gateway that stays until `ends` says so, which is asked between its steps.
   Status RunUntil(std::function<bool()> ends) {
@@ -81,6 +85,42 @@ TEST_F(AnswersTest, ATableThatWasMadeBeforeTheQuestionIsKnownThroughItsAnswer) {
       }
     }
   }
+}
+
+TEST_F(AnswersTest, ATableThatIsHeldLockedIsLeftOutByName) {
+  RunWell();
+  bool asked = false;
+  auto ended = RunUntil([&] {
+    if (!std::exchange(asked, true)) {
+      source_.Create(Shape("2"));
+      Ask(one_);
+      source_.before = [](const std::string& step) {
+        return step == "watch" ? Error(ErrorClass::SOURCE_BLOCKED, "locked") : Status::Ok();
+      };
+    }
+    return AnswerTo(one_).has_value();
+  });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_TRUE(UnseenIn(one_).why.Is(ErrorClass::SOURCE_BLOCKED));
+  EXPECT_THAT(UnseenIn(one_).tables, testing::ElementsAre(Shape("2").name));
+  source_.before = nullptr;
+  Ask(two_);
+  ended = RunUntil([&] { return AnswerTo(two_).has_value(); });
+  EXPECT_TRUE(UnseenIn(two_).why.ok()) << UnseenIn(two_).why.ToString();
+  EXPECT_TRUE(State().tables.contains(TableId("2")));
+}
+
+TEST_F(AnswersTest, WhereNoTableCouldBeLookedAtThatIsSaid) {
+  RunWell();
+  Ask(one_);
+  int looks = 0;
+  source_.before = [&](const std::string& step) {
+    return step == "list" && ++looks > 1 ? Error(ErrorClass::SOURCE_BLOCKED, "x") : Status::Ok();
+  };
+  auto ended = RunUntil([&] { return AnswerTo(one_).has_value(); });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_TRUE(UnseenIn(one_).why.Is(ErrorClass::SOURCE_BLOCKED));
+  EXPECT_THAT(UnseenIn(one_).tables, testing::IsEmpty());
 }
 
 TEST_F(AnswersTest, EachQuestionIsAnsweredAnew) {

@@ -47,6 +47,11 @@ class Discovery {
 
     /// Whether the stream is to follow more tables.
     bool comes() const { return !fresh.empty() || !joined.empty(); }
+    std::vector<record::TableName> names_coming() const {
+      std::vector<record::TableName> names;
+      for (const auto& each : coming()) names.push_back(each.shape->name);
+      return names;
+    }
     std::vector<Tables::Fresh> coming() const {
       auto coming = fresh;
       coming.insert(coming.end(), joined.begin(), joined.end());

@@ -155,6 +155,7 @@ class Capture {
     if (depth == Discovery::Depth::kAll)
       discover_at_ = context_.clock->Now() + limits::kDiscoverInterval;
     auto looked = discovery_.Look(depth);
+    if (answers_) answers_->TakeUnseen({.why = looked.status(), .tables = {}});
     if (IsBlocked(looked.status())) return Status::Ok();
     FRESHET_TRY(auto found, std::move(looked));
     for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
@@ -163,6 +164,7 @@ class Capture {
       // The stream first: what is committed from now on is in it, and the snapshot comes after.
       Status watched = stream_->Watch(tables_.watched(found.coming()));
       // The next look finds them again.
+      if (answers_) answers_->TakeUnseen({.why = watched, .tables = found.names_coming()});
       if (IsBlocked(watched)) return ExpectDrops(found.missing);
       FRESHET_CHECK_OK(watched);
       for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));

@@ -152,7 +152,8 @@ Status EventLog::Take(const record::Event& event) {
   if (name == "table_failed" || name == "table_broken" || name == "table_left_out" ||
       name == "table_unread")
     return TellFlow(table, "FAILED", "", StatusOf(event));
-  if (name == "warning" || name == "worker_restarted" || name == "source_retried") {
+  if (name == "warning" || name == "worker_restarted" || name == "source_retried" ||
+      name == "tables_unseen") {
     auto record = Make("WARN", "runtime_details",
                        name == "warning" ? TextOf(event, "reason")
                                          : fmt::format("{}: {}", name, StatusOf(event).ToString()));

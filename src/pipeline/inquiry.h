@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "staging/questions.h"
 
@@ -11,21 +13,33 @@ namespace freshet::pipeline {
 
 /// What an update over a gateway asks it: through which segment everything is staged that was
 /// committed at the source when the update began. A gateway that is down answers when it is up
-/// again. One thread.
+/// again. Where tables of the pipeline's could not be looked at, for somebody holds them locked, it
+/// asks again for a while. One thread.
 class Inquiry {
  public:
-  /// Ask; what the pipeline asked before is forgotten. Errors: STORE_*.
+  using Selects = std::function<bool(const record::TableName&)>;
+  /// Ask; what the pipeline asked before is forgotten. `selects`: which tables are the pipeline's.
+  /// Errors: STORE_*.
   static Result<Inquiry> Ask(std::shared_ptr<store::FileStore> staging,
-                             const record::PipelineId& pipeline);
-  /// Nothing: it was not answered yet. Errors: STORE_*, STAGING_CORRUPT.
-  Result<std::optional<record::SegmentNumber>> Answer();
+                             const record::PipelineId& pipeline, Clock* clock, Selects selects);
+  /// Return the answer to go by; what it leaves out is the pipeline's. Nothing: there is none yet.
+  /// Errors: STORE_*, STAGING_CORRUPT.
+  Result<std::optional<staging::Answer>> Answer();
 
  private:
-  Inquiry(std::shared_ptr<store::FileStore> staging, staging::Question question)
-      : staging_(std::move(staging)), question_(std::move(question)) {}
+  Inquiry(std::shared_ptr<store::FileStore> staging, record::PipelineId pipeline, Clock* clock,
+          Selects selects);
+  Status Ask();
+  void KeepOwn(staging::Unseen* unseen) const;
+
   std::shared_ptr<store::FileStore> staging_;
+  const record::PipelineId pipeline_;
+  Clock* clock_;
+  Selects selects_;
+  Deadline give_up_at_;
   staging::Question question_;
-  std::optional<record::SegmentNumber> answer_;
+  std::optional<MonotonicTime> ask_at_;  // not asked until then
+  std::optional<staging::Answer> answer_;
 };
 
 /// The pipeline reads this staging no more: neither its wishes nor its position hold anything back.

@@ -242,7 +242,7 @@ Status UpdateRun::TakeEvent(const record::Event& event, EventLog* log,
   if (event.name == "table_found" && Has(event, "folder"))
     unregistered_[TextOf(event, "table")] = TextOf(event, "folder");
   if (event.name == "table_failed" || event.name == "table_broken" ||
-      event.name == "table_left_out")
+      event.name == "table_left_out" || event.name == "tables_unseen")
     CountFailure(StatusOf(event));
   // Until it is read, if this update still comes to that.
   if (event.name == "table_unread") unread_[TextOf(event, "table")] = StatusOf(event);

@@ -2,6 +2,7 @@
 #include "apply/key_index.h"
 #include "base/log.h"
 #include "pipeline/destination.h"
+#include "pipeline/event_line.h"
 #include "pipeline/inquiry.h"
 #include "pipeline/update.h"
 #include "pipeline/worker_channel.h"
@@ -32,13 +33,22 @@ class Apart {
 
   Result<bool> Ends(const Update::Round& round) {
     FRESHET_TRY(auto answer, inquiry_.Answer());
-    bool staged = answer && round.through >= *answer && round.staged;
-    if (staged && !std::exchange(told_, true))
+    bool staged = answer && round.through >= answer->through && round.staged;
+    if (staged && !std::exchange(told_, true)) {
       channel_->OnEvent({"snapshots_staged", {{"through", round.through.value()}}});
+      TellUnseen(answer->unseen);
+    }
     return staged && round.settled && !continuous_;
   }
 
  private:
+  void TellUnseen(const staging::Unseen& unseen) {
+    for (const auto& name : unseen.tables)
+      channel_->OnEvent(WithStatus({"table_failed", {{"table", name.ToString()}}}, unseen.why));
+    if (!unseen.why.ok() && unseen.tables.empty())
+      channel_->OnEvent(WithStatus({"tables_unseen", {}}, unseen.why));
+  }
+
   WorkerChannel* const channel_;
   Inquiry inquiry_;
   const bool continuous_;
@@ -87,8 +97,10 @@ Status Apply(WorkerChannel& channel) {
                                               .threads = kThreads}));
   std::optional<Apart> apart;
   if (start.apart) {
-    FRESHET_TRY(auto inquiry, Inquiry::Ask(store::Below(root, std::string(kStagingPrefix)),
-                                           record::PipelineId(start.pipeline)));
+    auto selects = [&start](const record::TableName& name) { return start.spec.Selects(name); };
+    FRESHET_TRY(auto inquiry,
+                Inquiry::Ask(store::Below(root, std::string(kStagingPrefix)),
+                             record::PipelineId(start.pipeline), &clock, std::move(selects)));
     apart.emplace(&channel, std::move(inquiry), start.continuous);
   }
   return RunSteps(channel, clock, *update, apart);

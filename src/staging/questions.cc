@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "staging/layout.h"
+#include "staging/reason.h"
 
 namespace freshet::staging {
 namespace {
@@ -37,6 +38,27 @@ Result<std::vector<Question>> ListIn(store::FileStore& store, std::string_view f
   return questions;
 }
 
+json ToJson(const Unseen& unseen) {
+  auto tables = json::array();
+  for (const auto& name : unseen.tables) tables.push_back({name.schema, name.table});
+  json out = ReasonToJson(unseen.why);
+  out["tables"] = std::move(tables);
+  return out;
+}
+
+bool UnseenIn(const json& in, Unseen* unseen) {
+  auto why = ReasonIn(in);
+  if (!why || !in.value("tables", json()).is_array()) return false;
+  unseen->why = *std::move(why);
+  for (const auto& name : in["tables"]) {
+    bool readable =
+        name.is_array() && name.size() == 2 && name[0].is_string() && name[1].is_string();
+    if (!readable) return false;
+    unseen->tables.push_back({name[0].get<std::string>(), name[1].get<std::string>()});
+  }
+  return true;
+}
+
 }  // namespace
 
 Status PutQuestion(store::FileStore& store, const Question& question) {
@@ -49,22 +71,26 @@ Result<std::vector<Question>> ListQuestions(store::FileStore& store) {
   return ListIn(store, kQuestionsFolder);
 }
 
-Status PutAnswer(store::FileStore& store, const Question& question, SegmentNumber through) {
-  json answer = {{"through", through.value()}};
-  Status put = store.Put(PathOf(kAnswersFolder, question), JsonText(answer), store::If::kAbsent);
+Status PutAnswer(store::FileStore& store, const Question& question, const Answer& answer) {
+  json out = {{"through", answer.through.value()}};
+  if (!answer.unseen.why.ok()) out["unseen"] = ToJson(answer.unseen);
+  Status put = store.Put(PathOf(kAnswersFolder, question), JsonText(out), store::If::kAbsent);
   if (!put.ok() && !put.Is(ErrorClass::ALREADY_EXISTS)) return put;
   return store.Remove(PathOf(kQuestionsFolder, question));
 }
 
-Result<std::optional<SegmentNumber>> AnswerTo(store::FileStore& store, const Question& question) {
+Result<std::optional<Answer>> AnswerTo(store::FileStore& store, const Question& question) {
   auto path = PathOf(kAnswersFolder, question);
   auto text = store.Get(path, 0, -1);
-  if (text.status().Is(ErrorClass::NOT_FOUND)) return std::optional<SegmentNumber>();
+  if (text.status().Is(ErrorClass::NOT_FOUND)) return std::optional<Answer>();
   if (!text.ok()) return text.status();
   json in = ParseJson<json>(**text);
   if (!in.is_object() || !in.value("through", json()).is_number_integer())
     return Error(ErrorClass::STAGING_CORRUPT, "an answer is not readable: {}", path);
-  return std::optional(SegmentNumber(in["through"].get<int64_t>()));
+  Answer answer{.through = SegmentNumber(in["through"].get<int64_t>())};
+  if (in.contains("unseen") && !UnseenIn(in["unseen"], &answer.unseen))
+    return Error(ErrorClass::STAGING_CORRUPT, "an answer is not readable: {}", path);
+  return std::optional(std::move(answer));
 }
 
 Status ForgetQuestions(store::FileStore& store, const record::PipelineId& reader) {
