@@ -10,8 +10,8 @@
 namespace freshet::pipeline {
 
 /// Tells pipelines what their gateway does for them, in their own event logs. What comes when an
-/// update has ended already, for the two meet in staging alone, is told to the last one. One thread,
-/// the gateway's.
+/// update has ended already, for the two meet in staging alone, is told to the last one. One
+/// thread, the gateway's.
 class FollowerLog {
  public:
   explicit FollowerLog(PipelineBook* book) : book_(book) {}
