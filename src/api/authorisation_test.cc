@@ -147,6 +147,7 @@ std::vector<Line> OfTheCatalog() {
       {"connections.update", "PATCH", uc + "connections/shop", "oa", {{"comment", "c"}}},
       {"connections.delete", "DELETE", uc + "connections/shop", "oa"},
       {"connections.test", "POST", uc + "connections/shop/test", "rwoa"},
+      {"connections.discover", "POST", uc + "connections/shop/discover", "rwoa"},
       {"connections.list_types", "GET", uc + "connection-types", "srwoa"},
       {"metastores.current", "GET", uc + "current-metastore-assignment", "srwoa"},
       {"metastores.summary", "GET", uc + "metastore_summary", "srwoa"},

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections, their types, and what keeps a source from being ingested. Source: the published
-// Unity Catalog API, 2.1; `connection-types` and `test` are ours.
+// Unity Catalog API, 2.1; `connection-types`, `test` and `discover` are ours.
 #include <algorithm>
 #include <limits>
 
 #include "api/securables.h"
+#include "base/server_limits.h"
 #include "catalog/connection_types.h"
+#include "delta/table.h"
 #include "pipeline/connection_settings.h"
 #include "pipeline/findings.h"
+#include "pipeline/spec.h"
 
 namespace freshet::api {
 namespace {
@@ -153,6 +156,16 @@ Json FindingToJson(const sources::Finding& finding) {
   return json;
 }
 
+Result<pipeline::SourceSettings> SettingsOf(const Context& context,
+                                            const catalog::Securable& connection,
+                                            const std::string& database) {
+  FRESHET_TRY(auto secrets, context.catalog->SecretsOf(connection));
+  FRESHET_TRY(auto settings,
+              pipeline::SettingsOf(connection, secrets, database, context.data + "/connections"));
+  pipeline::LimitSession(&settings);
+  return settings;
+}
+
 /// What keeps the connection's database from being ingested, all of it at once.
 Result<Json> TestConnection(const Context& context, const Request& request) {
   FRESHET_TRY(auto connection, Named(context, request));
@@ -160,10 +173,7 @@ Result<Json> TestConnection(const Context& context, const Request& request) {
   Fields fields(body);
   auto database = fields.Text("source_catalog").value_or("postgres");
   FRESHET_CHECK_OK(fields.Finish());
-  FRESHET_TRY(auto secrets, context.catalog->SecretsOf(connection));
-  FRESHET_TRY(auto settings,
-              pipeline::SettingsOf(connection, secrets, database, context.data + "/connections"));
-  pipeline::LimitSession(&settings);
+  FRESHET_TRY(auto settings, SettingsOf(context, connection, database));
   std::vector<sources::Finding> findings;
   auto source = context.open_source(settings);
   if (source.ok()) {
@@ -176,6 +186,87 @@ Result<Json> TestConnection(const Context& context, const Request& request) {
   bool passed = std::ranges::none_of(
       findings, [](const auto& finding) { return finding.fatal && !finding.table; });
   return Json{{"passed", passed}, {"findings", list}};
+}
+
+Json ColumnsToJson(const record::TableShape& shape) {
+  auto columns = Json::array();
+  for (int i = 0; i < shape.width(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    const auto& field = *shape.schema->field(i);
+    columns.push_back(
+        {{"name", field.name()},
+         {"source_type", at < shape.source_types.size() ? shape.source_types[at] : ""},
+         {"delta_type", delta::TypeName(*field.type())}});
+  }
+  return columns;
+}
+
+/// A table as it would be ingested; nothing: it went since it was listed.
+Result<std::optional<Json>> DiscoveredToJson(sources::Source& source,
+                                             const sources::TableListing& listing) {
+  Json json{{"source_schema", listing.name.schema}, {"source_table", listing.name.table}};
+  if (listing.rows_estimated >= 0) json["rows_estimated"] = listing.rows_estimated;
+  auto why = listing.problem;
+  if (why.ok()) {
+    auto shape = source.Describe(listing.id);
+    if (shape.status().Is(ErrorClass::NOT_FOUND)) return std::optional<Json>();
+    if (shape.status().Is(ErrorClass::SOURCE_UNREACHABLE)) return shape.status();
+    why = shape.ok() ? listing.unlogged : shape.status();
+    json["ingestible"] = shape.ok();
+    if (shape.ok()) {
+      json["columns"] = ColumnsToJson(*shape);
+      auto key = Json::array();
+      for (int ordinal : shape->key) key.push_back(shape->schema->field(ordinal)->name());
+      json["primary_keys"] = key;
+    }
+  } else {
+    json["ingestible"] = false;
+  }
+  json["logged"] = listing.unlogged.ok();
+  json["by_name_only"] = listing.derived;
+  if (why.ok()) return std::optional(std::move(json));
+  json["error_class"] = NameOf(why.error_class());
+  json["message"] = why.ToString();
+  if (!why.remedy().empty()) json["remedy"] = why.remedy();
+  return std::optional(std::move(json));
+}
+
+/// The source's tables by name, as many as one answer takes.
+Result<Json> TablesToJson(sources::Source& source, const pipeline::PipelineSpec& spec) {
+  FRESHET_TRY(auto listings, source.ListTables());
+  std::erase_if(listings, [&](const auto& listing) { return !spec.Selects(listing.name); });
+  std::ranges::sort(listings, {}, [](const auto& listing) { return listing.name; });
+  const bool truncated = listings.size() > limits::kDiscoveredMax;
+  if (truncated) listings.resize(limits::kDiscoveredMax);
+  auto list = Json::array();
+  for (const auto& listing : listings) {
+    FRESHET_TRY(auto json, DiscoveredToJson(source, listing));
+    if (json) list.push_back(*std::move(json));
+  }
+  Json answer{{"tables", list}};
+  if (truncated) answer["truncated"] = true;
+  return answer;
+}
+
+/// What there is to ingest in the connection's database.
+Result<Json> DiscoverTables(const Context& context, const Request& request) {
+  FRESHET_TRY(auto connection, Named(context, request));
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  Fields fields(body);
+  auto database = fields.Required("source_catalog");
+  auto patterns = fields.List("tables").value_or(std::vector<std::string>());
+  FRESHET_CHECK_OK(fields.Finish());
+  pipeline::PipelineSpec spec;
+  FRESHET_TRY(spec.tables, pipeline::ParsePatterns(patterns));
+  FRESHET_TRY(auto settings, SettingsOf(context, connection, database));
+  auto source = context.open_source(settings);
+  // What a client would take for the connection's absence, or for a server that is busy and is
+  // asked again by itself, is neither.
+  const auto code = source.status().code();
+  if (code == Code::kUnavailable || code == Code::kNotFound)
+    return Error(ErrorClass::SOURCE_CHANGED, "{}", source.status().ToString());
+  FRESHET_CHECK_OK(source);
+  return TablesToJson(**source, spec);
 }
 
 Json TypeToJson(const catalog::ConnectionType& type) {
@@ -209,6 +300,7 @@ void AddConnections(const Context& context, Router* router) {
   constexpr std::string_view kAll = "/api/2.1/unity-catalog/connections",
                              kOne = "/api/2.1/unity-catalog/connections/{name}",
                              kTest = "/api/2.1/unity-catalog/connections/{name}/test",
+                             kDiscover = "/api/2.1/unity-catalog/connections/{name}/discover",
                              kTypes = "/api/2.1/unity-catalog/connection-types";
   const RouteAdder add(context, router);
   add("POST", kAll, "connections.create", Rule::HavingOnMetastore("CREATE_CONNECTION"),
@@ -222,6 +314,8 @@ void AddConnections(const Context& context, Router* router) {
       DropConnection);
   add.Visiting("POST", kTest, "connections.test", Rule::Having("USE_CONNECTION", Kind::kConnection),
                TestConnection);
+  add.Visiting("POST", kDiscover, "connections.discover",
+               Rule::Having("USE_CONNECTION", Kind::kConnection), DiscoverTables);
   add("GET", kTypes, "connections.list_types", Rule::Anyone(), ListTypes);
 }
 

@@ -97,6 +97,38 @@ def test_every_type_says_what_it_takes(api):
         assert secrets & {"password", "client_secret", "token_secret"}, name
 
 
+def test_a_discovery_tells_what_there_is_to_ingest(api, server, database):
+    database.execute(
+        'CREATE TABLE good (a text, id int PRIMARY KEY); CREATE TABLE bad (id int PRIMARY KEY, "__freshet_x" int); '
+        "CREATE TABLE loose (x numeric(5,2)); CREATE VIEW seen AS SELECT 1 AS one; CREATE SCHEMA other; "
+        "CREATE TABLE other.far (id int PRIMARY KEY)"
+    )
+    make_connection(api.client(), server)
+    path = "/api/2.1/unity-catalog/connections/shop/discover"
+    status, body, _ = api.request("POST", path, {"source_catalog": database.name, "tables": ["public.*"]})
+    assert status == 200, body
+    tables = {each["source_table"]: each for each in body["tables"]}
+    assert list(tables) == ["bad", "good", "loose", "seen"] and "truncated" not in body
+    good = tables["good"]
+    assert good["source_schema"] == "public" and good["ingestible"] and good["logged"]
+    assert good["primary_keys"] == ["id"] and "message" not in good
+    assert good["columns"] == [
+        {"name": "a", "source_type": "text", "delta_type": "STRING"},
+        {"name": "id", "source_type": "integer", "delta_type": "INTEGER"},
+    ]
+    assert not tables["bad"]["ingestible"] and tables["bad"]["error_class"] == "COLUMN_RESERVED"
+    assert tables["loose"]["ingestible"] and not tables["loose"]["logged"] and tables["loose"]["remedy"]
+    assert tables["loose"]["columns"][0]["delta_type"] == "DECIMAL(5,2)"
+    assert tables["seen"]["by_name_only"] and not good["by_name_only"]
+
+    status, body, _ = api.request("POST", path, {"source_catalog": database.name})
+    assert {each["source_table"] for each in body["tables"]} == {*tables, "far"}
+    status, body, _ = api.request("POST", path, {})
+    assert status == 400 and "source_catalog" in body["message"]
+    status, body, _ = api.request("POST", path, {"source_catalog": "no_such_database"})
+    assert status == 400 and "SOURCE_DATABASE_MISSING" in str(body), body
+
+
 def test_a_test_tells_everything_that_is_wrong(api, server, database):
     client = api.client()
     database.execute(
