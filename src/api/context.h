@@ -54,6 +54,7 @@ void AddConnections(const Context& context, Router* router);
 void AddFiles(const Context& context, Router* router);
 void AddGrants(const Context& context, Router* router);
 void AddIdentity(const Context& context, Router* router);
+void AddLineage(const Context& context, Router* router);
 void AddOAuth(const Context& context, Router* router);
 void AddPermissions(const Context& context, Router* router);
 void AddPrincipals(const Context& context, Router* router);

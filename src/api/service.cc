@@ -80,6 +80,7 @@ Service::Service(const Context& context) : context_(context) {
   AddConnections(context_, &router_);
   AddCatalogs(context_, &router_);
   AddTables(context_, &router_);
+  AddLineage(context_, &router_);
   AddGrants(context_, &router_);
   AddPipelines(context_, &router_);
   AddUpdates(context_, &router_);

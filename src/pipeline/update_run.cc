@@ -262,7 +262,7 @@ Status UpdateRun::RegisterTold(const record::Event& event, EventLog* log,
                                const PipelineRecord& pipeline, const Definition& definition) {
   auto table = unregistered_.find(TextOf(event, "table"));
   if (table == unregistered_.end()) return Status::Ok();
-  auto registered = Register(table->second, pipeline, definition);
+  auto registered = Register(table->first, table->second, pipeline, definition);
   if (registered.ok() && !*registered) return Status::Ok();  // its first commit is yet to come
   auto name = table->first;
   unregistered_.erase(table);
@@ -272,13 +272,42 @@ Status UpdateRun::RegisterTold(const record::Event& event, EventLog* log,
   return log->Take(WithStatus({"table_failed", {{"table", name}}}, registered.status()));
 }
 
-Result<bool> UpdateRun::Register(const std::string& folder, const PipelineRecord& pipeline,
-                                 const Definition& definition) {
+Result<Lineage> UpdateRun::LineageOfSource(const std::string& table,
+                                           const Definition& definition) const {
+  // As names are written in events: the last dot splits.
+  const auto dot = table.rfind('.');
+  Lineage lineage{.connection = definition.connection_name,
+                  .database = definition.database,
+                  .source = {table.substr(0, dot), table.substr(dot + 1)},
+                  .at = parts_.clock->WallNow() / 1000};
+  if (definition.gateway.empty()) return lineage;
+  FRESHET_TRY(auto record, parts_.book->Get(definition.gateway));
+  FRESHET_TRY(auto gateway, GatewayOf(record));
+  lineage.connection = gateway.connection_name;
+  return lineage;
+}
+
+Status UpdateRun::KeepLineage(const catalog::Securable& table, const Lineage& lineage,
+                              const PipelineRecord& pipeline) {
+  auto known = LineageOf(table);
+  if (known && known->SameAs(lineage)) return Status::Ok();
+  catalog::Change change;
+  change.facts = FactsOf(lineage);
+  return parts_.catalog->Alter(catalog::Kind::kTable, table.path, change, pipeline.creator)
+      .status();
+}
+
+Result<bool> UpdateRun::Register(const std::string& source_table, const std::string& folder,
+                                 const PipelineRecord& pipeline, const Definition& definition) {
   auto path = TableAt(definition, folder);
   if (!path) return Error(ErrorClass::INTERNAL, "a table has no place in the catalog: {}", folder);
+  FRESHET_TRY(auto lineage, LineageOfSource(source_table, definition));
   auto found = parts_.catalog->Get(catalog::Kind::kTable, *path);
   if (found.ok()) {
-    if (found->fact("pipeline_id") == pipeline.id) return true;
+    if (found->fact("pipeline_id") == pipeline.id) {
+      FRESHET_CHECK_OK(KeepLineage(*found, lineage, pipeline));
+      return true;
+    }
     return Error(ErrorClass::TABLE_FOREIGN, "the table {} is another pipeline's: {}",
                  catalog::FullName(*path), found->fact("pipeline_id"));
   }
@@ -297,11 +326,12 @@ Result<bool> UpdateRun::Register(const std::string& folder, const PipelineRecord
   FRESHET_TRY(auto ours, IsTableOf(location, {source->staging_id, source->pipeline}));
   if (!ours) return false;
   catalog::Securable table{.kind = catalog::Kind::kTable, .path = *path};
-  table.facts = {{"table_type", "STREAMING_TABLE"},
-                 {"pipeline_id", pipeline.id},
-                 {"staging", source->staging_id},
-                 {"pipeline_mark", source->pipeline},
-                 {"storage_location", catalog::FileUri(location)}};
+  table.facts = FactsOf(lineage);
+  table.facts.insert({{"table_type", "STREAMING_TABLE"},
+                      {"pipeline_id", pipeline.id},
+                      {"staging", source->staging_id},
+                      {"pipeline_mark", source->pipeline},
+                      {"storage_location", catalog::FileUri(location)}});
   FRESHET_CHECK_OK(parts_.catalog->Create(std::move(table), {}, pipeline.creator));
   return true;
 }

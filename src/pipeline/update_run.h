@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 #include "pipeline/event_log.h"
 #include "pipeline/gateway_desk.h"
+#include "pipeline/lineage.h"
 #include "pipeline/pipeline_book.h"
 #include "pipeline/run_process.h"
 #include "pipeline/source_settings.h"
@@ -73,9 +74,13 @@ class UpdateRun {
   Result<std::string> LogFile() const;
   Status TakeEvent(const record::Event& event, EventLog* log, const PipelineRecord& pipeline,
                    const Definition& definition);
-  /// Register the table, once it says of itself that it is this pipeline's; false: not yet.
-  Result<bool> Register(const std::string& folder, const PipelineRecord& pipeline,
-                        const Definition& definition);
+  /// Register the table, once it says of itself that it is this pipeline's, and where it comes
+  /// from; false: not yet.
+  Result<bool> Register(const std::string& table, const std::string& folder,
+                        const PipelineRecord& pipeline, const Definition& definition);
+  Result<Lineage> LineageOfSource(const std::string& table, const Definition& definition) const;
+  Status KeepLineage(const catalog::Securable& table, const Lineage& lineage,
+                     const PipelineRecord& pipeline);
   /// The same of a table that an event is about, where it is still to be done. What keeps it from
   /// being registered is the table's own failure.
   Status RegisterTold(const record::Event& event, EventLog* log, const PipelineRecord& pipeline,

@@ -170,6 +170,23 @@ def test_the_whole_life(api, shop, database):
     assert not list((api.data / "pipelines").iterdir())
 
 
+def test_where_a_table_comes_from_is_known(shop, database):
+    pipeline = create(shop, database)
+    run(shop, pipeline)
+
+    def lineage(kind, **query):
+        return shop.api_client.do("GET", f"/api/2.0/lineage-tracking/{kind}-lineage", query=query)
+
+    (upstream,) = lineage("table", table_name="main.public.orders")["upstreams"]
+    info = upstream["tableInfo"]
+    assert (info["catalog_name"], info["schema_name"], info["name"]) == (database.name, "public", "orders")
+    assert info["connection_name"] == "shop" and upstream["pipelineInfos"][0]["pipeline_id"] == pipeline
+    (column,) = lineage("column", table_name="main.public.orders", column_name="amount")["upstream_cols"]
+    assert (column["table_name"], column["name"]) == ("orders", "amount")
+    with pytest.raises(errors.NotFound, match="Column 'none' does not exist"):
+        lineage("column", table_name="main.public.orders", column_name="none")
+
+
 def test_a_pipeline_that_is_deleted_can_leave_its_tables(api, shop, database):
     pipeline = create(shop, database)
     run(shop, pipeline)
