@@ -247,4 +247,22 @@ Scenario FilledScenario() {
           {Kind::kApply, {}}};
 }
 
+Scenario FilledAndRefreshedScenario() {
+  return {{Kind::kSource, BeginWhole},
+          {Kind::kCapture, {}},
+          {Kind::kWish, {}},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kRefresh, {}},
+          {Kind::kSource, ColumnWithADefault},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}},
+          {Kind::kSource, ColumnDeselected},
+          {Kind::kRefresh, {}},
+          {Kind::kCapture, {}},
+          {Kind::kSource, ColumnSelected},
+          {Kind::kCapture, {}},
+          {Kind::kApply, {}}};
+}
+
 }  // namespace freshet::sim

@@ -7,10 +7,15 @@ namespace {
 using Kind = Step::Kind;
 
 constexpr int kRounds = 11;
+/// In which the table changes names with another.
+constexpr int kSwap = 5;
 
-Status Add(model::World& world, uint64_t position, std::vector<model::Operation> operations) {
-  for (auto& operation : operations)
-    FRESHET_CHECK_OK(world.database.Add(position, {"orders", std::move(operation)}));
+Status Add(model::World& world, int round, std::vector<model::Operation> operations) {
+  const auto position = static_cast<uint64_t>(20 + round);
+  for (auto& operation : operations) {
+    FRESHET_CHECK_OK(
+        world.database.Add(position, {round < kSwap ? "orders" : "other", std::move(operation)}));
+  }
   return Status::Ok();
 }
 
@@ -20,25 +25,28 @@ Status Begin(model::World& world) {
   world.commits_per_checkpoint = 4;
   world.compaction = {.files_min = 2, .bytes_min = 0, .commits_min = 1};
   world.source.script.snapshot_at = 10;
+  FRESHET_CHECK_OK(world.database.CreateTable("other", {{"id", arrow::int64()}}, {"id"}, 4));
+  FRESHET_CHECK_OK(world.database.SetBase("other", 10, {Of({"1"})}));
   return world.database.SetBase("orders", 10,
                                 {Of({"1", "a"}), Of({"2", "b"}), Of({"3", "c"}), Of({"4", "d"})});
 }
 
 /// Rows come, change and go, and so do columns; what was removed the last time is old by now.
 Status Round(model::World& world, int round) {
-  const auto position = static_cast<uint64_t>(20 + round);
   const auto fresh = std::to_string(10 + round);
   world.clock.Advance(std::chrono::days(8));
+  if (round == kSwap)
+    FRESHET_CHECK_OK(world.database.Rename({{"orders", "other"}, {"other", "orders"}}));
   switch (round) {
     case 3:
-      return Add(world, position,
+      return Add(world, round,
                  {model::AddColumn{"n", arrow::int64(), model::Cell::Of("7")},
                   model::InsertRow{Of({fresh, "e", "8"})}});
     case 6:
-      return Add(world, position,
+      return Add(world, round,
                  {model::RenameColumn{"note", "text"}, model::UpdateRow{Of({"2", "bb", "?"}), {}}});
     case 8:
-      return Add(world, position, {model::DropColumn{"n"}, model::DeleteRow{Of({"3"})}});
+      return Add(world, round, {model::DropColumn{"n"}, model::DeleteRow{Of({"3"})}});
     default:
       break;
   }
@@ -46,7 +54,7 @@ Status Round(model::World& world, int round) {
   const auto row = [&](const std::string& id, const std::string& text) {
     return has_n ? Of({id, text, "5"}) : Of({id, text});
   };
-  return Add(world, position,
+  return Add(world, round,
              {model::UpdateRow{row("1", "u" + fresh), {}}, model::InsertRow{row(fresh, "f")}});
 }
 

@@ -37,7 +37,8 @@ Scenario UnloggedScenario();
 /// A table that keeps every version of its rows, and is read again in the middle.
 Scenario HistoryScenario();
 /// A table with these properties over so many commits that files, log and all are cleaned up: rows
-/// and columns change, one is filled, files are rewritten, and it is read again.
+/// and columns change, one is filled, files are rewritten, it changes names with another, and is
+/// read again.
 Scenario ProfileScenario(const std::map<std::string, std::string>& properties);
 /// The properties of the profiles full and classic.
 std::map<std::string, std::string> FullProperties();
@@ -45,6 +46,8 @@ std::map<std::string, std::string> ClassicProperties();
 /// A table with columns that no change fills: added with a default, selected later, while rows
 /// change.
 Scenario FilledScenario();
+/// The same while the tables are read again.
+Scenario FilledAndRefreshedScenario();
 /// Tables, transactions and steps drawn from a seed.
 Scenario RandomScenario(uint64_t seed);
 

@@ -132,9 +132,11 @@ TEST(Crash, WhileTablesChange) {
   RunEveryOf(ChangingTablesScenario(), Of(Fault::kCrashAfter, "crash after"));
 }
 
-/// While columns are read that no change fills, with and without what was read of them.
+/// While columns are read that no change fills, with and without what was read of them, and with a
+/// refresh beside it.
 TEST(Crash, WhileColumnsAreFilled) {
   RunEveryOf(FilledScenario(), Of(Fault::kCrashBefore, "crash before"));
+  RunEveryOf(FilledAndRefreshedScenario(), Of(Fault::kCrashBefore, "crash before, refreshed"));
   Sweep sweep = Of(Fault::kCrashAfter, "crash after, views lost");
   sweep.lose_views = true;
   RunEveryOf(FilledScenario(), sweep);
