@@ -137,6 +137,7 @@ def test_read_again(database, freshet, change, rows):
     [
         "ALTER TABLE t ADD COLUMN w int DEFAULT 7",
         "ALTER TABLE t ADD COLUMN w int DEFAULT (random() * 1000)::int",
+        "ALTER TABLE t ADD COLUMN w int DEFAULT (random() * 1000)::int; ALTER TABLE t ALTER COLUMN w DROP DEFAULT",
         "ALTER TABLE t ADD COLUMN w int GENERATED ALWAYS AS IDENTITY",
         "ALTER TABLE t ADD COLUMN w text NOT NULL DEFAULT repeat('long ', 1000), ADD COLUMN x date DEFAULT '2024-02-29'",
     ],
