@@ -22,16 +22,18 @@ class AnswersTest : public GatewayTest {
   staging::Unseen UnseenIn(const Question& question) {
     return (*staging::AnswerTo(*store_, question))->unseen;
   }
-  /// Run a gateway that stays until `ends` says so, which is asked between its steps.
+  /// Run a gateway that stays until `ends` says so, which is asked between its steps, or for longer
+  /// than anything takes.
   Status RunUntil(std::function<bool()> ends) {
     GatewayOptions options;
     options.selects = selects_;
     options.snapshot_readers = 0;
     options.answers = true;
     std::stop_source stop;
+    const auto began = clock_.Now();
     // It is asked at every poll; the gateway itself never drains.
     options.drain_requested = [&] {
-      if (ends()) stop.request_stop();
+      if (ends() || clock_.Now() - began > 2 * limits::kRereadInterval) stop.request_stop();
       return false;
     };
     return Gateway(&source_, store_, &clock_, &events_, std::move(options))
@@ -178,6 +180,7 @@ TEST_F(UnreadAnswersTest, WhoWaitsForATableIsToldThatItCannotBeRead) {
     FailAt(step);
     auto ended = RunUntil([&] { return IsTold(); });
     EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+    ASSERT_TRUE(IsTold());
     EXPECT_TRUE((*staging::WhyUnread(*store_, key_))->Is(ErrorClass::SOURCE_QUERY));
   }
 }
@@ -193,6 +196,7 @@ TEST_F(UnreadAnswersTest, WhoTakesThatAwayHasItTriedAgainAtOnce) {
     return told == 3;
   });
   EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_EQ(told, 3);
   EXPECT_LT(clock_.Now() - began, limits::kRereadInterval) << "not at its next time";
 }
 
@@ -200,8 +204,10 @@ TEST_F(UnreadAnswersTest, OnceItIsReadThatIsSaidNoMore) {
   FailAt("plan 2");
   auto ended = RunUntil([&] { return IsTold(); });
   EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_TRUE(IsTold());
   source_.before = nullptr;
   ended = RunUntil([&] { return !IsTold(); });
+  EXPECT_FALSE(IsTold());
   EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
   EXPECT_TRUE(State().tables.at(TableId("2")).generations.contains(kFlow));
 }
