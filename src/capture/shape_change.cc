@@ -32,8 +32,6 @@ std::string_view WhyUnfilled(const record::TableShape& before, const record::Tab
   if (after.ids[at].value() <= LastColumn(before)) return "a column is selected that was not";
   if (at < after.filled.size() && after.filled[at])
     return "a column was added with a default, which fills rows without a change";
-  if (!before.storage.empty() && !after.storage.empty() && before.storage != after.storage)
-    return "a column was added and all rows were written again, maybe with a value in it";
   return {};
 }
 

@@ -29,8 +29,7 @@ Status CheckFollowable(const record::TableShape& before, const record::TableShap
                        bool fills);
 
 /// The columns of a shape that came since the one before and in which rows from before may hold
-/// something: they were added with a default, or since then all rows were written again, or they
-/// were there and not selected.
+/// something: they were added with a default, or were there and not selected.
 std::vector<record::ColumnId> UnfilledColumns(const record::TableShape& before,
                                               const record::TableShape& after);
 

@@ -204,7 +204,6 @@ std::shared_ptr<const record::TableShape> Tables::Note(record::TableShape shape,
   shape.name = followed.staged->name;
   shape.logged = followed.staged->logged;
   shape.last_column = std::max(shape.last_column, followed.staged->last_column);
-  if (shape.storage.empty()) shape.storage = followed.staged->storage;
   if (!shape.comments) shape.comments = followed.staged->comments;
   std::vector<record::ColumnId> unfilled;
   if (fills(*followed.staged)) unfilled = UnfilledColumns(*followed.staged, shape);

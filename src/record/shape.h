@@ -57,10 +57,6 @@ struct TableShape {
   /// The highest id that any column of the table ever had, one that was dropped or is not selected
   /// too; 0: not known. No comparison looks at it.
   int32_t last_column = 0;
-  /// What the source calls the rows as they lie there: another name once all were written again, so
-  /// that a column that came since may hold something in them although nothing else says so. Empty:
-  /// not known. No comparison looks at it.
-  std::string storage = {};
   /// Whether the source's log tells of the table's changes; else it is read again and again, and
   /// what differs is applied. Stays as it was when the table was first followed.
   bool logged = true;

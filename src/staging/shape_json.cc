@@ -168,7 +168,6 @@ json ShapeToJson(const record::TableShape& shape) {
               {"name", shape.name.table},      {"version", shape.version},
               {"columns", std::move(columns)}, {"key", shape.key}};
   if (shape.last_column > 0) out["last_column"] = shape.last_column;
-  if (!shape.storage.empty()) out["storage"] = shape.storage;
   if (!shape.logged) out["logged"] = false;
   if (shape.comments) out["comments"] = CommentsToJson(*shape.comments);
   return out;
@@ -181,7 +180,6 @@ Result<record::TableShape> ShapeFromJson(const json& in) {
                 .table = in.at("name").get<std::string>()};
   shape.version = in.at("version").get<int32_t>();
   shape.last_column = in.value("last_column", 0);
-  shape.storage = in.value("storage", "");
   arrow::FieldVector fields;
   for (const json& column : in.at("columns")) {
     FRESHET_TRY(std::shared_ptr<arrow::DataType> type, TypeFromJson(column.at("type")));

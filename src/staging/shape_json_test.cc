@@ -46,9 +46,6 @@ TEST(ShapeJsonTest, WhetherTheLogTellsOfATableComesBack) {
 TEST(ShapeJsonTest, CommentsComeBackIfTheyAreKnown) {
   auto shape = ShapeOf(arrow::int32());
   EXPECT_FALSE(ShapeFromJson(ShapeToJson(shape))->comments.has_value());
-  EXPECT_EQ(ShapeFromJson(ShapeToJson(shape))->storage, "");
-  shape.storage = "as made";
-  EXPECT_EQ(ShapeFromJson(ShapeToJson(shape))->storage, "as made");
   shape.comments = record::TableComments{"what \"it\" holds", {{record::ColumnId(1), "ü"}}};
   EXPECT_EQ(ShapeFromJson(ShapeToJson(shape))->comments, shape.comments);
 }

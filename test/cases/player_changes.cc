@@ -64,7 +64,6 @@ Result<model::Operation> ShapeStepOf(const std::string& verb, Words& words) {
   if (words.Take("default")) {
     FRESHET_TRY(auto text, words.Any("value"));
     FRESHET_TRY(added.filled, model::Canonical(model::Cell::Of(text), type));
-    added.forgotten = words.Take("forgotten");
   }
   return Operation(std::move(added));
 }

@@ -97,8 +97,7 @@ record::TableShape WithColumn(record::TableShape shape, const AddColumn& added) 
   auto fields = shape.schema->fields();
   fields.push_back(arrow::field(added.name, added.type));
   shape.filled.resize(shape.ids.size());
-  shape.filled.push_back(added.filled.kind != Cell::Kind::kNull && !added.forgotten);
-  if (added.forgotten) shape.storage = "written again for " + added.name;
+  shape.filled.push_back(added.filled.kind != Cell::Kind::kNull);
   shape.schema = arrow::schema(std::move(fields));
   shape.ids.push_back(record::ColumnId(last + 1));
   shape.last_column = last + 1;
@@ -171,7 +170,6 @@ Status Database::CreateTable(
   table.first_shape.id = record::TableId(fmt::format("{}", 16384 + tables_.size()));
   table.first_shape.name = {.schema = "public", .table = name};
   table.first_shape.schema = arrow::schema(std::move(fields));
-  table.first_shape.storage = "as made";
   for (const std::string& column : key) {
     table.first_shape.key.push_back(table.first_shape.schema->GetFieldIndex(column));
   }

@@ -44,7 +44,6 @@ struct AddColumn {
   std::string name;
   std::shared_ptr<arrow::DataType> type;
   Cell filled = Cell::Null();
-  bool forgotten = false;  // all rows were written again, and the default is gone
 };
 struct DropColumn {
   std::string name;

@@ -73,7 +73,6 @@ class Draw {
     if (Chance(2) && content.shape.width() < 5) {
       model::AddColumn added{fmt::format("c{}", content.shape.width()), arrow::utf8()};
       if (Chance(50)) added.filled = Cell::Of("filled");
-      added.forgotten = added.filled.kind != Cell::Kind::kNull && Chance(30);
       return added;
     }
     Row fresh = FreshRow(content.shape);

@@ -326,10 +326,8 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
   return listings;
 }
 
-// Files are called by the table's own number until its rows are written again: partitions that come
-// and go change nothing.
 Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid,
-                                              TypeMapping mapping, std::string* storage) {
+                                              TypeMapping mapping) {
   static const std::string sql = With(R"sql(
     SELECT attnum::int, attname, atttypid, atttypmod, attndims::int,
            atthasmissing OR atthasdef OR attidentity <> '' OR EXISTS (
@@ -339,15 +337,7 @@ Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t o
                SELECT h.inhrelid FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid)
              SELECT FROM tree JOIN pg_attribute l ON l.attrelid = tree.oid AND l.attname = a.attname
              WHERE l.atthasmissing),
-           format_type(atttypid, atttypmod),
-           coalesce((
-             WITH RECURSIVE tree(oid) AS (
-               SELECT $1::oid
-               UNION ALL
-               SELECT h.inhrelid FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid)
-             SELECT md5(string_agg(concat_ws(' ', p.oid, p.relfilenode), ',' ORDER BY p.oid))
-             FROM tree JOIN pg_class p ON p.oid = tree.oid
-             WHERE p.relfilenode NOT IN (0, p.oid)), 'as made')
+           format_type(atttypid, atttypmod)
     FROM pg_attribute a
     WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND {carried}
     ORDER BY attnum)sql",
@@ -356,7 +346,6 @@ Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t o
   std::set<uint32_t> types;
   for (int row = 0; row < rows.size(); ++row) types.insert(rows.oid(row, 2));
   FRESHET_TRY(TypeCatalog catalog, ReadTypes(connection, types));
-  if (storage != nullptr && !rows.empty()) *storage = rows.text(0, 7);
   std::vector<SourceColumn> columns;
   for (int row = 0; row < rows.size(); ++row) {
     SourceColumn column;
@@ -383,7 +372,7 @@ Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping 
   table.key = Numbers(rows.text(0, kKey));
   table.unlogged = UnloggedOf(*connection, rows, 0, /*to_publish=*/false);
   table.problem = ProblemOf(*connection, rows, 0, /*to_publish=*/false);
-  FRESHET_TRY(table.columns, ReadColumns(connection, oid, mapping, &table.storage));
+  FRESHET_TRY(table.columns, ReadColumns(connection, oid, mapping));
   FRESHET_TRY(Rows numbers,
               connection->Query("SELECT attnum::int, attisdropped FROM pg_attribute WHERE attrelid "
                                 "= $1::oid AND attnum > 0 ORDER BY attnum",
@@ -410,8 +399,6 @@ Result<record::TableShape> ToShape(const SourceTable& table) {
   shape.schema = arrow::schema(std::move(fields));
   shape.last_column = table.last_column;
   shape.logged = table.unlogged.ok();
-  // Every reading of another one is of all rows.
-  if (shape.logged) shape.storage = table.storage;
   for (int32_t number : table.key) {
     auto at = std::find(shape.ids.begin(), shape.ids.end(), record::ColumnId(number));
     if (at == shape.ids.end() && !shape.logged) {

@@ -43,7 +43,6 @@ struct SourceTable {
   std::vector<SourceColumn> columns;
   std::set<int32_t> dropped;  // numbers of columns that are gone
   int32_t last_column = 0;    // the highest number of a column there ever was
-  std::string storage;        // as TableShape's, as of the moment of `columns`
   /// Column numbers of the key in its order; empty: whole rows (REPLICA IDENTITY FULL without a
   /// primary key).
   std::vector<int32_t> key;
@@ -60,10 +59,9 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
 
 /// Read one table. Errors: NOT_FOUND.
 Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping mapping);
-/// Read columns alone; also of partitions. Empty when there is no such table. `storage`: what
-/// TableShape says of it, as of the same moment.
+/// Read columns alone; also of partitions. Empty when there is no such table.
 Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid,
-                                              TypeMapping mapping, std::string* storage = nullptr);
+                                              TypeMapping mapping);
 /// Errors: the table's problem, KEY_NOT_SELECTED, and what CheckShape says.
 Result<record::TableShape> ToShape(const SourceTable& table);
 /// The same, with what is written about the table and its columns.

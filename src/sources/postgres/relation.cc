@@ -93,19 +93,14 @@ std::vector<TraceColumn> TracesOf(const record::TableShape& shape,
   return ordered;
 }
 
-/// Whether all rows were written again since the shape was described.
-bool IsRewritten(const record::TableShape& shape, const std::optional<SourceTable>& now) {
-  return now && !now->storage.empty() && !shape.storage.empty() && now->storage != shape.storage;
-}
-
 Status CheckAdded(const record::TableShape& shape, const SourceColumn* now,
-                  const std::optional<ColumnType>& type, const std::string& name, bool filled) {
+                  const std::optional<ColumnType>& type, const std::string& name) {
   if (now == nullptr || !type || now->type != *type)
     return Unsupported(shape, "a column was added and is gone or altered again: " + name);
-  if (filled && shape.keyless()) {
+  if (now->has_default && shape.keyless()) {
     return Unsupported(shape,
-                       "a column was added with a default or as identity, or all rows were written "
-                       "again since, which fills rows the log does not carry: " +
+                       "a column was added with a default or as identity, which fills rows the log "
+                       "does not carry: " +
                            name);
   }
   return Status::Ok();
@@ -168,9 +163,8 @@ Result<record::TableShape> ShapeAfter(Connection* connection, const RelationMess
     const arrow::Field* known = place < 0 ? nullptr : shape.schema->field(place).get();
     FRESHET_TRY(auto type, TypeIn(connection, column, found, known, mapping));
     if (known == nullptr) {
-      const bool filled = found != nullptr && (found->has_default || IsRewritten(shape, now));
-      FRESHET_CHECK_OK(CheckAdded(shape, found, type, column.name, filled));
-      if (filled) maker.Fill(ids[i]);
+      FRESHET_CHECK_OK(CheckAdded(shape, found, type, column.name));
+      if (found->has_default) maker.Fill(ids[i]);
     } else if (type && !ArrowTypeOf(*type)->Equals(known->type())) {
       return Unsupported(shape, fmt::format("a column's type changed: {}, it was {}", column.name,
                                             known->type()->ToString()));
@@ -188,10 +182,7 @@ Result<record::TableShape> ShapeAfter(Connection* connection, const RelationMess
       return Unsupported(shape, "a column was dropped of a table without a key: " + field->name());
     }
   }
-  FRESHET_TRY(auto after, maker.Make(shape));
-  // A column that these rows were not sent with may have come with what the rows lie in now.
-  if (now && now->last_column <= after.last_column) after.storage = now->storage;
-  return after;
+  return maker.Make(shape);
 }
 
 }  // namespace
