@@ -47,6 +47,19 @@ void Classify(const std::string& path, LogFiles* files, Parts* parts) {
   }
 }
 
+/// Whether a commit of ours has all of its lines. Nothing else in Delta's log says how many there
+/// are: one that was cut at a line's end would read as a smaller commit.
+Status CheckLines(const std::vector<Action>& actions, int64_t lines, const std::string& path) {
+  if (lines == 0) return Error(ErrorClass::DELTA_CORRUPT, "a commit is empty").With("file", path);
+  const auto* info = actions.empty() ? nullptr : std::get_if<CommitInfo>(&actions.front());
+  if (info == nullptr) return Status::Ok();
+  auto tag = info->tags.find(std::string(kLinesTag));
+  if (tag == info->tags.end() || Number(tag->second) == lines) return Status::Ok();
+  return Error(ErrorClass::DELTA_CORRUPT, "a commit has {} lines and was written with {}", lines,
+               tag->second)
+      .With("file", path);
+}
+
 }  // namespace
 
 std::string CommitPath(int64_t version) { return Numbered(version) + ".json"; }
@@ -94,16 +107,19 @@ Result<std::vector<Action>> ReadCommit(store::FileStore& table, int64_t version)
   const std::string path = CommitPath(version);
   FRESHET_TRY(const auto text, table.Get(path, 0, -1));
   std::vector<Action> actions;
+  int64_t lines = 0;
   std::string_view rest = *text;
   while (!rest.empty()) {
     const size_t end = std::min(rest.find('\n'), rest.size());
     const std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (line.find_first_not_of(" \r\t") == std::string_view::npos) continue;
+    ++lines;
     auto action = ActionFromJson(line);
     if (!action.ok()) return action.status().With("file", path);
     if (*action) actions.push_back(std::move(**action));
   }
+  FRESHET_CHECK_OK(CheckLines(actions, lines, path));
   return actions;
 }
 

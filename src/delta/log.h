@@ -14,6 +14,8 @@ namespace freshet::delta {
 
 inline constexpr std::string_view kLogFolder = "_delta_log";
 inline constexpr std::string_view kLastCheckpoint = "_delta_log/_last_checkpoint";
+/// A commit's tag with the number of its lines.
+inline constexpr std::string_view kLinesTag = "freshet.lines";
 
 std::string CommitPath(int64_t version);
 std::string CheckpointPath(int64_t version);

@@ -227,6 +227,7 @@ Result<State> Table::Commit(const State& base, CommitInfo info, std::vector<Acti
   if (base != nullptr) FRESHET_CHECK_OK(CheckWritable(base->protocol, base->metadata));
   FRESHET_CHECK_OK(CheckFiles(base.get(), actions));
   FRESHET_CHECK_OK(FulfilDuties(*store_, base, &info, &actions));
+  info.tags[std::string(kLinesTag)] = std::to_string(actions.size() + 1);
   actions.insert(actions.begin(), info);
   Replay replay(base);
   replay.Apply(actions);

@@ -242,6 +242,22 @@ TEST(Table, GapsAndTornLinesAreRefused) {
   EXPECT_NE(torn.ToString().find(CommitPath(1)), std::string::npos) << torn.ToString();
 }
 
+TEST(Table, ACommitOfOursThatLostALineIsRefused) {
+  auto store = store::MakeMemoryStore();
+  Table table(store);
+  Must(table.Commit(nullptr, Info(), Created()));
+  const auto text = **store->Get(CommitPath(0), 0, -1);
+  auto cut = [&](size_t bytes) {
+    EXPECT_TRUE(
+        store->Put(CommitPath(0), std::string_view(text).substr(0, bytes), store::If::kAlways)
+            .ok());
+    return Table(store).Latest(nullptr).status();
+  };
+  for (size_t end = 0; end + 1 < text.size(); end = text.find('\n', end) + 1)
+    EXPECT_TRUE(cut(end).Is(ErrorClass::DELTA_CORRUPT)) << end;
+  EXPECT_TRUE(cut(text.size() - 1).ok()) << "all of it but the last line's end";
+}
+
 TEST(Table, ATableThatWasReplacedIsReadAnew) {
   auto store = store::MakeMemoryStore();
   Table table(store);
