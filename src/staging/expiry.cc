@@ -87,6 +87,33 @@ Result<int64_t> RemoveFolder(store::FileStore& store, std::string_view staging_i
   return bytes;
 }
 
+/// Remove the parts of a flow's generations before `kept`: segments that named them have expired,
+/// and some were never named, as those of a gateway that crashed, or that others had fenced.
+Status RemovePartsBefore(store::FileStore& store, const FlowId& flow, const TableId& table,
+                         Generation kept) {
+  FRESHET_TRY(auto folders, store.List(FlowPath(flow, table), "", kAll));
+  for (const auto& folder : folders) {
+    std::optional<int64_t> number = LeadingNumber(folder.path);
+    if (!number || *number >= kept.value()) continue;
+    FRESHET_TRY(auto parts, store.List(GenerationPath(flow, table, Generation(*number)), "", kAll));
+    for (const auto& part : parts) FRESHET_CHECK_OK(store.Remove(part.path));
+  }
+  return Status::Ok();
+}
+
+/// A segment that is kept names parts of the generations that were the newest before the oldest one
+/// of all, or later ones.
+Status RemoveUnnamedParts(store::FileStore& store, std::string_view staging_id,
+                          SegmentNumber oldest) {
+  FRESHET_TRY(auto manifest, ReadManifest(store, staging_id, oldest));
+  if (!manifest->checkpoint) return Status::Ok();
+  for (const auto& [table, state] : manifest->checkpoint->tables) {
+    for (const auto& [flow, generation] : state.generations)
+      FRESHET_CHECK_OK(RemovePartsBefore(store, flow, table, generation.begun.generation));
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 Result<StagingWriter::Expired> ExpireSegments(store::FileStore& store, std::string_view staging_id,
@@ -120,6 +147,8 @@ Result<StagingWriter::Expired> ExpireSegments(store::FileStore& store, std::stri
     expired.forced = expired.forced || last > floor;
     oldest = std::move(folder);
   }
+  if (expired.segments > 0)
+    FRESHET_CHECK_OK(RemoveUnnamedParts(store, staging_id, oldest->segments.front()));
   return expired;
 }
 

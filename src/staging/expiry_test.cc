@@ -99,6 +99,34 @@ TEST_F(ExpiryTest, WholeFoldersGoOnceReadersArePast) {
   EXPECT_EQ(rest->front()->checkpoint->through, SegmentNumber(kFolder - 1));
 }
 
+TEST_F(ExpiryTest, PartsThatNoSegmentNamesGoWithThoseThatCould) {
+  auto put = [&](int64_t generation) {
+    std::string path = writer_->PartPath(FlowId("f"), TableId("1"), Generation(generation), 1);
+    EXPECT_TRUE(store_->Put(path, "never named", store::If::kAbsent).ok());
+    return path;
+  };
+  auto begin = [&](int64_t generation) {
+    writer_->Note(GenerationBegun{.flow = FlowId("f"),
+                                  .table = TableId("1"),
+                                  .generation = Generation(generation),
+                                  .position = {},
+                                  .first_segment = SegmentNumber(1)});
+  };
+  const auto former = put(1), between = put(2), kept = put(3), newest = put(4);
+  begin(3);
+  for (int64_t i = 0; i < kFolder; ++i) ASSERT_TRUE(writer_->Seal({"x"}, i).ok());
+  begin(4);
+  ASSERT_TRUE(writer_->Seal({"y"}, 1).ok());
+  clock_.Advance(24h * 31);
+  // The oldest that stays names the third as the newest.
+  PutFloor(3 * kFolder + 1);
+  EXPECT_EQ(Expire().through, SegmentNumber(3 * kFolder - 1));
+  EXPECT_TRUE(store_->Stat(former).status().Is(ErrorClass::NOT_FOUND));
+  EXPECT_TRUE(store_->Stat(between).status().Is(ErrorClass::NOT_FOUND));
+  EXPECT_TRUE(store_->Stat(kept).ok());
+  EXPECT_TRUE(store_->Stat(newest).ok());
+}
+
 TEST_F(ExpiryTest, WhatIsAboutToBeNeededStays) {
   PutFloor(3 * kFolder);
   auto rules = Rules(limits::kStagingRetention);

@@ -24,8 +24,12 @@ std::string PackPath(SegmentNumber number, std::string_view writer_id, int ordin
                      number.value(), writer_id, ordinal);
 }
 
+std::string FlowPath(const FlowId& flow, const TableId& table) {
+  return fmt::format("{}/{}/{}", kPartsFolder, table.value(), flow.value());
+}
+
 std::string GenerationPath(const FlowId& flow, const TableId& table, Generation generation) {
-  return fmt::format("{}/{}/{}/{}", kPartsFolder, table.value(), flow.value(), generation.value());
+  return fmt::format("{}/{}", FlowPath(flow, table), generation.value());
 }
 
 std::string_view LastPart(std::string_view path) {

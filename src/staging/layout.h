@@ -31,6 +31,8 @@ bool IsFirstOfFolder(SegmentNumber number);
 std::string FolderPath(std::string_view top, int64_t folder);
 /// Return `packs/<folder>/<number>-<writer>-<ordinal>.arrow`.
 std::string PackPath(SegmentNumber number, std::string_view writer_id, int ordinal);
+/// Return the folder of a flow's generations, `parts/<table>/<flow>`.
+std::string FlowPath(const FlowId& flow, const TableId& table);
 /// Return the folder of a generation's parts, `parts/<table>/<flow>/<generation>`.
 std::string GenerationPath(const FlowId& flow, const TableId& table, Generation generation);
 
