@@ -13,9 +13,11 @@ Status Unknown(std::string_view path) {
 
 }  // namespace
 
-void FaultyStore::Restart(Rule rule) {
+void FaultyStore::Restart(Rule rule, ReadRule read_rule) {
   std::lock_guard lock(mutex_);
   rule_ = std::move(rule);
+  read_rule_ = std::move(read_rule);
+  reads_ = 0;
   calls_.clear();
   crashed_ = false;
 }
@@ -69,11 +71,26 @@ Fault FaultyStore::Next(const WriteCall& call) {
   // A rule may let others use the store meanwhile, so it runs without the lock.
   Fault fault = rule ? rule(number, call) : Fault::kNone;
   std::lock_guard lock(mutex_);
-  if (fault == Fault::kCrashBefore || fault == Fault::kCrashAfter) crashed_ = true;
+  crashed_ = crashed_ || fault == Fault::kCrashBefore || fault == Fault::kCrashAfter ||
+             fault == Fault::kTorn || fault == Fault::kLineLost;
   return fault;
 }
 
-Status FaultyStore::Write(WriteCall call, std::function<Status()> effect) {
+Status FaultyStore::BeforeRead() {
+  FRESHET_CHECK_OK(Dead());
+  ReadRule rule;
+  int64_t number = 0;
+  {
+    std::lock_guard lock(mutex_);
+    rule = read_rule_;
+    number = ++reads_;
+  }
+  if (!rule || !rule(number)) return Status::Ok();
+  return Error(ErrorClass::STORE_UNAVAILABLE, "no answer");
+}
+
+Status FaultyStore::Write(WriteCall call, std::function<Status()> effect,
+                          const std::function<Status(Fault)>& torn) {
   FRESHET_CHECK_OK(Dead());
   Arrive(false);
   Fault fault = Next(call);
@@ -98,6 +115,10 @@ Status FaultyStore::Write(WriteCall call, std::function<Status()> effect) {
     case Fault::kDoubled:
       (void)effect();
       return effect();
+    case Fault::kTorn:
+    case Fault::kLineLost:
+      if (torn) (void)torn(fault);
+      return Dead();
   }
   return Status::Ok();
 }
@@ -106,27 +127,38 @@ Status FaultyStore::Put(std::string_view path, std::span<const std::string_view>
                         store::If condition) {
   std::string bytes;
   for (std::string_view piece : pieces) bytes.append(piece);
-  return Write({WriteCall::Kind::kPut, std::string(path)},
-               [store = store_, name = std::string(path), bytes = std::move(bytes), condition] {
-                 return store->Put(name, std::string_view(bytes), condition);
-               });
+  auto torn = [this, path, bytes, condition](Fault fault) {
+    const std::string_view whole(bytes);
+    size_t left = whole.size() / 2;
+    if (fault == Fault::kLineLost) {
+      const size_t line = whole.find_last_of('\n', whole.size() < 2 ? 0 : whole.size() - 2);
+      left = line == std::string_view::npos ? 0 : line + 1;
+    }
+    return store_->Put(path, whole.substr(0, left), condition);
+  };
+  return Write(
+      {WriteCall::Kind::kPut, std::string(path)},
+      [store = store_, name = std::string(path), bytes = std::move(bytes), condition] {
+        return store->Put(name, std::string_view(bytes), condition);
+      },
+      torn);
 }
 
 Result<std::shared_ptr<const std::string>> FaultyStore::Get(std::string_view path, int64_t offset,
                                                             int64_t length) {
-  FRESHET_CHECK_OK(Dead());
+  FRESHET_CHECK_OK(BeforeRead());
   return store_->Get(path, offset, length);
 }
 
 Result<store::FileInfo> FaultyStore::Stat(std::string_view path) {
-  FRESHET_CHECK_OK(Dead());
+  FRESHET_CHECK_OK(BeforeRead());
   return store_->Stat(path);
 }
 
 Result<std::vector<store::FileInfo>> FaultyStore::List(std::string_view folder,
                                                        std::string_view after, int limit,
                                                        bool recursive) {
-  FRESHET_CHECK_OK(Dead());
+  FRESHET_CHECK_OK(BeforeRead());
   return store_->List(folder, after, limit, recursive);
 }
 

@@ -12,8 +12,7 @@
 
 namespace freshet::model {
 
-/// What a store may do to a call that writes. Reads are never wrong: an object store answers them
-/// or fails, and a failure is a crash to us.
+/// What a store may do to a call that writes. A read is answered or fails.
 enum class Fault : uint8_t {
   kNone,
   kCrashBefore,  // the process is gone before the call took effect
@@ -21,7 +20,11 @@ enum class Fault : uint8_t {
   kLostReply,    // took effect, answered with an error of unknown outcome; the process goes on
   kNoEffect,     // the same answer, but nothing happened
   kLate,         // the same answer, takes effect a few calls later if nothing else stands there
-  kDoubled       // sent twice: a put-if-absent finds itself
+  kDoubled,      // sent twice: a put-if-absent finds itself
+  // Against what a store promises: of an object that is put only the first half is there, or all
+  // but its last line, and the process is gone.
+  kTorn,
+  kLineLost
 };
 
 /// One call that writes, as the store sees it.
@@ -37,10 +40,13 @@ class FaultyStore final : public store::FileStore {
   /// Return the fault of the n-th writing call, n from 1.
   using Rule = std::function<Fault(int64_t number, const WriteCall& call)>;
 
+  /// Whether the n-th reading call fails, n from 1.
+  using ReadRule = std::function<bool(int64_t number)>;
+
   explicit FaultyStore(std::shared_ptr<store::FileStore> store) : store_(std::move(store)) {}
 
   /// A new process begins: count from 0, alive. Late calls of the old one are still on their way.
-  void Restart(Rule rule);
+  void Restart(Rule rule, ReadRule read_rule = nullptr);
   /// Let everything arrive that is still on its way.
   void Settle();
   int64_t writes() const;
@@ -60,7 +66,9 @@ class FaultyStore final : public store::FileStore {
   Status Remove(std::string_view path) override;
 
  private:
-  Status Write(WriteCall call, std::function<Status()> effect);
+  Status Write(WriteCall call, std::function<Status()> effect,
+               const std::function<Status(Fault)>& torn = nullptr);
+  Status BeforeRead();
   Fault Next(const WriteCall& call);
   Status Dead() const;
   void Arrive(bool all);
@@ -73,6 +81,8 @@ class FaultyStore final : public store::FileStore {
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   Rule rule_;
+  ReadRule read_rule_;
+  int64_t reads_ = 0;
   std::vector<WriteCall> calls_;
   std::vector<Late> late_;
   int64_t sent_ = 0;

@@ -249,6 +249,77 @@ TEST(Rivals, ForeignOptimizeAtEveryWrite) {
             .only = Kind::kApply});
 }
 
+/// It deletes a row of every table, and brings the state before that back.
+TEST(Rivals, ForeignDeleteAndRestoreAtEveryWrite) {
+  RunEvery({.name = "a foreign delete and restore",
+            .what =
+                [](model::World& world) {
+                  for (const auto& [name, table] : world.database.tables()) {
+                    auto place = store::Below(world.store, model::World::TablePath("main", name));
+                    auto rows = model::LiveRows(place);
+                    if (!rows.ok() || rows->empty()) continue;
+                    EXPECT_TRUE(model::ForeignDelete(place, rows->front()).ok());
+                    EXPECT_TRUE(model::ForeignRestore(place, 1).ok());
+                  }
+                  return Fault::kNone;
+                },
+            .only = Kind::kApply});
+}
+
+/// Whether a run ended in what is said where bytes are not what was written.
+bool IsCorrupt(const Status& status) {
+  return status.Is(ErrorClass::STAGING_CORRUPT) || status.Is(ErrorClass::DELTA_CORRUPT) ||
+         status.Is(ErrorClass::DATA_CORRUPT);
+}
+
+/// A store that breaks its promise: an object that is cut short is never believed. Where somebody
+/// has to read it, that is an error; where nobody named it yet, nothing comes of it.
+void RunTorn(Fault fault) {
+  int64_t corrupt = 0, whole = 0;
+  for (const auto& scenario : {FixedScenario(), RefreshScenario(), ChangingTablesScenario()}) {
+    int64_t chunks_read = 0;
+    const Sweep sweep = Of(fault, "torn");
+    const int64_t writes = WritesOf(scenario, sweep, &chunks_read);
+    for (int64_t number = 1; number <= writes; number += every) {
+      std::string path;
+      Plan plan;
+      plan.fault = [&, count = int64_t{0}](model::World&, Kind,
+                                           const model::WriteCall& call) mutable {
+        if (++count != number) return Fault::kNone;
+        path = call.path;
+        return fault;
+      };
+      Status status = Simulation(scenario, std::move(plan)).Run();
+      (status.ok() ? whole : corrupt) += 1;
+      EXPECT_TRUE(status.ok() || IsCorrupt(status))
+          << "write " << number << " (" << path << "): " << status.ToString();
+    }
+  }
+  EXPECT_GT(corrupt, 0);
+  EXPECT_GT(whole, 0);
+}
+
+TEST(Torn, HalfOfTheObjectAtEveryWrite) { RunTorn(Fault::kTorn); }
+TEST(Torn, AllButTheLastLineAtEveryWrite) { RunTorn(Fault::kLineLost); }
+
+TEST(Reads, FailAtEveryRead) {
+  for (const auto& scenario : {FixedScenario(), RefreshScenario(), UnloggedScenario()}) {
+    Plan count;
+    count.read_fault = [](int64_t) { return false; };
+    Simulation counted(scenario, std::move(count));
+    ASSERT_TRUE(counted.Run().ok());
+    ASSERT_GT(counted.reads(), 100);
+    // Each a run of the whole scenario: some are left out, others than in the next scenario.
+    const int64_t step = 7 * every;
+    for (int64_t number = 1 + counted.reads() % step; number <= counted.reads(); number += step) {
+      Plan plan;
+      plan.read_fault = [number](int64_t read) { return read == number; };
+      Status status = Simulation(scenario, std::move(plan)).Run();
+      EXPECT_TRUE(status.ok()) << "read " << number << ": " << status.ToString();
+    }
+  }
+}
+
 /// Several faults of all kinds in one run, drawn from a seed.
 Plan RandomPlan(uint64_t seed) {
   Plan plan;

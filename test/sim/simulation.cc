@@ -75,7 +75,7 @@ Status Simulation::Run() {
 
 void Simulation::Arm(Kind kind) {
   world_.index_crashed = false;
-  world_.store->Restart([this, kind](int64_t, const model::WriteCall& call) {
+  auto writes = [this, kind](int64_t, const model::WriteCall& call) {
     if (inside_) return model::Fault::kNone;
     ++writes_[kind];
     if (!plan_.fault) return model::Fault::kNone;
@@ -83,7 +83,11 @@ void Simulation::Arm(Kind kind) {
     model::Fault fault = plan_.fault(world_, kind, call);
     inside_ = false;
     return fault;
-  });
+  };
+  auto reads = [this](int64_t) {
+    return !inside_ && plan_.read_fault && plan_.read_fault(++reads_);
+  };
+  world_.store->Restart(writes, reads);
 }
 
 /// A process that ends with an error is started again, until it ends well.

@@ -25,6 +25,8 @@ struct Plan {
   /// commits).
   std::function<model::Fault(model::World& world, Step::Kind step, const model::WriteCall& call)>
       fault;
+  /// Whether the n-th reading call of all steps fails; the process ends with it.
+  model::FaultyStore::ReadRule read_fault;
   int64_t crash_at_ingest = 0;
   bool lose_views = false;  // the snapshots end with every gateway
   IndexDamage damage = IndexDamage::kNone;
@@ -42,6 +44,8 @@ class Simulation {
   /// What the steps wrote, in order.
   const std::map<Step::Kind, int64_t>& writes() const { return writes_; }
   int64_t applies() const { return applies_; }
+  /// How often the steps read.
+  int64_t reads() const { return reads_; }
   int64_t chunks_read() const { return world_.source.chunks_read; }
   bool crashed_at_ingest() const {
     return plan_.crash_at_ingest > 0 && world_.crash_at_ingest == 0;
@@ -64,7 +68,7 @@ class Simulation {
   model::World world_;
   bool inside_ = false;  // a fault lets others work: their calls are not faulted
   std::map<Step::Kind, int64_t> writes_;
-  int64_t applies_ = 0;
+  int64_t applies_ = 0, reads_ = 0;
   Status broken_;  // found while running
 };
 
