@@ -15,6 +15,8 @@ inline constexpr size_t kGiB = 1024 * kMiB;
 
 /// A cursor is the source's own text and goes into every manifest.
 inline constexpr size_t kCursorBytesMax = 64 * kKiB;
+/// What a source may have kept of one table, beside its cursor.
+inline constexpr size_t kTableMemoBytesMax = 16 * kKiB;
 /// One batch of changes: large enough to amortise a virtual call, small enough to hold several.
 inline constexpr size_t kBatchBytesMax = 8 * kMiB;
 inline constexpr int64_t kBatchRowsMax = 64 * 1024;

@@ -12,6 +12,13 @@ namespace freshet::capture {
 Discovery::Discovery(Context context, Tables* tables, Selects selects, Selects names)
     : context_(context), tables_(tables), selects_(std::move(selects)), names_(std::move(names)) {}
 
+void Discovery::Found::LeaveForLater(const std::set<TableId>& tables) {
+  auto is_of_shape = [&](const Tables::Fresh& each) { return tables.contains(each.shape->id); };
+  std::erase_if(fresh, is_of_shape);
+  std::erase_if(joined, is_of_shape);
+  std::erase_if(mended, [&](const auto& each) { return tables.contains(each.first); });
+}
+
 Result<Discovery::Found> Discovery::Look(Depth depth) {
   FRESHET_TRY(auto listings, context_.source->ListTables());
   Found found;
@@ -48,17 +55,20 @@ Status Discovery::LookAtFollowed(const sources::TableListing& listing, bool thor
     compare = false;
   }
   const bool renamed = listing.name != known.name;
-  if (renamed && !IsTableProblem(why)) {
+  if (renamed && why.ok()) {
     Status name = CheckName(listing);
     // Under its new name it is a table that is selected and goes nowhere.
     if (name.Is(ErrorClass::TABLE_RENAMED) && Takes(listing)) LeaveOut(listing, name);
     if (!name.ok()) why = std::move(name);
   }
-  if (IsTableProblem(why)) {
+  if (!why.ok()) {
     found->problems.emplace_back(listing.id, why);
     return Status::Ok();
   }
-  FRESHET_CHECK_OK(why);
+  if (Status lost = CheckMemo(listing); !lost.ok()) {
+    found->lost.emplace_back(listing.id, std::move(lost));
+    return Status::Ok();
+  }
   if (renamed && context_.on_schema_change(known.name) == OnSchemaChange::kEvolve)
     found->renamed.emplace_back(listing.id, listing.name);
   if (!known.logged) return LookAtJoined(listing, found);
@@ -81,6 +91,19 @@ bool Discovery::IsTaken(const record::TableName& name) const {
 bool Discovery::IsSucceeded(const TableId& table) const {
   return std::ranges::any_of(context_.writer->checkpoint().tables,
                              [&](const auto& each) { return each.second.former == table; });
+}
+
+Status Discovery::CheckMemo(const sources::TableListing& listing) const {
+  const record::TableShape& known = *tables_->shape(listing.id);
+  if (!known.logged || !listing.memo || known.memo.empty() || known.memo == *listing.memo)
+    return Status::Ok();
+  return Error(
+             ErrorClass::PUBLICATION_MISSING,
+             "the log did not tell of the table for a while, and what changed then is lost: it did "
+             "by {}, and does by {}",
+             known.memo, listing.memo->empty() ? "nothing" : *listing.memo)
+      .With("table", known.name.ToString())
+      .WithRemedy("Run with --refresh to read the table again, or exclude it.");
 }
 
 Status Discovery::CheckName(const sources::TableListing& listing) const {
@@ -121,7 +144,7 @@ Status Discovery::Compare(const sources::TableListing& listing, Found* found) {
   auto shown = context_.source->Describe(listing.id);
   if (shown.status().Is(ErrorClass::NOT_FOUND))
     return Status::Ok();  // the next look finds it missing
-  if (IsTableProblem(shown.status())) {
+  if (IsOfTable(shown.status())) {
     found->problems.emplace_back(listing.id, shown.status());
     return Status::Ok();
   }
@@ -156,7 +179,7 @@ Status Discovery::LookAtNew(const sources::TableListing& listing, Found* found) 
   }
   auto shape = context_.source->Describe(listing.id);
   if (shape.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();  // gone again
-  if (IsTableProblem(shape.status())) {
+  if (IsOfTable(shape.status())) {
     LeaveOut(listing, shape.status());
     return Status::Ok();
   }

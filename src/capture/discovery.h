@@ -37,6 +37,8 @@ class Discovery {
     std::vector<TableId> missing;
     /// Followed tables that cannot be followed as they are.
     std::vector<std::pair<TableId, Status>> problems;
+    /// Followed tables that the log did not tell of for a while.
+    std::vector<std::pair<TableId, Status>> lost;
     /// Followed tables that have another name by now, and which.
     std::vector<std::pair<TableId, record::TableName>> renamed;
     /// Followed tables whose columns are others than the stream has told by now.
@@ -45,13 +47,8 @@ class Discovery {
     /// partitions: begin it before the next seal.
     std::vector<std::pair<TableId, std::string>> untold;
 
-    /// Whether the stream is to follow more tables.
-    bool comes() const { return !fresh.empty() || !joined.empty(); }
-    std::vector<record::TableName> names_coming() const {
-      std::vector<record::TableName> names;
-      for (const auto& each : coming()) names.push_back(each.shape->name);
-      return names;
-    }
+    /// These are not followed yet; the next look finds them again.
+    void LeaveForLater(const std::set<TableId>& tables);
     std::vector<Tables::Fresh> coming() const {
       auto coming = fresh;
       coming.insert(coming.end(), joined.begin(), joined.end());
@@ -72,6 +69,8 @@ class Discovery {
   bool IsTaken(const record::TableName& name) const;
   /// Whether another table took its place over: it has none any more.
   bool IsSucceeded(const TableId& table) const;
+  /// Whether the log told of a followed table all the time.
+  Status CheckMemo(const sources::TableListing& listing) const;
   /// Why a followed table whose name is another cannot go on under it; OK: it can, or need not.
   Status CheckName(const sources::TableListing& listing) const;
   Status LookAtJoined(const sources::TableListing& listing, Found* found);

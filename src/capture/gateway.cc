@@ -18,6 +18,7 @@
 #include "capture/snapshots.h"
 #include "capture/stream_fence.h"
 #include "capture/tables.h"
+#include "capture/watching.h"
 
 namespace freshet::capture {
 namespace {
@@ -51,7 +52,9 @@ class Capture {
     // Those that staging knows first: that they are followed without a gap is the stream's to say.
     FRESHET_TRY(stream_, OpenOrBeginAnew(context_, tables_, &cursor_, &lost_));
     const auto followed = tables_.logged_shapes();
-    if (found.comes()) FRESHET_CHECK_OK(stream_->Watch(tables_.watched(found.coming())));
+    watching_.emplace(context_, &tables_, stream_.get());
+    watching_->TakeMemos();
+    FRESHET_CHECK_OK(WatchComing(&found));
     tables_.TakeChanged();
     if (cursor_.text.empty()) cursor_ = stream_->Start();
     fence_.emplace(stream_.get());
@@ -70,10 +73,11 @@ class Capture {
     for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
     JoinAll(&found);
     for (const auto& [table, why] : found.mended) ReadAgain(table, why);
-    FRESHET_CHECK_OK(TakeShown(&found));
+    watching_->TakeMemos();
     for (const auto& shape : followed) {
       if (!lost_.ok()) FRESHET_CHECK_OK(OnProblem(shape->id, lost_));
     }
+    FRESHET_CHECK_OK(TakeShown(&found));
     MonotonicTime now = context_.clock->Now();
     discover_at_ = now + limits::kDiscoverInterval;
     // Also in a run that ends within the interval.
@@ -115,31 +119,29 @@ class Capture {
     }
     if (snapshots_->TakeTableMissed() && drops_.empty()) discover_at_ = now;
     if (boundary_ && now >= discover_at_) FRESHET_CHECK_OK(Discover(Discovery::Depth::kAll));
-    FRESHET_CHECK_OK(WatchChanged(now));
+    if (boundary_) FRESHET_CHECK_OK(watching_->Update(now));
     if (now >= expire_at_) FRESHET_CHECK_OK(ExpireDue());
     return Status::Ok();
   }
 
-  /// Whether a table that somebody holds locked is all that went wrong: it is looked at again
-  /// later, and the changes of all others go on.
-  bool IsBlocked(const Status& status) {
-    if (!status.Is(ErrorClass::SOURCE_BLOCKED)) return false;
-    if (!std::exchange(blocked_told_, true)) {
-      context_.Tell("warning",
-                    {{"reason", "new and changed tables have to wait, for one is locked: " +
-                                    status.ToString()}});
+  /// Have the stream follow the tables that come; those that are locked come at a later look.
+  Status WatchComing(Discovery::Found* found) {
+    FRESHET_TRY(auto locked, watching_->Add(found->coming()));
+    for (const auto& fresh : found->fresh) {
+      if (locked.contains(fresh.shape->id)) locked_.push_back(fresh.shape->name);
     }
-    return true;
+    found->LeaveForLater(locked);
+    return Status::Ok();
   }
 
-  Status WatchChanged(MonotonicTime now) {
-    watch_due_ = tables_.TakeChanged() || watch_due_;
-    if (!watch_due_ || !boundary_ || now < watch_at_) return Status::Ok();
-    Status watched = stream_->Watch(tables_.watched());
-    watch_due_ = IsBlocked(watched);
-    if (!watch_due_) return watched;
-    watch_at_ = now + limits::kDiscoverInterval;
-    return Status::Ok();
+  /// OK: no new table has to wait.
+  Status Locked() const {
+    if (locked_.empty()) return Status::Ok();
+    std::vector<std::string> names;
+    for (const auto& name : locked_) names.push_back(name.ToString());
+    return Error(ErrorClass::SOURCE_BLOCKED, "somebody holds new tables locked: {}",
+                 fmt::join(names, ", "))
+        .WithRemedy("Wait for the VACUUM, ANALYZE or CREATE INDEX of theirs; see pg_locks.");
   }
 
   /// What changed before the stream began to tell of them is in no change: they are read again.
@@ -156,22 +158,19 @@ class Capture {
       discover_at_ = context_.clock->Now() + limits::kDiscoverInterval;
     auto looked = discovery_.Look(depth);
     if (answers_) answers_->TakeUnseen({.why = looked.status(), .tables = {}});
-    if (IsBlocked(looked.status())) return Status::Ok();
+    if (watching_->IsBlocked(looked.status())) return Status::Ok();
     FRESHET_TRY(auto found, std::move(looked));
     for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
     FRESHET_CHECK_OK(TakeShown(&found));
-    if (found.comes()) {
-      // The stream first: what is committed from now on is in it, and the snapshot comes after.
-      Status watched = stream_->Watch(tables_.watched(found.coming()));
-      // The next look finds them again.
-      if (answers_) answers_->TakeUnseen({.why = watched, .tables = found.names_coming()});
-      if (IsBlocked(watched)) return ExpectDrops(found.missing);
-      FRESHET_CHECK_OK(watched);
-      for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
-      JoinAll(&found);
-      for (const auto& [table, why] : found.mended) ReadAgain(table, why);
-    }
-    blocked_told_ = false;
+    if (depth != Discovery::Depth::kFollowed) locked_.clear();
+    // The stream first: what is committed from now on is in it, and the snapshot comes after.
+    FRESHET_CHECK_OK(WatchComing(&found));
+    if (answers_) answers_->TakeUnseen({.why = Locked(), .tables = locked_});
+    for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
+    JoinAll(&found);
+    for (const auto& [table, why] : found.mended) ReadAgain(table, why);
+    watching_->TakeMemos();
+    if (locked_.empty()) watching_->Unblocked();
     return ExpectDrops(found.missing);
   }
 
@@ -208,7 +207,7 @@ class Capture {
     if (!answers_ || !boundary_ || !mending_->empty()) return Status::Ok();
     if (answers_->heard()) {
       FRESHET_CHECK_OK(Discover(Discovery::Depth::kAll));
-      FRESHET_CHECK_OK(WatchChanged(context_.clock->Now()));
+      FRESHET_CHECK_OK(watching_->Update(context_.clock->Now()));
       return answers_->Ask();
     }
     if (!answers_->due()) return Status::Ok();
@@ -226,13 +225,15 @@ class Capture {
     if (!drain_ticket_) {
       if (!boundary_) return false;
       FRESHET_CHECK_OK(Discover(Discovery::Depth::kFollowed));
-      FRESHET_CHECK_OK(WatchChanged(context_.clock->Now()));
+      FRESHET_CHECK_OK(watching_->Update(context_.clock->Now()));
       if (!snapshots_->idle()) return false;
       FRESHET_TRY(drain_ticket_, fence_->Ask());
     }
     if (!fence_->Passed(*drain_ticket_) || !boundary_ || !drops_.empty()) return false;
     if (!mending_->empty()) return false;
     if (unsealed()) FRESHET_CHECK_OK(Seal());
+    // All else is done; they are what this run was for, too, and come when it is tried again.
+    FRESHET_CHECK_OK(Locked());
     return true;
   }
 
@@ -261,8 +262,11 @@ class Capture {
   }
 
   Status On(record::TableEvent& event) {
-    // What a table consists of is no part of a transaction.
-    if (!std::holds_alternative<record::PartitionsSeen>(event)) boundary_ = false;
+    // What a table consists of, that it ends here or could not be read is no part of a transaction.
+    const bool apart = std::holds_alternative<record::PartitionsSeen>(event) ||
+                       std::holds_alternative<record::TableFailed>(event) ||
+                       std::holds_alternative<record::TableUnread>(event);
+    if (!apart) boundary_ = false;
     return std::visit([&](auto& each) { return On(each); }, event);
   }
   Status On(record::ChangeBatch& batch) {
@@ -309,8 +313,22 @@ class Capture {
     return Status::Ok();
   }
   Status On(record::TableFailed& failed) { return OnProblem(failed.table, failed.why); }
+  Status On(record::TableUnread& unread) {
+    if (!tables_.follows(unread.table)) return Status::Ok();
+    const std::string table = tables_.shape(unread.table)->name.ToString();
+    if (unread.why.ok()) {
+      context_.Tell("table_readable", {{"table", table}});
+      return Status::Ok();
+    }
+    context_.Tell("table_unread", {{"table", table},
+                                   {"class", std::string(NameOf(unread.why.error_class()))},
+                                   {"reason", std::string(unread.why.message())},
+                                   {"remedy", std::string(unread.why.remedy())}});
+    return Status::Ok();
+  }
   Status On(record::Commit& commit) {
     boundary_ = true;
+    watching_->TakeMemos();
     cursor_ = std::move(commit.cursor);
     committed_at_ = std::max(committed_at_, commit.committed_at);
     return Status::Ok();
@@ -359,6 +377,7 @@ class Capture {
   /// What discovery found out of tables that are followed.
   Status TakeShown(Discovery::Found* found) {
     for (const auto& [table, name] : found->renamed) tables_.Rename(table, name);
+    for (const auto& [table, why] : found->lost) FRESHET_CHECK_OK(OnProblem(table, why));
     for (const auto& [table, why] : found->problems) FRESHET_CHECK_OK(OnProblem(table, why));
     for (auto& shown : found->ahead) FRESHET_CHECK_OK(mending_->Expect(std::move(shown)));
     return Status::Ok();
@@ -371,7 +390,7 @@ class Capture {
     MonotonicTime now = context_.clock->Now();
     if (!boundary_ || mending_->empty() || now < mend_at_) return Status::Ok();
     FRESHET_TRY(auto due, mending_->Passed(draining_));
-    if (IsBlocked(due.blocked)) mend_at_ = now + limits::kDiscoverInterval;
+    if (watching_->IsBlocked(due.blocked)) mend_at_ = now + limits::kDiscoverInterval;
     for (const auto& [table, why] : due.problems) FRESHET_CHECK_OK(OnProblem(table, why));
     for (const TableId& table : due.changed) {
       snapshots_->Restart(table, AfterEverything(), "the table's shape changed");
@@ -383,16 +402,14 @@ class Capture {
       mending_->Done(table);
     }
     if (due.fresh.empty()) return Status::Ok();
-    Status watched = stream_->Watch(tables_.watched(due.fresh));
-    if (IsBlocked(watched)) {
-      mend_at_ = now + limits::kDiscoverInterval;
-      return Status::Ok();
-    }
-    FRESHET_CHECK_OK(watched);
+    FRESHET_TRY(auto locked, watching_->Add(due.fresh));
+    if (!locked.empty()) mend_at_ = now + limits::kDiscoverInterval;
     for (auto& fresh : due.fresh) {
+      if (locked.contains(fresh.shape->id)) continue;
       mending_->Done(fresh.shape->id);
       tables_.Follow(std::move(fresh));
     }
+    watching_->TakeMemos();
     // What they wait for is to be begun before anything is said to be done.
     poll_at_ = now;
     polled_draining_ = false;
@@ -447,8 +464,6 @@ class Capture {
   UtcMicros committed_at_;  // the newest source commit captured
   bool boundary_ = true;    // no source transaction is open
   bool was_idle_ = false;
-  bool watch_due_ = false;  // what is followed changed, and the stream does not know it yet
-  bool blocked_told_ = false;
   bool draining_ = false;
   bool polled_draining_ = false;
   int64_t rows_ = 0;  // in the open segment
@@ -456,8 +471,10 @@ class Capture {
   std::map<TableId, StreamFence::Ticket>
       drops_;  // gone at the source, to be noted once the stream is past
   std::optional<StreamFence::Ticket> drain_ticket_;
-  MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_, watch_at_, mend_at_;
+  MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_, mend_at_;
   std::unique_ptr<sources::ChangeStream> stream_;
+  std::optional<Watching> watching_;
+  std::vector<record::TableName> locked_;  // new tables that have to wait, at the last look
   std::optional<StreamFence> fence_;
   std::optional<Mending> mending_;
   std::optional<Answers> answers_;

@@ -73,8 +73,8 @@ bool Mending::IsLoss(ErrorClass error_class) {
 }
 
 bool Mending::MendsLater(ErrorClass error_class) {
-  return IsTableProblem(error_class) && !IsLoss(error_class) &&
-         error_class != ErrorClass::SCHEMA_CHANGE_PAUSED;
+  if (IsLoss(error_class) || error_class == ErrorClass::SCHEMA_CHANGE_PAUSED) return false;
+  return IsOfTable(MakeError(error_class, {}));
 }
 
 Status Mending::PutOff(const TableId& table) {
@@ -119,7 +119,7 @@ Status Mending::TakePutOff(const TableId& table, Due* due) {
   auto shown = context_.source->Describe(table);
   if (shown.status().Is(ErrorClass::NOT_FOUND)) {
     due->gone.push_back(table);
-  } else if (IsTableProblem(shown.status())) {
+  } else if (IsOfTable(shown.status())) {
     due->problems.emplace_back(table, shown.status());
   } else {
     FRESHET_CHECK_OK(shown);
@@ -146,7 +146,7 @@ Status Mending::TakeExpected(const ExpectedShape& expected, Due* due) {
   if (shown.status().Is(ErrorClass::SOURCE_BLOCKED)) return shown.status();
   expected_.erase(table);
   if (shown.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();  // the next look misses it
-  if (IsTableProblem(shown.status())) {
+  if (IsOfTable(shown.status())) {
     due->problems.emplace_back(table, shown.status());
     return Status::Ok();
   }

@@ -143,6 +143,7 @@ bool IsTableProblem(ErrorClass error_class) {
   switch (error_class) {
     case ErrorClass::COLUMN_NAME_CONFLICT:
     case ErrorClass::COLUMN_RESERVED:
+    case ErrorClass::CURSOR_UNSUITABLE:
     case ErrorClass::KEY_CHANGED:
     case ErrorClass::KEY_NOT_SELECTED:
     case ErrorClass::PUBLICATION_MISSING:
@@ -156,6 +157,11 @@ bool IsTableProblem(ErrorClass error_class) {
     default:
       return false;
   }
+}
+
+bool IsOfTable(const Status& status) {
+  return IsTableProblem(status) || status.Is(ErrorClass::SOURCE_PRIVILEGE) ||
+         status.Is(ErrorClass::SOURCE_QUERY) || status.Is(ErrorClass::SOURCE_ENCODING);
 }
 
 }  // namespace freshet::capture

@@ -47,5 +47,8 @@ Status Paused(const record::TableName& table, std::string_view how);
 /// Whether an error is about one table: that table breaks, the others go on.
 bool IsTableProblem(const Status& status);
 bool IsTableProblem(ErrorClass error_class);
+/// The same of what came of reading or describing a table: a right, a row that cannot be read, a
+/// condition that fails are its own matter too.
+bool IsOfTable(const Status& status);
 
 }  // namespace freshet::capture

@@ -34,6 +34,10 @@ SnapshotReaders::SnapshotReaders(int threads, staging::StagingWriter* writer,
 
 SnapshotReaders::~SnapshotReaders() {
   for (auto& thread : threads_) thread.request_stop();
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [thread, snapshot] : reading_) snapshot->Cancel();
+  }
   tasks_.Close();
   results_.Close();
 }
@@ -57,11 +61,22 @@ std::optional<ChunkResult> SnapshotReaders::Take() {
   return result;
 }
 
+bool SnapshotReaders::Reads(std::shared_ptr<sources::Snapshot> snapshot,
+                            const std::stop_token& stop) {
+  std::lock_guard lock(mutex_);
+  reading_.erase(std::this_thread::get_id());
+  if (snapshot == nullptr || stop.stop_requested()) return false;
+  reading_.emplace(std::this_thread::get_id(), std::move(snapshot));
+  return true;
+}
+
 void SnapshotReaders::Read(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     std::optional<ChunkTask> task = tasks_.Pop(MonotonicTime::max(), stop);
     if (!task) return;
+    if (!Reads(task->snapshot, stop)) return;
     ChunkResult result = ReadChunk(*task, writer_, store_, stop);
+    Reads(nullptr, stop);
     // The snapshot's connection goes with its last task, here, before anyone hears of the result.
     task.reset();
     results_.Push(std::move(result), kOne, stop);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -16,7 +19,7 @@ namespace freshet::capture {
 class SnapshotReaders {
  public:
   SnapshotReaders(int threads, staging::StagingWriter* writer, store::FileStore* store);
-  /// Stop and join; chunks under way are given up.
+  /// Stop and join; chunks under way are given up, also where the source is waited for.
   ~SnapshotReaders();
 
   bool full() const { return outstanding_ >= (threads_.empty() ? 1 : limit_); }
@@ -28,6 +31,8 @@ class SnapshotReaders {
 
  private:
   void Read(const std::stop_token& stop);
+  /// Note what is read from now on, unless no more is to be; null: nothing is.
+  bool Reads(std::shared_ptr<sources::Snapshot> snapshot, const std::stop_token& stop);
 
   const int limit_;
   staging::StagingWriter* const writer_;
@@ -35,6 +40,9 @@ class SnapshotReaders {
   int outstanding_ = 0;
   BoundedQueue<ChunkTask> tasks_;
   BoundedQueue<ChunkResult> results_;
+  std::mutex mutex_;
+  // State below is protected by mutex_.
+  std::map<std::thread::id, std::shared_ptr<sources::Snapshot>> reading_;
   std::vector<std::jthread> threads_;  // last: they use all of the above
 };
 

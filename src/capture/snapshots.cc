@@ -18,8 +18,6 @@ using staging::GenerationState;
 constexpr int kPollsUnsettledMax = 5;
 /// Tables are begun while fewer chunks than this wait for a reader.
 constexpr int64_t kChunksWaitingMin = 32;
-/// What was blocked at the source is asked for again after this.
-constexpr std::chrono::seconds kBlockedInterval{5};
 
 double Seconds(MonotonicTime from, MonotonicTime to) {
   return std::chrono::duration<double>(to - from).count();
@@ -90,21 +88,6 @@ Status Snapshots::TakeTaken() {
   return BeginSome();
 }
 
-/// A transaction or a lock at the source that does not end holds up the tables that wait for a
-/// snapshot, not the changes of all others: it is asked for again. A run that is to end reports it
-/// instead.
-Status Snapshots::HoldOff(const Status& why) {
-  bool others_wait = settled_ && running_.empty();
-  if (!why.Is(ErrorClass::SOURCE_BLOCKED) || others_wait) return why;
-  begin_after_ = context_.clock->Now() + kBlockedInterval;
-  if (!std::exchange(blocked_told_, true)) {
-    context_.Tell(
-        "warning",
-        {{"reason", fmt::format("a snapshot has to wait: {}; {}", why.ToString(), why.remedy())}});
-  }
-  return Status::Ok();
-}
-
 int Snapshots::snapshots_open() const {
   std::set<const sources::Snapshot*> open;
   for (const auto& [key, running] : running_) open.insert(running.snapshot.get());
@@ -146,6 +129,10 @@ Status Snapshots::BeginNext(const Key& key, Generation generation) {
   if (LeaveUnread(key.first, begun)) return Status::Ok();
   if (begun.Is(ErrorClass::SOURCE_BLOCKED)) blocked_ = begun;
   if (IsStale(begun) || begun.Is(ErrorClass::SOURCE_BLOCKED)) return Status::Ok();
+  if (IsOfTable(begun)) {
+    problems_.emplace_back(key.first, begun);
+    return Status::Ok();
+  }
   FRESHET_CHECK_OK(begun);
   wanted_.erase(key);
   begun_some_ = true;
@@ -184,7 +171,7 @@ Result<std::shared_ptr<const record::TableShape>> Snapshots::ShapeFor(sources::S
   }
   auto news = shown.ok() ? tables_->IsNews(*shown) : Result<bool>(shown.status());
   const Status why = news.status();
-  if (IsTableProblem(why)) {
+  if (IsTableProblem(why) || (logged && IsOfTable(why))) {
     problems_.emplace_back(table, why);
     return Shape();
   }
@@ -422,7 +409,7 @@ Status Snapshots::OnResult(ChunkResult result) {
     return Status::Ok();
   }
   if (LeaveUnread(result.table, result.status)) return Status::Ok();
-  if (IsTableProblem(result.status)) {
+  if (IsOfTable(result.status)) {
     running.stop.request_stop();
     problems_.emplace_back(result.table, result.status);
     return Status::Ok();

@@ -142,6 +142,8 @@ class Snapshots {
   Status EndBeginning();
   int64_t chunks_waiting() const;
   Status HoldOff(const Status& why);
+  /// Whether tables that were read are followed, beside those that wait for a snapshot.
+  bool OthersGoOn() const;
   /// Return the shape to read a table in, or nothing when it cannot be read from this snapshot.
   Result<std::shared_ptr<const record::TableShape>> ShapeFor(sources::Snapshot& snapshot,
                                                              const TableId& table);

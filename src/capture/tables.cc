@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "base/limits.h"
 #include "capture/ignored_columns.h"
 #include "capture/shape_change.h"
 
@@ -18,7 +19,9 @@ Sequence AfterEverything() {
 Tables::Tables(Context context) : context_(context) {
   for (const auto& [table, state] : context_.writer->checkpoint().tables) {
     if (state.broken || state.dropped || !state.shape) continue;
-    auto shape = std::make_shared<const record::TableShape>(*state.shape);
+    auto kept = *state.shape;
+    kept.memo = state.memo;
+    auto shape = std::make_shared<const record::TableShape>(std::move(kept));
     shapes_[table] = {.staged = shape, .source = shape};
   }
 }
@@ -72,6 +75,7 @@ void Tables::Follow(Fresh fresh) {
                                 {"id", shape->id.value()},
                                 {"columns", static_cast<int64_t>(shape->width())},
                                 {"logged", shape->logged}});
+  ForgetMemo(shape->id);
   shapes_[shape->id] = {.staged = shape, .source = shape, .anew = anew};
   if (fresh.partitions) TakePartitions(shape->id, *fresh.partitions);
 }
@@ -79,6 +83,7 @@ void Tables::Follow(Fresh fresh) {
 void Tables::Join(Fresh joined) {
   const auto& shape = joined.shape;
   context_.writer->Note(staging::ShapeNoted{.shape = *shape, .at = {}});
+  ForgetMemo(shape->id);
   shapes_[shape->id] = {.staged = shape, .source = shape};
   if (joined.partitions) TakePartitions(shape->id, *joined.partitions);
 }
@@ -91,6 +96,21 @@ void Tables::Rename(const TableId& table, const record::TableName& name) {
   record::TableShape shape = *followed.staged;
   shape.name = name;
   followed.staged = std::make_shared<const record::TableShape>(std::move(shape));
+}
+
+void Tables::TakeMemo(const TableId& table, const std::string& memo) {
+  FRESHET_ASSERT(memo.size() <= limits::kTableMemoBytesMax);
+  Followed& followed = shapes_.at(table);
+  if (followed.staged->memo == memo) return;
+  context_.writer->Note(staging::MemoNoted{.table = table, .memo = memo});
+  record::TableShape shape = *followed.staged;
+  shape.memo = memo;
+  followed.staged = std::make_shared<const record::TableShape>(std::move(shape));
+}
+
+void Tables::ForgetMemo(const TableId& table) const {
+  if (!context_.writer->checkpoint().tables.at(table).memo.empty())
+    context_.writer->Note(staging::MemoNoted{.table = table, .memo = {}});
 }
 
 void Tables::PutOff(const TableId& table) { put_off_[table] = Take(table); }
@@ -207,6 +227,7 @@ std::shared_ptr<const record::TableShape> Tables::Note(record::TableShape shape,
   if (!shape.comments) shape.comments = followed.staged->comments;
   std::vector<record::ColumnId> unfilled;
   if (fills(*followed.staged)) unfilled = UnfilledColumns(*followed.staged, shape);
+  shape.memo = followed.staged->memo;
   auto noted = Numbered(std::move(shape));
   context_.writer->Note(staging::ShapeNoted{
       .shape = *noted, .at = at, .words_only = words_only, .unfilled = std::move(unfilled)});

@@ -51,6 +51,8 @@ class Tables {
   void Follow(Fresh fresh);
   /// Note that a followed table has another name.
   void Rename(const TableId& table, const record::TableName& name);
+  /// Keep what the source wants kept of a followed table.
+  void TakeMemo(const TableId& table, const std::string& memo);
   /// Follow a table no longer, until Follow is told of its shape anew.
   void PutOff(const TableId& table);
   bool is_put_off(const TableId& table) const { return put_off_.contains(table); }
@@ -105,6 +107,8 @@ class Tables {
   std::shared_ptr<const record::TableShape> Take(const TableId& table);
   std::shared_ptr<const record::TableShape> Note(record::TableShape shape, Sequence at,
                                                  bool words_only = false);
+  /// What was kept of a table before is not of one that is read anew.
+  void ForgetMemo(const TableId& table) const;
   /// The entry and the event of a table whose changes end.
   void NoteEnd(const TableId& table, const record::TableName& name, const Status& why) const;
 

@@ -28,6 +28,8 @@ ExitCode ExitCodeOf(const Status& status) {
     case ErrorClass::KEY_CHANGED:
     case ErrorClass::SCHEMA_CHANGE_PAUSED:
     case ErrorClass::SHAPE_CHANGE_UNSUPPORTED:
+    case ErrorClass::CURSOR_UNSUITABLE:
+    case ErrorClass::SWEEP_REFUSED:
     case ErrorClass::COLUMN_RESERVED:
     case ErrorClass::COLUMN_NAME_CONFLICT:
     case ErrorClass::VALUE_NOT_SENT:

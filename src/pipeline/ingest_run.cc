@@ -39,7 +39,6 @@ bool IngestRun::IsLeftOut(const std::string& table) const {
 
 std::vector<std::string> IngestRun::Greeting(const std::string& role) {
   std::vector<std::string> lines{ToLine(start_)};
-  if (role == kGatewayRole && draining_) lines.push_back(ToLine(Drain()));
   if (role == kHolderRole && wanted_) lines.push_back(ToLine(*wanted_));
   if (role == kHolderRole && captured_) lines.push_back(ToLine(Drain()));
   if (role == kUpdateRole && captured_) lines.push_back(ToLine(DrainThrough(*captured_)));
@@ -60,7 +59,9 @@ void IngestRun::FollowGateway(const record::Event& event) {
   if (event.name == "segment_sealed")
     supervisor_->Send(kUpdateRole, ToLine(record::Event{"hint", {}}));
   if (event.name == "gateway_started") {
+    // One that was started again may have found more tables than the one before.
     discovered_ = NumberOf(event, "through");
+    draining_ = false;
     DrainWhenWished();
   }
   if (event.name == "captured") {

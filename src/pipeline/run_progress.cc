@@ -73,13 +73,19 @@ void TakeTableEvent(const record::Event& event, TableProgress* table) {
     TakeFailure(event, State::kFailed, table);
   } else if (name == "table_current") {
     // Of one whose newest reading failed it is as of the one before.
+    table->state_read = State::kCurrent;
     if (table->unread) return;
     // Of one that failed too: it was mended, for a failed one is not looked at.
     table->state = State::kCurrent;
     table->failed = Status::Ok();
   } else if (name == "table_unread") {
+    if (!table->unread) table->state_read = table->state;
     table->unread = table->unread || table->state != State::kFailed;
     TakeFailure(event, State::kFailed, table);
+  } else if (name == "table_readable") {
+    if (!std::exchange(table->unread, false)) return;
+    table->state = table->state_read;
+    table->failed = Status::Ok();
   } else if (name == "table_reread") {
     TakeReread(event, table);
   } else if (table->state == State::kFailed) {

@@ -23,6 +23,7 @@ struct TableProgress {
   UtcMicros committed_at = 0;  // newest source commit in the table
   UtcMicros read_at = 0;       // a table that the log does not tell of: when it was last read
   bool unread = false;         // it failed because it could not be read again
+  State state_read = State::kWaiting;  // what it is otherwise
   Status failed;
   bool unsaved = true;  // its status file is older than this
 };

@@ -97,6 +97,19 @@ TEST_F(RunProgressTest, OneThatCouldNotBeReadAgainHasFailedUntilItIsRead) {
   EXPECT_EQ(Table().state, State::kFailed) << "for another reason";
 }
 
+TEST_F(RunProgressTest, OneThatIsReadableAgainIsWhatItWas) {
+  auto why = Error(ErrorClass::SWEEP_REFUSED, "x");
+  Take("table_readable");
+  EXPECT_EQ(Table().state, State::kWaiting) << "it was all the time";
+  progress_.Take(WithStatus({"table_unread", {{"table", "public.t"}}}, why));
+  Take("table_current");
+  progress_.Take(WithStatus({"table_unread", {{"table", "public.t"}}}, why));
+  EXPECT_EQ(progress_.Sum().failed, 1);
+  Take("table_readable");
+  EXPECT_EQ(Table().state, State::kCurrent);
+  EXPECT_TRUE(Table().failed.ok());
+}
+
 TEST_F(RunProgressTest, AFailureLastsThroughWhatTheGatewayStillReads) {
   auto why = Error(ErrorClass::TABLE_FOREIGN, "x");
   progress_.Take(WithStatus({"table_failed", {{"table", "public.t"}}}, why));

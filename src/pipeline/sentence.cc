@@ -67,6 +67,7 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
   if (name == "table_left_out") return Failure(event, "left out");
   if (name == "table_failed") return Failure(event, "failed");
   if (name == "table_unread") return Failure(event, "could not be read again");
+  if (name == "table_readable") return table + ": is read again";
   if (name == "table_reread" &&
       NumberOf(event, "inserted") + NumberOf(event, "updated") + NumberOf(event, "deleted") == 0)
     return fmt::format("{}: {} rows read again, nothing changed", table,

@@ -104,6 +104,12 @@ struct TableFailed {
   TableId table;
   Status why;
 };
+/// A table could not be read this time, or not all that was to be looked for: it is followed on,
+/// and asked again next time. OK: it was read again.
+struct TableUnread {
+  TableId table;
+  Status why;
+};
 /// Safe to resume after this: every change before it has been returned.
 struct Commit {
   Cursor cursor;
@@ -114,8 +120,8 @@ struct Idle {};
 /// The deadline passed; not known to be idle.
 struct Nothing {};
 
-using TableEvent =
-    std::variant<ChangeBatch, ShapeChange, TableEnd, RowsUntold, PartitionsSeen, TableFailed>;
+using TableEvent = std::variant<ChangeBatch, ShapeChange, TableEnd, RowsUntold, PartitionsSeen,
+                                TableFailed, TableUnread>;
 using StreamEvent = std::variant<TableEvent, Commit, Idle, Nothing>;
 
 }  // namespace freshet::record

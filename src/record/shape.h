@@ -61,6 +61,10 @@ struct TableShape {
   /// what differs is applied. Stays as it was when the table was first followed.
   bool logged = true;
 
+  /// What the source has kept of the table (ChangeStream::TakeMemos); empty: nothing, as when it is
+  /// read anew. At most limits::kTableMemoBytesMax. No comparison looks at it.
+  std::string memo = {};
+
   /// Nothing: not known, they are what they were. No comparison looks at them.
   std::optional<TableComments> comments = {};
 

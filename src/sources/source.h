@@ -3,8 +3,10 @@
 
 #include <arrow/record_batch.h>
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,6 +55,9 @@ struct TableListing {
   /// Another text when the table has other columns, another key or other comments; empty: only
   /// Describe tells.
   std::string fingerprint = {};
+  /// Of one that the log tells of: the memo that the stream gives it now. Another than was kept
+  /// says that the log did not tell of it for a while. Nothing: the source has no such thing.
+  std::optional<std::string> memo = {};
 };
 
 /// A piece of a table that one reader reads in one go. `text` is the source's own and legible.
@@ -94,6 +99,9 @@ class Snapshot {
   virtual Result<std::vector<Chunk>> Plan(const record::TableShape& shape) = 0;
   virtual Result<std::unique_ptr<ChunkReader>> Open(std::shared_ptr<const record::TableShape> shape,
                                                     const Chunk& chunk) = 0;
+  /// Have whatever is read from it end with CANCELLED soon, also what waits for the server: the
+  /// caller is to stop.
+  virtual void Cancel() {}
 };
 
 /// Changes from a cursor on. Next and Watch are called by one thread; Acknowledge too. The stream
@@ -116,9 +124,15 @@ class ChangeStream {
   /// for this stream: open another from the last checkpoint.
   virtual Result<record::StreamEvent> Next(Deadline deadline) = 0;
   /// Follow these tables from now on (PostgreSQL: adds them to the publication); tables not listed
-  /// are no longer followed, their changes skipped. When it returns OK, every later commit of these
-  /// tables will be in the stream.
-  virtual Status Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) = 0;
+  /// are no longer followed, their changes skipped. When it returns, every later commit of these
+  /// tables will be in the stream, but for those it returns: they are locked by somebody, so say
+  /// all of this again later.
+  virtual Result<std::set<record::TableId>> Watch(
+      std::vector<std::shared_ptr<const record::TableShape>> shapes) = 0;
+  /// Return what is to be kept of single tables and given back in their shapes (TableShape::memo)
+  /// to Watch and OpenChanges, where it is another since the last call. Asked for once the stream
+  /// was opened, after Watch, and at each Commit, with whose cursor it is sealed.
+  virtual std::map<record::TableId, std::string> TakeMemos() { return {}; }
   /// Tell the source that everything up to `durable` is staged. The one call site is in capture/,
   /// after Seal returned OK.
   virtual Status Acknowledge(const record::Cursor& durable) = 0;

@@ -101,15 +101,15 @@ Status RemovePartsBefore(store::FileStore& store, const FlowId& flow, const Tabl
   return Status::Ok();
 }
 
-/// A segment that is kept names parts of the generations that were the newest before the oldest one
-/// of all, or later ones.
+/// A segment that is kept names parts of the generations that the flows' rows came from before the
+/// oldest one of all, or of later ones.
 Status RemoveUnnamedParts(store::FileStore& store, std::string_view staging_id,
                           SegmentNumber oldest) {
   FRESHET_TRY(auto manifest, ReadManifest(store, staging_id, oldest));
   if (!manifest->checkpoint) return Status::Ok();
   for (const auto& [table, state] : manifest->checkpoint->tables) {
     for (const auto& [flow, generation] : state.generations)
-      FRESHET_CHECK_OK(RemovePartsBefore(store, flow, table, generation.begun.generation));
+      FRESHET_CHECK_OK(RemovePartsBefore(store, flow, table, generation.whole().generation));
   }
   return Status::Ok();
 }

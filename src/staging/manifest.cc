@@ -37,6 +37,7 @@ struct EntryFold {
   void operator()(const PartitionsNoted& entry) {
     Touch(entry.table).partitions = entry.partitions;
   }
+  void operator()(const MemoNoted& entry) { checkpoint->tables[entry.table].memo = entry.memo; }
   void operator()(const ChangeRun& entry) { Touch(entry.table); }
   void operator()(const TableEnded& entry) {
     TableState& state = Touch(entry.table);
@@ -147,7 +148,9 @@ const TableId& TableOf(const Entry& entry) {
 
 std::set<TableId> TablesOf(const Manifest& manifest) {
   std::set<TableId> tables;
-  for (const Entry& entry : manifest.entries) tables.insert(TableOf(entry));
+  for (const Entry& entry : manifest.entries) {
+    if (!std::holds_alternative<MemoNoted>(entry)) tables.insert(TableOf(entry));
+  }
   return tables;
 }
 

@@ -49,6 +49,12 @@ struct PartitionsNoted {
   TableId table;
   std::set<std::string> partitions;
 };
+/// What the source has kept of a table from this segment's cursor on, in its own words; empty:
+/// nothing. It touches no row.
+struct MemoNoted {
+  TableId table;
+  std::string memo;
+};
 /// Rows of one table and one shape in one of the segment's packs: an Arrow IPC stream of
 /// ChangeSchema's form, whose fields carry their column ids (`PARQUET:field_id`), in sequence
 /// order.
@@ -134,9 +140,9 @@ struct GenerationAbandoned {
   bool untold = false;  // rows came or went that no change tells of
 };
 
-using Entry =
-    std::variant<TableListed, ShapeNoted, PartitionsNoted, ChangeRun, TableEnded, TableBroken,
-                 GenerationBegun, SnapshotPart, ChunkDone, GenerationEnded, GenerationAbandoned>;
+using Entry = std::variant<TableListed, ShapeNoted, PartitionsNoted, MemoNoted, ChangeRun,
+                           TableEnded, TableBroken, GenerationBegun, SnapshotPart, ChunkDone,
+                           GenerationEnded, GenerationAbandoned>;
 
 /// Where a flow's newest generation stands.
 struct GenerationState {
@@ -169,6 +175,7 @@ struct TableState {
   int32_t rows_since = 0;                           // the first version with the newest's rows
   std::optional<std::set<std::string>> partitions;  // the newest, of a partitioned table
   std::map<int32_t, Unfilled> unfilled = {};        // by version of the shape
+  std::string memo;                                 // the newest
   std::optional<TableBroken> broken;
   bool dropped = false;
   SegmentNumber last_segment;  // the last that touches it
@@ -214,7 +221,7 @@ void AdvanceBy(const Entry& entry, SegmentNumber number, Checkpoint* checkpoint)
 
 /// The table an entry is about.
 const TableId& TableOf(const Entry& entry);
-/// The tables a manifest's entries touch.
+/// The tables whose rows or state a manifest's entries touch.
 std::set<TableId> TablesOf(const Manifest& manifest);
 
 std::string ToJson(const Manifest& manifest);

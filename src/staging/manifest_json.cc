@@ -53,6 +53,9 @@ struct EntryWriter {
             {"table", entry.table.value()},
             {"partitions", entry.partitions}};
   }
+  json operator()(const MemoNoted& entry) {
+    return {{"kind", "memo_noted"}, {"table", entry.table.value()}, {"memo", entry.memo}};
+  }
   json operator()(const ChangeRun& entry) {
     return {{"kind", "change_run"},
             {"table", entry.table.value()},
@@ -162,6 +165,7 @@ json StateToJson(const TableId& table, const TableState& state) {
                                {"since", unfilled.since.value()},
                                {"columns", NumbersOf(unfilled.columns)}});
   }
+  if (!state.memo.empty()) out["memo"] = state.memo;
   if (state.broken) out["broken"] = EntryWriter{}(*state.broken);
   for (const auto& [flow, generation] : state.generations) {
     json each = {{"begun", EntryWriter{}(generation.begun)},
@@ -325,6 +329,7 @@ Result<Entry> EntryIn(const json& in) {
   if (kind == "partitions_noted") {
     return Entry(PartitionsNoted{.table = TableIn(in), .partitions = PartitionsIn(in)});
   }
+  if (kind == "memo_noted") return Entry(MemoNoted{.table = TableIn(in), .memo = Text(in, "memo")});
   if (kind == "change_run") return ChangeRunIn(in);
   if (kind == "table_truncated") return TableEndedIn(in, record::TableEnd::Kind::kTruncated);
   if (kind == "table_dropped") return TableEndedIn(in, record::TableEnd::Kind::kDropped);
@@ -383,6 +388,7 @@ Result<TableState> StateIn(const json& in) {
                                                          ColumnsIn(each, "columns")};
     }
   }
+  state.memo = in.value("memo", std::string());
   if (in.contains("broken")) state.broken = TableBrokenIn(in.at("broken"));
   for (const json& each : in.at("generations")) {
     FRESHET_TRY(auto generation, GenerationStateIn(each));

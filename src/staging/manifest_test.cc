@@ -105,6 +105,7 @@ Manifest EveryEntry() {
                                                  .successor = Generation(5),
                                                  .why = "truncated"});
   manifest.entries.push_back(PartitionsNoted{.table = kTable, .partitions = {"7@2", "8@1/9@3"}});
+  manifest.entries.push_back(MemoNoted{.table = kTable, .memo = "{\"swept\":[1,2]}"});
   manifest.entries.push_back(TableBroken{
       .table = kTable, .error_class = "KEY_CHANGED", .message = "it did", .remedy = "undo it"});
   manifest.entries.push_back(TableEnded{
@@ -233,6 +234,7 @@ TEST(Manifest, ComesBackFromJsonAsItWas) {
   EXPECT_EQ(table.generations.at(kFlow).successor, Generation(5));
   EXPECT_EQ(table.generations.at(kFlow).abandoned_in, SegmentNumber(1));
   EXPECT_EQ(table.partitions, (std::set<std::string>{"7@2", "8@1/9@3"}));
+  EXPECT_EQ(table.memo, "{\"swept\":[1,2]}");
   EXPECT_EQ(table.broken->error_class, "KEY_CHANGED");
   const auto& run = std::get<ChangeRun>(read->entries[2]);
   EXPECT_EQ(run.last, Sequence::Of(1, 9, 6));
@@ -298,6 +300,22 @@ TEST(Advance, KeepsTheNewestGenerationAndItsChunks) {
       << "nobody reads on, so no checkpoint carries it";
   EXPECT_EQ(state.tables.at(kTable).last_segment, SegmentNumber(3));
   EXPECT_EQ(state.through, SegmentNumber(3));
+}
+
+TEST(Advance, AMemoTouchesNoRow) {
+  Checkpoint state;
+  Manifest manifest;
+  manifest.number = SegmentNumber(1);
+  manifest.entries = {ShapeNoted{.shape = EveryType(), .at = {}}};
+  Advance(manifest, &state);
+  EXPECT_EQ(state.tables.at(kTable).memo, "") << "as in a staging that knows of none";
+  manifest.number = SegmentNumber(2);
+  manifest.entries = {MemoNoted{.table = kTable, .memo = "seen"}};
+  Advance(manifest, &state);
+  EXPECT_EQ(state.tables.at(kTable).memo, "seen");
+  EXPECT_EQ(state.tables.at(kTable).last_segment, SegmentNumber(1))
+      << "whoever reads the table's rows has nothing to do";
+  EXPECT_TRUE(TablesOf(manifest).empty());
 }
 
 TEST(Advance, ABrokenTableIsWholeAgainWhenItIsReadAnew) {

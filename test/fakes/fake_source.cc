@@ -85,6 +85,9 @@ class FakeSnapshot final : public sources::Snapshot {
     return std::make_unique<FakeChunkReader>(at_end,
                                              MakeRows(*shape, std::vector<Row>(first, last)));
   }
+  void Cancel() override {
+    if (source_->cancelled) source_->cancelled();
+  }
 
  private:
   FakeSource* const source_;
@@ -129,12 +132,21 @@ class FakeStream final : public sources::ChangeStream {
     return record::StreamEvent(record::Idle{});
   }
 
-  Status Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) override {
+  Result<std::set<record::TableId>> Watch(
+      std::vector<std::shared_ptr<const record::TableShape>> shapes) override {
     FRESHET_CHECK_OK(source_->Before("watch"));
     std::lock_guard lock(source_->mutex_);
+    std::set<record::TableId> locked;
+    std::erase_if(shapes, [&](const auto& shape) {
+      if (!source_->locked_.contains(shape->id.value())) return false;
+      locked.insert(shape->id);
+      return true;
+    });
     Follow(std::move(shapes));
-    return Status::Ok();
+    return locked;
   }
+
+  std::map<TableId, std::string> TakeMemos() override { return std::exchange(memos_due_, {}); }
 
   Status Acknowledge(const record::Cursor& durable) override {
     FRESHET_CHECK_OK(source_->Before("acknowledge"));
@@ -151,7 +163,24 @@ class FakeStream final : public sources::ChangeStream {
     source_->watched_.clear();
     for (auto& shape : shapes) {
       source_->watched_.push_back(shape->id.value());
+      auto fails = source_->fails_.find(shape->id.value());
+      if (fails != source_->fails_.end()) {
+        events_.push_back(
+            record::TableEvent(record::TableFailed{.table = shape->id, .why = fails->second}));
+      }
+      CompareMemo(*shape);
       shapes_[shape->id.value()] = std::move(shape);
+    }
+  }
+
+  void CompareMemo(const record::TableShape& shape) {
+    auto memo = source_->memos_.find(shape.id.value());
+    if (memo == source_->memos_.end() || memo->second == shape.memo) return;
+    if (shape.memo.empty()) {
+      memos_due_[shape.id] = memo->second;
+    } else {
+      events_.push_back(record::TableEvent(record::TableFailed{
+          .table = shape.id, .why = Error(ErrorClass::PUBLICATION_MISSING, "changes are lost")}));
     }
   }
 
@@ -234,6 +263,7 @@ class FakeStream final : public sources::ChangeStream {
   uint64_t position_;
   std::optional<uint64_t> fence_;
   std::map<std::string, std::shared_ptr<const record::TableShape>> shapes_;
+  std::map<TableId, std::string> memos_due_;
   std::deque<record::StreamEvent> events_;
   Sequence sequence_;
   std::string open_;
@@ -264,6 +294,26 @@ void FakeSource::AlterQuietly(record::TableShape shape) {
 void FakeSource::set_problem(const std::string& table, Status problem) {
   std::lock_guard lock(mutex_);
   tables_.at(table).problem = std::move(problem);
+}
+
+void FakeSource::FailAtWatch(const std::string& table, Status why) {
+  std::lock_guard lock(mutex_);
+  fails_[table] = std::move(why);
+}
+
+void FakeSource::set_locked(const std::string& table, bool locked) {
+  std::lock_guard lock(mutex_);
+  locked ? (void)locked_.insert(table) : (void)locked_.erase(table);
+}
+
+void FakeSource::set_memo(const std::string& table, std::string memo) {
+  std::lock_guard lock(mutex_);
+  memos_[table] = std::move(memo);
+}
+
+std::map<std::string, std::string> FakeSource::opened_with() {
+  std::lock_guard lock(mutex_);
+  return opened_with_;
 }
 
 void FakeSource::set_derived(const std::string& table) {
@@ -320,6 +370,7 @@ Result<std::vector<sources::TableListing>> FakeSource::ListTables() {
   std::lock_guard lock(mutex_);
   std::vector<sources::TableListing> listings;
   for (const auto& [id, table] : tables_) {
+    auto memo = memos_.find(id);
     listings.push_back({.id = table.shape.id,
                         .name = table.shape.name,
                         .problem = table.problem,
@@ -329,7 +380,8 @@ Result<std::vector<sources::TableListing>> FakeSource::ListTables() {
                         .derived = table.derived,
                         .rows_estimated = std::ssize(table.rows),
                         .bytes_estimated = -1,
-                        .partitions = table.partitions});
+                        .partitions = table.partitions,
+                        .memo = memo == memos_.end() ? std::nullopt : std::optional(memo->second)});
   }
   return listings;
 }
@@ -369,6 +421,8 @@ Result<std::unique_ptr<sources::ChangeStream>> FakeSource::OpenChanges(
     std::vector<std::shared_ptr<const record::TableShape>> shapes, const record::Cursor& from) {
   FRESHET_CHECK_OK(Before("open"));
   std::lock_guard lock(mutex_);
+  opened_with_.clear();
+  for (const auto& shape : shapes) opened_with_[shape->id.value()] = shape->memo;
   if (from.text.empty()) slot_ = position_;
   if (!slot_) return Error(ErrorClass::SLOT_LOST, "there is no slot");
   uint64_t start = from.text.empty() ? position_ : PositionOf(from);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -63,6 +64,12 @@ class FakeSource final : public sources::Source {
   /// Commit a transaction.
   void Commit(std::vector<Action> actions);
   void set_problem(const std::string& table, Status problem);
+  /// The stream gives up on the table as soon as it is watched, outside of any transaction.
+  void FailAtWatch(const std::string& table, Status why);
+  /// Whether somebody holds it locked: Watch returns it.
+  void set_locked(const std::string& table, bool locked);
+  /// What is kept of the table.
+  void set_memo(const std::string& table, std::string memo);
   void set_derived(const std::string& table);
   /// Called when a snapshot was taken, before anybody has it.
   std::function<void()> after_snapshot;
@@ -74,9 +81,13 @@ class FakeSource final : public sources::Source {
   /// <table>", "chunk <table> <number>", "chunk end <table> <number>", "open", "next", "watch",
   /// "acknowledge"; an error of it is the step's.
   std::function<Status(const std::string& step)> before;
+  /// Called when a snapshot's reading is cancelled.
+  std::function<void()> cancelled;
 
   // What was done to it.
   std::vector<std::string> watched();
+  /// The memos that the last stream was opened with, by table.
+  std::map<std::string, std::string> opened_with();
   uint64_t confirmed();
   int snapshots_taken();
 
@@ -122,6 +133,9 @@ class FakeSource final : public sources::Source {
   uint64_t position_ = 10;  // of the last transaction
   std::optional<uint64_t> slot_;
   std::vector<std::string> watched_;
+  std::map<std::string, Status> fails_;
+  std::set<std::string> locked_;
+  std::map<std::string, std::string> memos_, opened_with_;
   int snapshots_ = 0;
   std::map<std::string, std::shared_ptr<const View>> views_;  // those that are held
 };

@@ -79,10 +79,11 @@ class ModelStream final : public sources::ChangeStream {
     return event;
   }
 
-  Status Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) override {
+  Result<std::set<record::TableId>> Watch(
+      std::vector<std::shared_ptr<const record::TableShape>> shapes) override {
     FRESHET_CHECK_OK(source_->Before("watch"));
     Follow(std::move(shapes));
-    return Status::Ok();
+    return std::set<record::TableId>();
   }
 
   Status Acknowledge(const record::Cursor& durable) override {

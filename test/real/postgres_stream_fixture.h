@@ -55,6 +55,10 @@ class StreamTest : public PostgresTest {
                        (filled ? " filled" : ""));
     } else if (const auto* failed = std::get_if<record::TableFailed>(&event)) {
       lines->push_back("failed " + std::string(NameOf(failed->why.error_class())));
+    } else if (const auto* unread = std::get_if<record::TableUnread>(&event)) {
+      lines->push_back(unread->why.ok()
+                           ? "readable"
+                           : "unread " + std::string(NameOf(unread->why.error_class())));
     } else if (const auto* untold = std::get_if<record::RowsUntold>(&event)) {
       lines->push_back("untold " + untold->why);
     } else if (const auto* seen = std::get_if<record::PartitionsSeen>(&event)) {

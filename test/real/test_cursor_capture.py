@@ -185,8 +185,38 @@ def test_a_sweep_finds_rows_that_are_gone(plain, runner):
     assert_equal(plain.connection, runner.destination, "public.items")
     plain.execute("DELETE FROM items WHERE id > 100")
     run = runner.ingest(*spec(runner, configuration), expect=None)
-    assert run.code != 0 and "hard_deletion_max_fraction" in run.stdout + run.stderr
+    assert run.code == 5 and "SWEEP_REFUSED" in run.error_classes(), run.describe()
     assert counted(runner) == 1500
+    # Its other changes go on, and so do the other tables'.
+    plain.execute("CREATE TABLE other (LIKE items INCLUDING ALL); INSERT INTO other (id) VALUES (1)")
+    plain.execute("INSERT INTO items (id, note) VALUES (9001, 'later')")
+    run = runner.ingest(*spec(runner, configuration), expect=5)
+    assert counted(runner) == 1501 and counted(runner, "public/other") == 1, run.describe()
+    configuration["query_based_connector_config"]["hard_deletion_max_fraction"] = 1.0
+    runner.ingest(*spec(runner, configuration))
+    runner.ingest(*spec(runner, configuration))
+    assert_equal(plain.connection, runner.destination, "public.items", "public.other")
+
+
+def test_one_table_that_cannot_be_read(plain, plain_server, runner):
+    """A right that is revoked is that table's matter; given back, it takes up where its last read was."""
+    plain.execute(ITEMS + "CREATE TABLE other (LIKE items INCLUDING ALL); INSERT INTO other (id) VALUES (1)")
+    reader = f"reader_{plain.name}"
+    plain.execute(f"CREATE ROLE {reader} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}")
+    try:
+        url = plain_server.url(plain.name, user=reader)
+        runner.ingest(*BY, url=url)
+        plain.execute(f"REVOKE SELECT ON items FROM {reader}")
+        plain.execute("INSERT INTO items (id) VALUES (9001); INSERT INTO other (id) VALUES (2)")
+        run = runner.ingest(*BY, url=url, expect=5)
+        assert "SOURCE_PRIVILEGE" in run.error_classes(), run.describe()
+        assert counted(runner) == 2000 and counted(runner, "public/other") == 2
+        plain.execute(f"GRANT SELECT ON items TO {reader}")
+        run = runner.ingest(*BY, url=url)
+        assert_equal(plain.connection, runner.destination, "public.items", "public.other")
+        assert not run.events("snapshot_started"), run.describe()
+    finally:
+        plain.execute(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
 
 
 def test_a_view_with_a_window(plain, runner):

@@ -101,6 +101,54 @@ def test_table_taken_out_of_the_publication(database, freshet):
     only_t_fails(database, freshet, "PUBLICATION_MISSING")
 
 
+def test_table_taken_out_of_the_publication_and_put_in_again(database, freshet):
+    """Nothing shows afterwards, and yet the changes of that time are lost."""
+    database.execute(TWO)
+    freshet.ingest()
+    publication = database.value("SELECT pubname FROM pg_publication")
+    database.execute(f'ALTER PUBLICATION "{publication}" DROP TABLE t')
+    database.execute("UPDATE t SET v = 'lost'")
+    database.execute(f'ALTER PUBLICATION "{publication}" ADD TABLE t')
+    only_t_fails(database, freshet, "PUBLICATION_MISSING")
+    freshet.ingest("--refresh", "public.t")
+    assert_equal(database.connection, freshet.destination, "public.t", "public.fine")
+    freshet.ingest()
+
+
+def test_table_out_of_the_publication_for_a_while_beside_a_run(database, freshet):
+    """Found although it is there again before anybody looks, and although a new table has all of them set anew."""
+    database.execute(TWO)
+    freshet.ingest()
+    run = freshet.start("--continuous")
+    wait_until(lambda: run.events("table_current"), "the tables")
+    publication = database.value("SELECT pubname FROM pg_publication")
+    database.execute(f'ALTER PUBLICATION "{publication}" DROP TABLE t')
+    database.execute("UPDATE t SET v = 'lost'; CREATE TABLE another (id int PRIMARY KEY)")
+    wait_until(lambda: "PUBLICATION_MISSING" in run.error_classes(), "the loss")
+    wait_until(
+        lambda: any(each["table"] == "public.another" for each in run.events("table_current")),
+        "the new table",
+    )
+    run.stop()
+    only_t_fails(database, freshet, "PUBLICATION_MISSING")
+
+
+def test_a_new_table_that_is_vacuumed_holds_up_no_other(database, freshet):
+    """The run ends with all the rest done, and says which one it waited for."""
+    database.execute(TWO)
+    with database.another() as vacuum:
+        vacuum.execute("BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE")
+        run = freshet.start()
+        wait_until(
+            lambda: any(each["table"] == "public.fine" for each in run.events("table_current")), "the other"
+        )
+        wait_until(lambda: "SOURCE_BLOCKED" in run.error_classes(), "the reason")
+        vacuum.execute("COMMIT")
+    run.wait()
+    assert run.code == 0, run.describe()
+    assert_equal(database.connection, freshet.destination, "public.t", "public.fine")
+
+
 def test_table_renamed(database, freshet):
     """It stays the same table in the same place, with nothing read again."""
     database.execute(TWO)

@@ -180,11 +180,16 @@ Result<std::vector<record::TableId>> TakenOut(
   return taken_out;
 }
 
-Status LostChanges(const std::string& publication) {
-  return Error(ErrorClass::PUBLICATION_MISSING,
-               "the table was taken out of the publication {}, and what changed since is lost",
-               publication)
-      .WithRemedy("Exclude the table and ingest it into another directory.");
+/// What was kept of tables says nothing of a stream that begins anew.
+std::vector<std::shared_ptr<const record::TableShape>> WithoutMemos(
+    std::vector<std::shared_ptr<const record::TableShape>> shapes) {
+  for (auto& shape : shapes) {
+    if (shape->memo.empty()) continue;
+    auto anew = std::make_shared<record::TableShape>(*shape);
+    anew->memo.clear();
+    shape = std::move(anew);
+  }
+  return shapes;
 }
 
 }  // namespace
@@ -219,6 +224,7 @@ Result<std::unique_ptr<ChangeStream>> OpenChanges(
   std::string publication = origin.config.publication;
   auto stream = std::make_unique<PostgresStream>(std::move(origin), start, std::move(side),
                                                  std::move(receiver));
+  if (!resume) shapes = WithoutMemos(std::move(shapes));
   FRESHET_CHECK_OK(stream->Watch(std::move(shapes)));
   for (const auto& table : taken_out)
     FRESHET_CHECK_OK(stream->GiveUp(table, LostChanges(publication)));

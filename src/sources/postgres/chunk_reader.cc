@@ -225,7 +225,9 @@ Result<std::unique_ptr<Connection>> ReaderPool::Borrow() {
       return connection;
     }
   }
-  return Connection::Connect(config_, Connection::Mode::kQuery);
+  FRESHET_TRY(auto connection, Connection::Connect(config_, Connection::Mode::kQuery));
+  connection->GiveUpWhen(&cancelled_);
+  return connection;
 }
 
 void ReaderPool::Return(std::unique_ptr<Connection> connection) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,6 +28,8 @@ class ReaderPool {
   /// What the catalog says now about the table, in `SignatureQuery`'s words.
   Result<std::string> SignatureNow(const std::string& query);
   const SharedSnapshot& snapshot() const { return snapshot_; }
+  /// Whoever reads gives up.
+  void Cancel() { cancelled_ = true; }
   TypeMapping type_mapping() const { return config_.type_mapping; }
   /// The SQL condition of the table's rows that are read; empty: all.
   std::string ConditionOf(const record::TableName& table) const {
@@ -37,6 +40,7 @@ class ReaderPool {
  private:
   const Config config_;
   const SharedSnapshot snapshot_;
+  std::atomic<bool> cancelled_ = false;
   std::mutex mutex_;
   // State below is protected by mutex_.
   std::vector<std::unique_ptr<Connection>> idle_;

@@ -3,6 +3,7 @@
 
 #include <libpq-fe.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -73,6 +74,8 @@ class Connection {
   /// through `observer`.
   Result<Rows> QueryUntil(const std::string& sql, Deadline deadline, Connection* observer);
 
+  /// Give up what waits for the server once this is true: CANCELLED then. It outlives the session.
+  void GiveUpWhen(const std::atomic<bool>* cancelled) { cancelled_ = cancelled; }
   /// Give up a statement that waits for a lock for longer than a moment: what works for every table
   /// must not wait for the owner of one. Then SOURCE_BLOCKED.
   Status LimitLockWaits();
@@ -119,6 +122,7 @@ class Connection {
   /// copies.
   Result<Rows> Finish();
   Result<bool> AskOthers();
+  void CancelStatement();
   /// Wait until something comes. Errors: SOURCE_UNREACHABLE.
   Status AwaitInput();
   template <typename Ready>
@@ -136,6 +140,7 @@ class Connection {
   /// The server's process, whoever stands in between; 0: not known.
   int64_t server_process_ = 0;
   bool observes_ = false;
+  const std::atomic<bool>* cancelled_ = nullptr;
   std::string sql_state_;
 };
 

@@ -15,6 +15,8 @@ using std::chrono::steady_clock;
 
 /// An answer that was on its way while another session was asked has come within that.
 constexpr milliseconds kOnItsWay{5000};
+/// How soon a statement is given up that is no longer wanted.
+constexpr milliseconds kCancelInterval{200};
 
 /// Sessions that hold back process `waiting`, in words and as the SQL that ends them.
 struct Blockers {
@@ -59,8 +61,20 @@ Result<Rows> Connection::Take(PGresult* result) {
 
 Status Connection::AwaitInput() {
   pollfd descriptor{PQsocket(handle()), POLLIN, 0};
-  while (poll(&descriptor, 1, static_cast<int>(config_.silence_max.count())) == 0)
+  const milliseconds silence_max = config_.silence_max;
+  milliseconds silent{0};
+  while (true) {
+    const auto wait = cancelled_ == nullptr ? silence_max : std::min(silence_max, kCancelInterval);
+    if (poll(&descriptor, 1, static_cast<int>(wait.count())) != 0) break;
+    if (cancelled_ != nullptr && *cancelled_) {
+      CancelStatement();
+      return Error(ErrorClass::CANCELLED, "the statement is no longer wanted");
+    }
+    silent += wait;
+    if (silent < silence_max) continue;
     FRESHET_CHECK_OK(CheckAlive());
+    silent = milliseconds(0);
+  }
   return PQconsumeInput(handle()) == 0 ? ErrorOf(nullptr) : Status::Ok();
 }
 
@@ -139,6 +153,12 @@ Result<int> Connection::CopyData(char** buffer) {
   return size;
 }
 
+void Connection::CancelStatement() {
+  char ignored[256];
+  std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel(PQgetCancel(handle()), &PQfreeCancel);
+  PQcancel(cancel.get(), ignored, sizeof ignored);
+}
+
 Result<Rows> Connection::QueryUntil(const std::string& sql, Deadline deadline,
                                     Connection* observer) {
   if (PQsendQuery(handle(), sql.c_str()) == 0) return ErrorOf(nullptr);
@@ -150,9 +170,7 @@ Result<Rows> Connection::QueryUntil(const std::string& sql, Deadline deadline,
   }
   if (PQisBusy(handle()) == 0) return Finish();
   Blockers blockers = FindBlockers(observer, process_id());
-  char ignored[256];
-  std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel(PQgetCancel(handle()), &PQfreeCancel);
-  PQcancel(cancel.get(), ignored, sizeof ignored);
+  CancelStatement();
   auto rows = Finish();
   if (rows.ok() || sql_state_ != "57014") return rows;
   Status blocked = Error(ErrorClass::SOURCE_BLOCKED,

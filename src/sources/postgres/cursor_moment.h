@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -28,6 +29,16 @@ struct Swept {
   int64_t rows = 0;
 };
 
+/// What is kept of one table, as its memo: JSON, empty where there is nothing to keep.
+struct TableNotes {
+  std::optional<CursorMark> mark;   // of a table that is read by mark
+  std::optional<Swept> swept;       // of one that is swept
+  std::optional<ReadMoment> since;  // of one that the last reads left out: what it was read at last
+};
+std::string ToMemo(const TableNotes& notes);
+/// Errors: STAGING_CORRUPT (the text is none of ours).
+Result<TableNotes> NotesFromMemo(const std::string& memo);
+
 /// What a cursor of capture by queries says: everything through read `read` was returned, which saw
 /// `moment`. As text it is JSON with `"queries": 1` in front.
 struct QueriedPosition {
@@ -35,11 +46,10 @@ struct QueriedPosition {
   uint64_t read = 0;
   Lsn lsn = 0;
   ReadMoment moment;
-  std::map<std::string, CursorMark> marks;  // by table id, of tables that are read by mark
-  std::map<std::string, Swept> swept;       // by table id
+  /// By table id; older cursors held them, now they are the tables' memos.
+  std::map<std::string, TableNotes> notes;
 };
-/// Errors: INVALID_ARGUMENT (too many tables for a cursor).
-Result<record::Cursor> ToCursor(const QueriedPosition& position);
+record::Cursor ToCursor(const QueriedPosition& position);
 /// Errors: STAGING_CORRUPT (the text is none of ours).
 Result<QueriedPosition> QueriedFromCursor(const record::Cursor& cursor);
 

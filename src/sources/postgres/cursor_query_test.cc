@@ -80,18 +80,40 @@ TEST(QueriedPositionTest, SurvivesItsCursor) {
   position.read = 7;
   position.lsn = 99;
   position.moment = {.xmin = uint64_t{1} << 40U, .xmax = (uint64_t{1} << 40U) + 1, .timeline = 3};
-  position.marks["12"] = {"a\"b", "c"};
-  position.swept["12"] = {.at_seconds = 5, .rows = 6};
-  auto cursor = ToCursor(position);
-  ASSERT_TRUE(cursor.ok());
-  auto back = QueriedFromCursor(*cursor);
+  auto back = QueriedFromCursor(ToCursor(position));
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->source, position.source);
+  EXPECT_EQ(back->read, 7U);
   EXPECT_EQ(back->moment.xmin, position.moment.xmin);
-  EXPECT_EQ(back->marks, position.marks);
-  EXPECT_EQ(back->swept["12"].rows, 6);
+  EXPECT_TRUE(back->notes.empty());
   EXPECT_TRUE(
       QueriedFromCursor({"0/16 epoch=1 source=x"}).status().Is(ErrorClass::STAGING_CORRUPT));
+}
+
+TEST(QueriedPositionTest, OlderCursorsHoldTheMarksOfTables) {
+  auto back = QueriedFromCursor(
+      {R"({"queries":1,"source":"1-2-queries","read":7,"lsn":"0/63","xmin":3,"xmax":4,"timeline":1,)"
+       R"("marks":{"12":["a\"b","c"]},"swept":{"12":[5,6],"13":[7,8]}})"});
+  ASSERT_TRUE(back.ok()) << back.status().ToString();
+  EXPECT_EQ(back->notes["12"].mark, (CursorMark{"a\"b", "c"}));
+  EXPECT_EQ(back->notes["12"].swept->rows, 6);
+  EXPECT_FALSE(back->notes["13"].mark);
+  EXPECT_EQ(back->notes["13"].swept->at_seconds, 7);
+}
+
+TEST(TableNotesTest, SurviveTheirMemo) {
+  EXPECT_EQ(ToMemo({}), "") << "there is nothing to keep";
+  EXPECT_FALSE(NotesFromMemo("")->mark);
+  TableNotes notes{.mark = CursorMark{"a\"b", "\xFF"},
+                   .swept = Swept{.at_seconds = 5, .rows = 6},
+                   .since = ReadMoment{.xmin = uint64_t{1} << 40U, .xmax = 9, .timeline = 3}};
+  auto back = NotesFromMemo(ToMemo(notes));
+  ASSERT_TRUE(back.ok()) << back.status().ToString();
+  EXPECT_EQ(back->mark->front(), "a\"b");
+  EXPECT_EQ(back->swept->rows, 6);
+  EXPECT_EQ(back->since->xmin, notes.since->xmin);
+  EXPECT_EQ(back->since->timeline, 3U);
+  EXPECT_TRUE(NotesFromMemo("{").status().Is(ErrorClass::STAGING_CORRUPT));
 }
 
 }  // namespace

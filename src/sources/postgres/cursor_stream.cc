@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/limits.h"
+
 namespace freshet::sources::postgres {
 namespace {
 
@@ -18,6 +20,13 @@ Result<std::optional<CursorMark>> ReadMark(Connection* connection, const Queried
   CursorMark mark;
   for (size_t i = 0; i < table.plan.cursor.size(); ++i)
     mark.emplace_back(rows.text(0, static_cast<int>(i)));
+  // With room for what else is kept of the table.
+  if (ToMemo({.mark = mark, .swept = {}, .since = {}}).size() > limits::kTableMemoBytesMax / 2) {
+    return Error(ErrorClass::CURSOR_UNSUITABLE,
+                 "the highest value of the cursor columns is longer than {} bytes",
+                 limits::kTableMemoBytesMax / 2)
+        .WithRemedy("Give cursor columns with shorter values, or exclude the table.");
+  }
   return std::optional<CursorMark>(std::move(mark));
 }
 
@@ -40,38 +49,62 @@ Status QueriedStream::Begin(std::vector<std::shared_ptr<const record::TableShape
     FRESHET_CHECK_OK(connection_->Execute("COMMIT"));
     position_.moment = moment_;
     position_.lsn = lsn_;
-    return Watch(std::move(shapes));
+    return Watch(std::move(shapes)).status();
   }
+  for (auto& [table, notes] : position_.notes) notes_[record::TableId(table)] = std::move(notes);
   for (auto& shape : shapes) {
     auto id = shape->id;
+    if (!shape->memo.empty()) {
+      FRESHET_TRY(notes_[id], NotesFromMemo(shape->memo));
+      told_[id] = shape->memo;
+    }
     shapes_[id] = std::move(shape);
   }
   return Status::Ok();
 }
 
-record::Cursor QueriedStream::Start() const {
-  auto cursor = ToCursor(position_);
-  return cursor.ok() ? *cursor : record::Cursor();
-}
-
 /// A table that comes new is read by its snapshot, later than this; its mark is taken now.
-Status QueriedStream::Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) {
+Result<std::set<record::TableId>> QueriedStream::Watch(
+    std::vector<std::shared_ptr<const record::TableShape>> shapes) {
   std::map<record::TableId, std::shared_ptr<const record::TableShape>> watched;
   for (auto& shape : shapes) {
     auto id = shape->id;
     bool known = shapes_.contains(id);
+    // Whoever reads it anew has let go of what was kept.
+    if (shape->memo.empty()) told_.erase(id);
     watched[id] = std::move(shape);
     if (known || reading_) continue;
-    FRESHET_TRY(uint32_t oid, OidOf(id));
-    auto table = ReadQueriedTable(connection_.get(), oid, config_);
-    if (table.status().Is(ErrorClass::NOT_FOUND)) continue;
-    FRESHET_CHECK_OK(table);
-    if (!table->table.problem.ok() || table->plan.by_transaction) continue;
-    FRESHET_TRY(auto mark, ReadMark(connection_.get(), *table));
-    if (mark) position_.marks[id.value()] = *mark;
+    notes_.erase(id);
+    FRESHET_CHECK_OK(TakeFirstMark(id));
   }
   shapes_ = std::move(watched);
+  return std::set<record::TableId>();
+}
+
+Status QueriedStream::TakeFirstMark(const record::TableId& id) {
+  FRESHET_TRY(uint32_t oid, OidOf(id));
+  auto table = ReadQueriedTable(connection_.get(), oid, config_);
+  if (table.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();
+  FRESHET_CHECK_OK(table);
+  if (!table->table.problem.ok() || table->plan.by_transaction) return Status::Ok();
+  auto mark = ReadMark(connection_.get(), *table);
+  // Its reads say what is wrong with it.
+  if (!mark.ok()) return connection_->usable() ? Status::Ok() : mark.status();
+  notes_[id].mark = *mark;
   return Status::Ok();
+}
+
+std::map<record::TableId, std::string> QueriedStream::TakeMemos() {
+  std::map<record::TableId, std::string> taken;
+  for (const auto& [id, shape] : shapes_) {
+    auto notes = notes_.find(id);
+    std::string memo = notes == notes_.end() ? "" : ToMemo(notes->second);
+    std::string& told = told_[id];
+    if (told == memo) continue;
+    told = memo;
+    taken[id] = std::move(memo);
+  }
+  return taken;
 }
 
 /// The moment is taken by the transaction's first statement; the place in the log after it, so that
@@ -97,47 +130,54 @@ Status QueriedStream::BeginRead() {
   FRESHET_CHECK_OK(TakeMoment());
   // Two reads with nothing in the log between them are told apart, and the later one wins.
   ordinal_ = (position_.read + 1) << 32U;
-  marks_ = position_.marks;
-  swept_ = position_.swept;
+  read_notes_ = notes_;
   for (const auto& [id, shape] : shapes_) left_.push_back(id);
   reading_ = true;
   return Status::Ok();
 }
 
-Status QueriedStream::OpenTable() {
-  record::TableId id = left_.back();
+Status QueriedStream::BeginTable() {
+  table_ = left_.back();
   left_.pop_back();
-  auto followed = shapes_.find(id);
-  if (followed == shapes_.end()) return Status::Ok();
-  FRESHET_TRY(uint32_t oid, OidOf(id));
-  auto table = ReadQueriedTable(connection_.get(), oid, config_);
-  if (table.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();  // discovery says so
-  FRESHET_CHECK_OK(table);
-  FRESHET_CHECK_OK(table->table.problem);
-  bool shape_changed = false;
-  FRESHET_CHECK_OK(FitShape(*table, &shape_changed));
-  std::optional<CursorMark> mark;
-  if (!table->plan.by_transaction) {
-    auto known = position_.marks.find(id.value());
-    if (known != position_.marks.end()) mark = known->second;
-    FRESHET_TRY(auto highest, ReadMark(connection_.get(), *table));
-    marks_.erase(id.value());
-    if (highest) marks_[id.value()] = *highest;
+  if (!shapes_.contains(table_)) return Status::Ok();
+  shape_changed_ = refused_ = false;
+  // What fails for one table ends neither the transaction nor the read.
+  FRESHET_CHECK_OK(connection_->Execute("SAVEPOINT freshet_table"));
+  TableNotes notes = read_notes_[table_];
+  Status opened = OpenTable(&notes);
+  if (opened.Is(ErrorClass::NOT_FOUND)) return EndTable();  // discovery says so
+  if (!opened.ok()) return LeaveTable(std::move(opened));
+  notes.since.reset();
+  read_notes_[table_] = std::move(notes);
+  return Status::Ok();
+}
+
+Status QueriedStream::OpenTable(TableNotes* notes) {
+  FRESHET_TRY(uint32_t oid, OidOf(table_));
+  FRESHET_TRY(auto table, ReadQueriedTable(connection_.get(), oid, config_));
+  FRESHET_CHECK_OK(table.table.problem);
+  FRESHET_CHECK_OK(FitShape(table));
+  const auto mark = notes->mark;
+  if (!table.plan.by_transaction) {
+    FRESHET_TRY(notes->mark, ReadMark(connection_.get(), table));
   }
-  FRESHET_CHECK_OK(Sweep(*table));
+  FRESHET_CHECK_OK(Sweep(table, notes));
   // A column that was added has a value in rows that nobody wrote since.
   std::string condition =
-      shape_changed ? "true" : ChangedCondition(table->plan, mark, position_.moment, moment_);
-  FRESHET_TRY(reader_, QueriedReader::Open(connection_.get(), *table, followed->second, condition));
+      shape_changed_
+          ? "true"
+          : ChangedCondition(table.plan, mark, notes->since.value_or(position_.moment), moment_);
+  FRESHET_TRY(reader_,
+              QueriedReader::Open(connection_.get(), table, shapes_.at(table_), condition));
   return Status::Ok();
 }
 
 /// Whether the change can be followed is the gateway's to say.
-Status QueriedStream::FitShape(const QueriedTable& table, bool* changed) {
+Status QueriedStream::FitShape(const QueriedTable& table) {
   FRESHET_TRY(record::TableShape now, ToShape(table.table));
   auto& shape = shapes_.at(now.id);
   if (now.SameColumns(*shape)) return Status::Ok();
-  *changed = true;
+  shape_changed_ = true;
   now.version = shape->version + 1;
   auto after = std::make_shared<const record::TableShape>(std::move(now));
   ready_.emplace_back(record::TableEvent(record::ShapeChange{shape, after, At()}));
@@ -146,31 +186,60 @@ Status QueriedStream::FitShape(const QueriedTable& table, bool* changed) {
 }
 
 /// Rows that are gone leave no trace to ask for: the table is read anew at intervals.
-Status QueriedStream::Sweep(const QueriedTable& table) {
+Status QueriedStream::Sweep(const QueriedTable& table, TableNotes* notes) {
   if (table.rule.sweep_seconds < 0) return Status::Ok();
-  std::string id = std::to_string(table.table.oid);
   constexpr int64_t kMicros = 1'000'000;
   int64_t now = taken_at_ / kMicros;
-  auto last = swept_.find(id);
-  bool due = last != swept_.end() && now >= last->second.at_seconds + table.rule.sweep_seconds;
-  if (last != swept_.end() && !due) return Status::Ok();
+  const auto last = notes->swept;
+  bool due = last && now >= last->at_seconds + table.rule.sweep_seconds;
+  if (last && !due) return Status::Ok();
   FRESHET_TRY(int64_t rows, CountRows(connection_.get(), table));
   if (due) {
-    auto before = static_cast<double>(last->second.rows);
+    auto before = static_cast<double>(last->rows);
     if (static_cast<double>(rows) < before * (1 - table.rule.sweep_fraction_max)) {
-      return Error(ErrorClass::INVALID_ARGUMENT,
-                   "the table has {} rows and had {}: a sweep would delete more than "
-                   "hard_deletion_max_fraction, {}, allows",
-                   rows, last->second.rows, table.rule.sweep_fraction_max)
-          .With("table", table.table.name.ToString())
-          .WithRemedy("If that is right, raise it for a run; else mend the source first.");
+      refused_ = true;
+      TellUnread(Error(ErrorClass::SWEEP_REFUSED,
+                       "the table has {} rows and had {}: a sweep would delete more than "
+                       "hard_deletion_max_fraction, {}, allows",
+                       rows, last->rows, table.rule.sweep_fraction_max));
+      return Status::Ok();
     }
     auto at = record::Sequence::Of(moment_.timeline, lsn_, 0);
-    ready_.emplace_back(record::TableEvent(
-        record::RowsUntold{record::TableId(id), at, "rows may be gone: its sweep is due"}));
+    ready_.emplace_back(
+        record::TableEvent(record::RowsUntold{table_, at, "rows may be gone: its sweep is due"}));
   }
-  swept_[id] = {.at_seconds = now, .rows = rows};
+  notes->swept = Swept{.at_seconds = now, .rows = rows};
   return Status::Ok();
+}
+
+Status QueriedStream::EndTable() {
+  FRESHET_CHECK_OK(connection_->Execute("RELEASE SAVEPOINT freshet_table"));
+  if (reader_ == nullptr) return Status::Ok();
+  nulled_ += reader_->values_nulled();
+  reader_.reset();
+  if (!refused_ && unread_.erase(table_) > 0)
+    ready_.emplace_back(record::TableEvent(record::TableUnread{table_, Status::Ok()}));
+  return Status::Ok();
+}
+
+Status QueriedStream::LeaveTable(Status why) {
+  if (reader_ != nullptr) nulled_ += reader_->values_nulled();
+  reader_.reset();
+  if (!connection_->Execute("ROLLBACK TO SAVEPOINT freshet_table").ok()) return why;
+  TableNotes& notes = read_notes_[table_];
+  const auto former = notes_.find(table_);
+  notes = former == notes_.end() ? TableNotes() : former->second;
+  if (!notes.since) notes.since = position_.moment;
+  // A shape that was told is told no more: all of it is read. There is no timeline 0.
+  if (shape_changed_) notes = {.mark = {}, .swept = notes.swept, .since = ReadMoment()};
+  TellUnread(std::move(why));
+  return Status::Ok();
+}
+
+void QueriedStream::TellUnread(Status why) {
+  unread_.insert(table_);
+  ready_.emplace_back(record::TableEvent(record::TableUnread{
+      table_, std::move(why).With("table", shapes_.at(table_)->name.ToString())}));
 }
 
 Status QueriedStream::EndRead() {
@@ -179,10 +248,8 @@ Status QueriedStream::EndRead() {
   position_.read += 1;
   position_.moment = moment_;
   position_.lsn = lsn_;
-  position_.marks = std::move(marks_);
-  position_.swept = std::move(swept_);
-  FRESHET_TRY(record::Cursor cursor, ToCursor(position_));
-  ready_.emplace_back(record::Commit{std::move(cursor), taken_at_});
+  notes_ = std::move(read_notes_);
+  ready_.emplace_back(record::Commit{ToCursor(position_), taken_at_});
   if (answers_fence_) ready_.emplace_back(record::Idle{});
   read_at_ = std::chrono::steady_clock::now() + kReadInterval;
   return Status::Ok();
@@ -191,14 +258,17 @@ Status QueriedStream::EndRead() {
 Result<record::StreamEvent> QueriedStream::FromRead() {
   while (ready_.empty()) {
     if (reader_ != nullptr) {
-      FRESHET_TRY(auto rows, reader_->Next(moment_.timeline, lsn_, &ordinal_, taken_at_));
-      if (rows != nullptr)
+      auto rows = reader_->Next(moment_.timeline, lsn_, &ordinal_, taken_at_);
+      if (!rows.ok()) {
+        FRESHET_CHECK_OK(LeaveTable(rows.status()));
+      } else if (*rows != nullptr) {
         return record::StreamEvent(
-            record::TableEvent(record::ChangeBatch{reader_->shape(), std::move(rows)}));
-      nulled_ += reader_->values_nulled();
-      reader_.reset();
+            record::TableEvent(record::ChangeBatch{reader_->shape(), std::move(*rows)}));
+      } else {
+        FRESHET_CHECK_OK(EndTable());
+      }
     } else if (!left_.empty()) {
-      FRESHET_CHECK_OK(OpenTable());
+      FRESHET_CHECK_OK(BeginTable());
     } else {
       FRESHET_CHECK_OK(EndRead());
     }

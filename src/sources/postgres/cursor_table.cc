@@ -46,7 +46,7 @@ enum Object {
 };
 
 Status Missing(std::string_view field, const std::string& column) {
-  return Error(ErrorClass::INVALID_ARGUMENT, "{} names a column that the table does not have: {}",
+  return Error(ErrorClass::CURSOR_UNSUITABLE, "{} names a column that the table does not have: {}",
                field, column)
       .WithRemedy("Correct it, or exclude the table; 'freshet discover' lists the columns.");
 }
@@ -111,7 +111,7 @@ Status TakeKey(const CursorRule& rule, SourceTable* table) {
 
 Status TakeCursor(const CursorRule& rule, bool has_transactions, QueriedTable* table) {
   if (rule.cursor_columns.empty()) {
-    return Error(ErrorClass::INVALID_ARGUMENT, "no cursor column is given for the table")
+    return Error(ErrorClass::CURSOR_UNSUITABLE, "no cursor column is given for the table")
         .WithRemedy("Name it in cursor_columns, exclude the table, or capture the log.");
   }
   std::vector<CursorColumn> columns;
@@ -121,7 +121,7 @@ Status TakeCursor(const CursorRule& rule, bool has_transactions, QueriedTable* t
     columns.push_back(CursorOf(*column));
   }
   if (rule.window >= 0 && columns[0].unit == CursorUnit::kNone) {
-    return Error(ErrorClass::INVALID_ARGUMENT,
+    return Error(ErrorClass::CURSOR_UNSUITABLE,
                  "late_commit_window measures times and numbers, and {} is {}", columns[0].name,
                  columns[0].type_name)
         .WithRemedy("Leave it out, or give a cursor column that is a time or a number.");
@@ -134,7 +134,7 @@ Status TakeCursor(const CursorRule& rule, bool has_transactions, QueriedTable* t
 Status TryQueries(Connection* connection, const QueriedTable& table) {
   Status ordered = connection->Execute("EXPLAIN " + MarkQuery(table.plan, table.from));
   if (ordered.Is(ErrorClass::SOURCE_QUERY)) {
-    return Error(ErrorClass::INVALID_ARGUMENT, "the cursor columns cannot be ordered: {}",
+    return Error(ErrorClass::CURSOR_UNSUITABLE, "the cursor columns cannot be ordered: {}",
                  ordered.message())
         .WithRemedy("Give columns of a type that has an order: a time, a number, a text.");
   }
@@ -143,7 +143,7 @@ Status TryQueries(Connection* connection, const QueriedTable& table) {
   Status filtered = connection->Execute(fmt::format("EXPLAIN SELECT FROM {} WHERE {}", table.from,
                                                     AliveCondition(table.plan.deletion_condition)));
   if (filtered.Is(ErrorClass::SOURCE_QUERY)) {
-    return Error(ErrorClass::INVALID_ARGUMENT,
+    return Error(ErrorClass::CURSOR_UNSUITABLE,
                  "deletion_condition is no SQL condition on the table: {}", filtered.message())
         .WithRemedy("Give what could stand after WHERE, like: deleted_at IS NOT NULL");
   }

@@ -40,24 +40,44 @@ Result<std::map<uint32_t, record::TableName>> NamesOf(Connection* connection,
   return names;
 }
 
+/// The same, and where somebody holds one of them locked, as VACUUM does, all others: it takes a
+/// lock on each. Those that have to wait are added to `locked`.
+Status AlterUnlocked(Connection* connection, const Config& config, std::string_view verb,
+                     const std::map<uint32_t, record::TableName>& tables,
+                     std::set<record::TableId>* locked) {
+  std::vector<record::TableName> names;
+  for (const auto& [oid, name] : tables) names.push_back(name);
+  Status all = Alter(connection, config, verb, names);
+  if (!all.Is(ErrorClass::SOURCE_BLOCKED)) return all;
+  for (const auto& [oid, name] : tables) {
+    Status one = Alter(connection, config, verb, {name});
+    if (one.Is(ErrorClass::SOURCE_BLOCKED)) {
+      locked->emplace(std::to_string(oid));
+    } else {
+      FRESHET_CHECK_OK(one);
+    }
+  }
+  return Status::Ok();
+}
+
 /// Drop first what must not be published, then add what is missing.
 Status SetTables(Connection* connection, const Config& config,
-                 const std::map<uint32_t, record::TableName>& wanted) {
+                 const std::map<uint32_t, record::TableName>& wanted,
+                 std::set<record::TableId>* locked) {
   FRESHET_TRY(std::set<uint32_t> published, PublishedTables(connection, config.publication));
   std::set<uint32_t> surplus;
   for (uint32_t oid : published) {
     if (!wanted.contains(oid)) surplus.insert(oid);
   }
-  std::vector<record::TableName> added, dropped;
+  std::map<uint32_t, record::TableName> added, dropped;
   if (!surplus.empty()) {
-    FRESHET_TRY(auto names, NamesOf(connection, surplus));
-    for (const auto& [oid, name] : names) dropped.push_back(name);
+    FRESHET_TRY(dropped, NamesOf(connection, surplus));
   }
   for (const auto& [oid, name] : wanted) {
-    if (!published.contains(oid)) added.push_back(name);
+    if (!published.contains(oid)) added[oid] = name;
   }
-  FRESHET_CHECK_OK(Alter(connection, config, "DROP", dropped));
-  return Alter(connection, config, "ADD", added);
+  FRESHET_CHECK_OK(AlterUnlocked(connection, config, "DROP", dropped, locked));
+  return AlterUnlocked(connection, config, "ADD", added, locked);
 }
 
 Status CheckKinds(const Rows& rows, const Config& config) {
@@ -211,10 +231,41 @@ Result<PublicationProblems> CheckGivenPublication(
   return problems;
 }
 
-Result<std::map<record::TableId, Status>> PublishTables(Connection* connection,
-                                                        const Config& config,
-                                                        const ShapePointers& shapes) {
-  std::map<record::TableId, Status> left_out;
+Result<std::map<uint32_t, std::string>> ReadMemos(Connection* connection,
+                                                  const std::string& publication) {
+  // An entry that is made anew has another oid. Older servers publish no schemas.
+  std::string_view schemas =
+      connection->server_version() < 150000
+          ? "(SELECT NULL::oid AS oid, NULL::oid AS pnpubid, NULL::oid AS pnnspid WHERE false)"
+          : "pg_publication_namespace";
+  FRESHET_TRY(
+      Rows rows,
+      connection->Query(
+          fmt::format(
+              "SELECT c.oid, concat('publication ', p.oid, CASE WHEN p.puballtables THEN '' WHEN "
+              "s.oid IS NOT NULL THEN ', schema entry ' || s.oid ELSE ', entry ' || r.oid END) "
+              "FROM pg_publication p JOIN pg_class c ON c.relkind IN ('r', 'p') "
+              "LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid "
+              "LEFT JOIN {} s ON s.pnpubid = p.oid AND s.pnnspid = c.relnamespace "
+              "WHERE p.pubname = $1 AND (p.puballtables OR r.oid IS NOT NULL OR s.oid IS NOT NULL)",
+              schemas),
+          {publication}));
+  std::map<uint32_t, std::string> memos;
+  for (int row = 0; row < rows.size(); ++row) memos[rows.oid(row, 0)] = rows.text(row, 1);
+  return memos;
+}
+
+Status LostChanges(const std::string& publication) {
+  return Error(ErrorClass::PUBLICATION_MISSING,
+               "the table was taken out of the publication {}, and what changed since is lost",
+               publication)
+      .WithRemedy("Run with --refresh to read the table again, or exclude it.");
+}
+
+Result<Published> PublishTables(Connection* connection, const Config& config,
+                                const ShapePointers& shapes) {
+  Published published;
+  auto& left_out = published.left_out;
   std::set<uint32_t> oids;
   for (const auto& shape : shapes) {
     FRESHET_TRY(uint32_t oid, OidOf(shape->id));
@@ -234,14 +285,14 @@ Result<std::map<record::TableId, Status>> PublishTables(Connection* connection,
     }
   }
   if (!config.publication_given) {
-    FRESHET_CHECK_OK(SetTables(connection, config, wanted));
-    return left_out;
+    FRESHET_CHECK_OK(SetTables(connection, config, wanted, &published.locked));
+    return published;
   }
   FRESHET_TRY(PublicationProblems problems, CheckGivenPublication(connection, config, wanted));
   if (!problems.whole.empty()) return problems.whole[0];
   for (const auto& [oid, problem] : problems.tables)
     left_out[record::TableId(std::to_string(oid))] = problem;
-  return left_out;
+  return published;
 }
 
 Status DropPublication(Connection* connection, const std::string& name) {

@@ -52,12 +52,24 @@ Status DropSlot(Connection* connection, const std::string& name);
 /// Make the publication if it is ours and absent; true: it was made just now. Errors:
 /// PUBLICATION_MISSING, SOURCE_PRIVILEGE.
 Result<bool> EnsurePublication(Connection* connection, const Config& config);
+/// What came of publishing tables.
+struct Published {
+  /// Why each of these is not: TABLE_NO_IDENTITY, PUBLICATION_MISSING, NOT_FOUND …
+  std::map<record::TableId, Status> left_out;
+  /// They are not put in, or not taken out, for somebody holds them locked.
+  std::set<record::TableId> locked;
+};
 /// Make our publication hold exactly these tables of `shapes` that can be published, or look what
 /// the given one holds.
-/// Returns why each of the others is left out: TABLE_NO_IDENTITY, PUBLICATION_MISSING, NOT_FOUND …
-Result<std::map<record::TableId, Status>> PublishTables(
+Result<Published> PublishTables(
     Connection* connection, const Config& config,
     const std::vector<std::shared_ptr<const record::TableShape>>& shapes);
+/// By what each table is in a publication, in words that are others once it was taken out and put
+/// in again, or the publication was made again; tables that are not in it have none.
+Result<std::map<uint32_t, std::string>> ReadMemos(Connection* connection,
+                                                  const std::string& publication);
+/// What it means that a table was out of it.
+Status LostChanges(const std::string& publication);
 /// The tables that a publication names one by one.
 Result<std::set<uint32_t>> PublishedTables(Connection* connection, const std::string& name);
 /// What is wrong with a given publication as a whole, and with each of these tables in it.

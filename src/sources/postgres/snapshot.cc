@@ -121,6 +121,7 @@ class PostgresSnapshot final : public Snapshot {
                                             const Chunk& chunk) override {
     return OpenChunk(readers_, std::move(shape), chunk);
   }
+  void Cancel() override { readers_->Cancel(); }
 
  private:
   /// Do something in a transaction that sees the snapshot and ends. A table that somebody holds

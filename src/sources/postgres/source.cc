@@ -122,6 +122,11 @@ Result<std::vector<TableListing>> PostgresSource::ListTablesIn(Connection* sessi
     FRESHET_TRY(uint32_t oid, OidOf(listing.id));
     if (listing.partitions) listing.partitions = std::move(partitions[oid]);
   }
+  FRESHET_TRY(auto memos, ReadMemos(session, config_.publication));
+  for (auto& listing : listings) {
+    FRESHET_TRY(uint32_t oid, OidOf(listing.id));
+    if (listing.unlogged.ok()) listing.memo = memos[oid];
+  }
   if (!config_.publication_given) return listings;
   std::map<uint32_t, record::TableName> fit;
   for (const auto& listing : listings) {

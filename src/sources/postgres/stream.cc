@@ -37,12 +37,16 @@ Status PostgresStream::Fence() {
   return Status::Ok();
 }
 
-Status PostgresStream::Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) {
-  FRESHET_TRY(auto left_out, PublishTables(side_.get(), origin_.config, shapes));
+Result<std::set<record::TableId>> PostgresStream::Watch(
+    std::vector<std::shared_ptr<const record::TableShape>> shapes) {
+  FRESHET_TRY(auto published, PublishTables(side_.get(), origin_.config, shapes));
+  const auto& left_out = published.left_out;
   std::set<uint32_t> watched;
+  std::map<uint32_t, std::string> kept;
   for (auto& shape : shapes) {
     FRESHET_TRY(uint32_t oid, OidOf(shape->id));
     watched.insert(oid);
+    kept[oid] = shape->memo;
     Table& table = tables_[oid];
     auto why = left_out.find(shape->id);
     // Of a table that is gone, changes may still be on their way; discovery says when it ended.
@@ -61,9 +65,28 @@ Status PostgresStream::Watch(std::vector<std::shared_ptr<const record::TableShap
     FRESHET_CHECK_OK(Forget(&table));
     table.partitions.clear();
   }
+  FRESHET_CHECK_OK(CompareMemos(kept));
   roots_.clear();
   FRESHET_TRY(auto leaves, ReadLeaves(side_.get(), origin_.config.publication, watched));
-  return TakeLeaves(leaves, watched);
+  FRESHET_CHECK_OK(TakeLeaves(leaves, watched));
+  return std::move(published.locked);
+}
+
+/// A table that is in the publication by another entry than before was out of it in between,
+/// however short that was. The new one is not kept before somebody heard of that.
+Status PostgresStream::CompareMemos(const std::map<uint32_t, std::string>& kept) {
+  FRESHET_TRY(auto memos, ReadMemos(side_.get(), origin_.config.publication));
+  for (const auto& [oid, former] : kept) {
+    Table& table = tables_[oid];
+    auto now = memos.find(oid);
+    if (!table.followed() || now == memos.end() || now->second == former) continue;
+    if (former.empty()) {
+      memos_due_[table.shape->id] = now->second;
+    } else {
+      Fail(&table, LostChanges(origin_.config.publication));
+    }
+  }
+  return Status::Ok();
 }
 
 Status PostgresStream::Forget(Table* table) {

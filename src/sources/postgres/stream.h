@@ -43,7 +43,11 @@ class PostgresStream final : public ChangeStream {
   }
   Status Fence() override;
   Result<record::StreamEvent> Next(Deadline deadline) override;
-  Status Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) override;
+  Result<std::set<record::TableId>> Watch(
+      std::vector<std::shared_ptr<const record::TableShape>> shapes) override;
+  std::map<record::TableId, std::string> TakeMemos() override {
+    return std::exchange(memos_due_, {});
+  }
   Status Acknowledge(const record::Cursor& durable) override;
   /// Follow a watched table no longer, and say why. Errors: NOT_FOUND (not one of this source's).
   Status GiveUp(const record::TableId& id, Status why);
@@ -110,6 +114,7 @@ class PostgresStream final : public ChangeStream {
   Status FlushAll();
   Status CloseCommit();
   void Fail(Table* table, Status why);
+  Status CompareMemos(const std::map<uint32_t, std::string>& kept);
   Status Forget(Table* table);
   bool CommitDue(MonotonicTime now) const;
   /// Read on until an event is ready or the deadline passed; false: nothing came.
@@ -126,7 +131,8 @@ class PostgresStream final : public ChangeStream {
 
   std::unordered_map<uint32_t, Table> tables_;
   std::unordered_map<uint32_t, Relation> relations_;
-  std::unordered_map<uint32_t, uint32_t> roots_;  // partition → the followed table it is of
+  std::unordered_map<uint32_t, uint32_t> roots_;      // partition → the followed table it is of
+  std::map<record::TableId, std::string> memos_due_;  // to be taken
   std::deque<record::StreamEvent> ready_;
   std::optional<WireBlock> block_;
   RowMessage row_;

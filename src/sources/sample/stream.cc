@@ -43,7 +43,8 @@ Status SampleStream::Fence() {
   return Status::Ok();
 }
 
-Status SampleStream::Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) {
+Result<std::set<record::TableId>> SampleStream::Watch(
+    std::vector<std::shared_ptr<const record::TableShape>> shapes) {
   std::set<record::TableId> watched;
   for (auto& shape : shapes) {
     watched.insert(shape->id);
@@ -60,7 +61,8 @@ Status SampleStream::Watch(std::vector<std::shared_ptr<const record::TableShape>
     if (!watched.contains(id)) FRESHET_CHECK_OK(Flush(&table));
   }
   std::erase_if(tables_, [&](const auto& each) { return !watched.contains(each.first); });
-  return Status::Ok();
+  // Nobody locks a table of a journal.
+  return std::set<record::TableId>();
 }
 
 /// Nothing here is freed by it: it says how far the journal may be compacted.

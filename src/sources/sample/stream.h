@@ -42,7 +42,8 @@ class SampleStream final : public ChangeStream {
   record::Cursor Start() const override { return ToCursor(start_); }
   Status Fence() override;
   Result<record::StreamEvent> Next(Deadline deadline) override;
-  Status Watch(std::vector<std::shared_ptr<const record::TableShape>> shapes) override;
+  Result<std::set<record::TableId>> Watch(
+      std::vector<std::shared_ptr<const record::TableShape>> shapes) override;
   Status Acknowledge(const record::Cursor& durable) override;
   int64_t BytesBehind() const override;
   int64_t values_nulled() const override;
