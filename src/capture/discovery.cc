@@ -24,8 +24,14 @@ Result<Discovery::Found> Discovery::Look(Depth depth) {
   Found found;
   std::set<TableId> there;
   there_.clear();
-  for (const auto& listing : listings) there_.emplace(listing.name, listing.id);
+  taken_.clear();
   for (const auto& listing : listings) {
+    there_.emplace(listing.name, listing.id);
+    if (!listing.part_of && Takes(listing)) taken_.insert(listing.id);
+  }
+  for (const auto& listing : listings) {
+    // As a table of its own it ended when it became a part.
+    if (IsPart(listing)) continue;
     there.insert(listing.id);
     if (tables_->follows(listing.id))
       FRESHET_CHECK_OK(LookAtFollowed(listing, depth == Depth::kThorough, &found));
@@ -135,6 +141,10 @@ Status Discovery::LookAtJoined(const sources::TableListing& listing, Found* foun
   return Status::Ok();
 }
 
+bool Discovery::IsPart(const sources::TableListing& listing) const {
+  return listing.part_of && (!Takes(listing) || taken_.contains(*listing.part_of));
+}
+
 bool Discovery::Takes(const sources::TableListing& listing) const {
   if (selects_ && !selects_(listing.name)) return false;
   return !listing.derived || !names_ || names_(listing.name);
@@ -157,6 +167,8 @@ Status Discovery::Compare(const sources::TableListing& listing, Found* found) {
   } else if (!news.ok() || *news) {
     // A table that will wait waits behind the last row of what it was.
     found->ahead.push_back(std::move(*shown));
+  } else {
+    tables_->TakeImprint(*shown);
   }
   return Status::Ok();
 }
@@ -164,6 +176,14 @@ Status Discovery::Compare(const sources::TableListing& listing, Found* found) {
 Status Discovery::LookAtNew(const sources::TableListing& listing, Found* found) {
   if (tables_->follows(listing.id) || tables_->is_put_off(listing.id)) return Status::Ok();
   if (!Takes(listing)) return Status::Ok();
+  if (IsPart(listing)) {
+    LeaveOut(listing, Error(ErrorClass::PARTITION_OF_ANOTHER,
+                            "the table is a partition of one that is ingested too: its changes are "
+                            "sent once, and are that one's")
+                          .WithRemedy("Exclude one of the two, or ingest the partition into "
+                                      "another directory."));
+    return Status::Ok();
+  }
   const bool known = context_.writer->checkpoint().tables.contains(listing.id);
   std::optional<Status> mended;
   if (known) {

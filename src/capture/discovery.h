@@ -71,6 +71,8 @@ class Discovery {
   bool IsSucceeded(const TableId& table) const;
   /// Whether the log told of a followed table all the time.
   Status CheckMemo(const sources::TableListing& listing) const;
+  /// Whether its rows come as those of the table that it is a partition of.
+  bool IsPart(const sources::TableListing& listing) const;
   /// Why a followed table whose name is another cannot go on under it; OK: it can, or need not.
   Status CheckName(const sources::TableListing& listing) const;
   Status LookAtJoined(const sources::TableListing& listing, Found* found);
@@ -91,6 +93,7 @@ class Discovery {
   Tables* const tables_;
   const Selects selects_, names_;
   std::map<record::TableName, TableId> there_;   // all tables at the last look
+  std::set<TableId> taken_;                      // the selected ones that are nobody's part
   std::map<TableId, ErrorClass> left_out_;       // told already
   std::map<TableId, std::string> fingerprints_;  // of what was compared last
   std::map<TableId, MendingPause> mended_;       // followed again by itself

@@ -136,9 +136,13 @@ Status Mending::TakePutOff(const TableId& table, Due* due) {
 
 Status Mending::TakeExpected(const ExpectedShape& expected, Due* due) {
   const TableId& table = expected.shape.id;
-  if (!tables_->follows(table) || expected.shape.SameColumns(*tables_->shape(table))) {
+  if (!tables_->follows(table) || (expected.shape.SameColumns(*tables_->shape(table)) &&
+                                   tables_->CheckImprint(expected.shape).ok())) {
     // The stream announced its columns, and knows of no comments.
-    if (tables_->follows(table)) tables_->TakeComments(expected.shape);
+    if (tables_->follows(table)) {
+      tables_->TakeComments(expected.shape);
+      tables_->TakeImprint(expected.shape);
+    }
     expected_.erase(table);
     return Status::Ok();
   }
@@ -157,6 +161,7 @@ Status Mending::TakeExpected(const ExpectedShape& expected, Due* due) {
   if (!taken.ok()) {
     due->problems.emplace_back(table, taken.status());
   } else if (*taken) {
+    tables_->TakeImprint(*shown);
     tables_->Announce();
     due->changed.push_back(table);
   }

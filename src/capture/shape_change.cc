@@ -146,6 +146,8 @@ bool IsTableProblem(ErrorClass error_class) {
     case ErrorClass::CURSOR_UNSUITABLE:
     case ErrorClass::KEY_CHANGED:
     case ErrorClass::KEY_NOT_SELECTED:
+    case ErrorClass::NAME_NOT_UTF8:
+    case ErrorClass::PARTITION_OF_ANOTHER:
     case ErrorClass::PUBLICATION_MISSING:
     case ErrorClass::SCHEMA_CHANGE_PAUSED:
     case ErrorClass::SHAPE_CHANGE_UNSUPPORTED:

@@ -77,6 +77,7 @@ void Tables::Follow(Fresh fresh) {
                                 {"logged", shape->logged}});
   ForgetMemo(shape->id);
   shapes_[shape->id] = {.staged = shape, .source = shape, .anew = anew};
+  TakeImprint(*shape);
   if (fresh.partitions) TakePartitions(shape->id, *fresh.partitions);
 }
 
@@ -85,6 +86,7 @@ void Tables::Join(Fresh joined) {
   context_.writer->Note(staging::ShapeNoted{.shape = *shape, .at = {}});
   ForgetMemo(shape->id);
   shapes_[shape->id] = {.staged = shape, .source = shape};
+  TakeImprint(*shape);
   if (joined.partitions) TakePartitions(shape->id, *joined.partitions);
 }
 
@@ -180,10 +182,11 @@ Result<std::optional<record::ChangeBatch>> Tables::Staged(const record::ChangeBa
 
 Result<bool> Tables::IsNews(const record::TableShape& shown) const {
   const record::TableShape& staged = *shape(shown.id);
+  FRESHET_CHECK_OK(CheckImprint(shown));
   if (shown.SameColumns(staged)) return false;
   switch (policy(shown.id)) {
     case OnSchemaChange::kEvolve:
-      FRESHET_CHECK_OK(CheckFollowable(staged, shown, fills(staged)));
+      FRESHET_CHECK_OK(CheckFollowable(staged, Filled(shown), fills(staged)));
       return true;
     case OnSchemaChange::kPause:
       return Paused(staged.name, "its columns or its key are others");
@@ -196,7 +199,7 @@ Result<bool> Tables::IsNews(const record::TableShape& shown) const {
 
 Result<bool> Tables::TakeShape(const record::TableShape& after, Sequence at) {
   FRESHET_TRY(bool news, IsNews(after));
-  if (news) Note(after, at);
+  if (news) Note(Filled(after), at);
   return news;
 }
 
@@ -209,6 +212,32 @@ void Tables::TakeComments(const record::TableShape& shown) {
   const bool anew = shapes_.at(shown.id).anew;
   Note(std::move(commented), {}, /*words_only=*/true);
   shapes_.at(shown.id).anew = anew;
+}
+
+Status Tables::CheckImprint(const record::TableShape& shown) const {
+  const auto& known = context_.writer->checkpoint().tables.at(shown.id).imprint;
+  if (!known || !shown.imprint) return Status::Ok();
+  std::string why = record::ReadsOtherwise(*known, *shown.imprint);
+  if (why.empty()) return Status::Ok();
+  return MakeError(ErrorClass::SHAPE_CHANGE_UNSUPPORTED, why)
+      .With("table", shape(shown.id)->name.ToString());
+}
+
+record::TableShape Tables::Filled(record::TableShape shown) const {
+  const auto& known = context_.writer->checkpoint().tables.at(shown.id).imprint;
+  if (!known || !shown.imprint || !record::WrittenAnew(*known, *shown.imprint)) return shown;
+  const auto& before = shape(shown.id)->ids;
+  shown.filled.resize(shown.ids.size(), false);
+  for (size_t i = 0; i < shown.ids.size(); ++i) {
+    if (std::ranges::find(before, shown.ids[i]) == before.end()) shown.filled[i] = true;
+  }
+  return shown;
+}
+
+void Tables::TakeImprint(const record::TableShape& shown) {
+  if (!shown.imprint || !shown.SameColumns(*shape(shown.id))) return;
+  if (context_.writer->checkpoint().tables.at(shown.id).imprint == shown.imprint) return;
+  context_.writer->Note(staging::ImprintNoted{.table = shown.id, .imprint = *shown.imprint});
 }
 
 std::shared_ptr<const record::TableShape> Tables::TakeKept(const record::TableShape& shown,

@@ -73,6 +73,15 @@ class Tables {
   /// Take other comments of a followed table that has the same columns and key: they are in order
   /// with no row.
   void TakeComments(const record::TableShape& shown);
+  /// Say whether the values of a followed table read as they did, as far as its imprint tells.
+  /// Errors: SHAPE_CHANGE_UNSUPPORTED.
+  Status CheckImprint(const record::TableShape& shown) const;
+  /// Say which of a shape's columns were added by what wrote all rows anew: it may have filled
+  /// them, though no default tells of it by now.
+  record::TableShape Filled(record::TableShape shown) const;
+  /// Take another imprint of a followed table that has the same columns and key. REQUIRES:
+  /// CheckImprint.
+  void TakeImprint(const record::TableShape& shown);
   /// Of a table that keeps its columns: return the shape to read it again in, which a source that
   /// shows this one can. It is noted.
   std::shared_ptr<const record::TableShape> TakeKept(const record::TableShape& shown, Sequence at);

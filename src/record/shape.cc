@@ -57,7 +57,27 @@ std::string Lower(std::string text) {
   return text;
 }
 
+/// Whether something that both know has another text.
+bool Differ(const std::map<std::string, std::string>& before,
+            const std::map<std::string, std::string>& after) {
+  return std::any_of(before.begin(), before.end(), [&](const auto& each) {
+    auto found = after.find(each.first);
+    return found != after.end() && found->second != each.second;
+  });
+}
+
 }  // namespace
+
+std::string ReadsOtherwise(const Imprint& before, const Imprint& after) {
+  if (Differ(before.readings, after.readings)) return "values of it read otherwise than they did";
+  if (WrittenAnew(before, after) && Differ(before.columns, after.columns))
+    return "a column was altered and all rows were written anew";
+  return "";
+}
+
+bool WrittenAnew(const Imprint& before, const Imprint& after) {
+  return Differ(before.files, after.files);
+}
 
 bool TableShape::SameColumns(const TableShape& other) const {
   return ids == other.ids && key == other.key &&

@@ -29,6 +29,23 @@ struct TableComments {
   bool operator==(const TableComments&) const = default;
 };
 
+/// What tells at the source whether the values that are there read as they did: texts of its own,
+/// each under a name. A name that comes or goes says nothing.
+struct Imprint {
+  /// How values are read: their type, the words of an enum. Another text: all may read otherwise.
+  std::map<std::string, std::string> readings;
+  /// When each column was altered last, by its id.
+  std::map<std::string, std::string> columns;
+  /// What holds the rows. Another: they were all written anew, as they were or otherwise.
+  std::map<std::string, std::string> files;
+  bool operator==(const Imprint&) const = default;
+};
+/// Why values that were there may read otherwise than they did, without a change that tells of it:
+/// empty: none does.
+std::string ReadsOtherwise(const Imprint& before, const Imprint& after);
+/// Whether rows that were there were written anew.
+bool WrittenAnew(const Imprint& before, const Imprint& after);
+
 /// Columns + key + version of a source table: what every batch of it points at. Immutable once
 /// shared.
 ///
@@ -67,6 +84,8 @@ struct TableShape {
 
   /// Nothing: not known, they are what they were. No comparison looks at them.
   std::optional<TableComments> comments = {};
+  /// As source_types.
+  std::optional<Imprint> imprint = {};
 
   bool keyless() const { return key.empty(); }
   int width() const { return schema->num_fields(); }

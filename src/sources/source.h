@@ -45,9 +45,12 @@ struct TableListing {
   /// Why the log does not tell of its changes (TABLE_NO_IDENTITY, TABLE_NOT_LOGGED), and what would
   /// make it: until then it is read again and again. OK: it does.
   Status unlogged = {};
-  /// It shows the rows of others (a view, a foreign table): taken only when it is asked for by its
-  /// own name.
+  /// It shows the rows of others (a view, a foreign table, a partition): taken only when it is
+  /// asked for by its own name.
   bool derived = false;
+  /// Of a partition: the table that its rows are of. The source tells them as those of one of the
+  /// two, so it is not taken beside that.
+  std::optional<record::TableId> part_of = {};
   int64_t rows_estimated = -1;
   int64_t bytes_estimated = -1;
   /// Of a partitioned table: what holds its rows.

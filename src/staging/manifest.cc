@@ -37,7 +37,11 @@ struct EntryFold {
   void operator()(const PartitionsNoted& entry) {
     Touch(entry.table).partitions = entry.partitions;
   }
+  // Neither is anything that a reader of the table has to see.
   void operator()(const MemoNoted& entry) { checkpoint->tables[entry.table].memo = entry.memo; }
+  void operator()(const ImprintNoted& entry) {
+    checkpoint->tables[entry.table].imprint = entry.imprint;
+  }
   void operator()(const ChangeRun& entry) { Touch(entry.table); }
   void operator()(const TableEnded& entry) {
     TableState& state = Touch(entry.table);
@@ -149,7 +153,10 @@ const TableId& TableOf(const Entry& entry) {
 std::set<TableId> TablesOf(const Manifest& manifest) {
   std::set<TableId> tables;
   for (const Entry& entry : manifest.entries) {
-    if (!std::holds_alternative<MemoNoted>(entry)) tables.insert(TableOf(entry));
+    if (std::holds_alternative<MemoNoted>(entry) || std::holds_alternative<ImprintNoted>(entry)) {
+      continue;
+    }
+    tables.insert(TableOf(entry));
   }
   return tables;
 }

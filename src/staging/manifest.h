@@ -55,6 +55,11 @@ struct MemoNoted {
   TableId table;
   std::string memo;
 };
+/// What tells whether a table's values read as they did; it touches no row.
+struct ImprintNoted {
+  TableId table;
+  record::Imprint imprint;
+};
 /// Rows of one table and one shape in one of the segment's packs: an Arrow IPC stream of
 /// ChangeSchema's form, whose fields carry their column ids (`PARQUET:field_id`), in sequence
 /// order.
@@ -140,9 +145,9 @@ struct GenerationAbandoned {
   bool untold = false;  // rows came or went that no change tells of
 };
 
-using Entry = std::variant<TableListed, ShapeNoted, PartitionsNoted, MemoNoted, ChangeRun,
-                           TableEnded, TableBroken, GenerationBegun, SnapshotPart, ChunkDone,
-                           GenerationEnded, GenerationAbandoned>;
+using Entry = std::variant<TableListed, ShapeNoted, PartitionsNoted, MemoNoted, ImprintNoted,
+                           ChangeRun, TableEnded, TableBroken, GenerationBegun, SnapshotPart,
+                           ChunkDone, GenerationEnded, GenerationAbandoned>;
 
 /// Where a flow's newest generation stands.
 struct GenerationState {
@@ -176,6 +181,7 @@ struct TableState {
   std::optional<std::set<std::string>> partitions;  // the newest, of a partitioned table
   std::map<int32_t, Unfilled> unfilled = {};        // by version of the shape
   std::string memo;                                 // the newest
+  std::optional<record::Imprint> imprint;           // the newest
   std::optional<TableBroken> broken;
   bool dropped = false;
   SegmentNumber last_segment;  // the last that touches it

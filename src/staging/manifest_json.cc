@@ -56,6 +56,11 @@ struct EntryWriter {
   json operator()(const MemoNoted& entry) {
     return {{"kind", "memo_noted"}, {"table", entry.table.value()}, {"memo", entry.memo}};
   }
+  json operator()(const ImprintNoted& entry) {
+    return {{"kind", "imprint_noted"},
+            {"table", entry.table.value()},
+            {"imprint", ImprintToJson(entry.imprint)}};
+  }
   json operator()(const ChangeRun& entry) {
     return {{"kind", "change_run"},
             {"table", entry.table.value()},
@@ -166,6 +171,7 @@ json StateToJson(const TableId& table, const TableState& state) {
                                {"columns", NumbersOf(unfilled.columns)}});
   }
   if (!state.memo.empty()) out["memo"] = state.memo;
+  if (state.imprint) out["imprint"] = ImprintToJson(*state.imprint);
   if (state.broken) out["broken"] = EntryWriter{}(*state.broken);
   for (const auto& [flow, generation] : state.generations) {
     json each = {{"begun", EntryWriter{}(generation.begun)},
@@ -330,6 +336,8 @@ Result<Entry> EntryIn(const json& in) {
     return Entry(PartitionsNoted{.table = TableIn(in), .partitions = PartitionsIn(in)});
   }
   if (kind == "memo_noted") return Entry(MemoNoted{.table = TableIn(in), .memo = Text(in, "memo")});
+  if (kind == "imprint_noted")
+    return Entry(ImprintNoted{.table = TableIn(in), .imprint = ImprintFromJson(in.at("imprint"))});
   if (kind == "change_run") return ChangeRunIn(in);
   if (kind == "table_truncated") return TableEndedIn(in, record::TableEnd::Kind::kTruncated);
   if (kind == "table_dropped") return TableEndedIn(in, record::TableEnd::Kind::kDropped);
@@ -389,6 +397,7 @@ Result<TableState> StateIn(const json& in) {
     }
   }
   state.memo = in.value("memo", std::string());
+  if (in.contains("imprint")) state.imprint = ImprintFromJson(in.at("imprint"));
   if (in.contains("broken")) state.broken = TableBrokenIn(in.at("broken"));
   for (const json& each : in.at("generations")) {
     FRESHET_TRY(auto generation, GenerationStateIn(each));

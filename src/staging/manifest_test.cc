@@ -106,6 +106,9 @@ Manifest EveryEntry() {
                                                  .why = "truncated"});
   manifest.entries.push_back(PartitionsNoted{.table = kTable, .partitions = {"7@2", "8@1/9@3"}});
   manifest.entries.push_back(MemoNoted{.table = kTable, .memo = "{\"swept\":[1,2]}"});
+  manifest.entries.push_back(ImprintNoted{
+      .table = kTable,
+      .imprint = {.readings = {{"1", "25"}}, .columns = {{"1", "700"}}, .files = {{"7", "9"}}}});
   manifest.entries.push_back(TableBroken{
       .table = kTable, .error_class = "KEY_CHANGED", .message = "it did", .remedy = "undo it"});
   manifest.entries.push_back(TableEnded{
@@ -235,6 +238,9 @@ TEST(Manifest, ComesBackFromJsonAsItWas) {
   EXPECT_EQ(table.generations.at(kFlow).abandoned_in, SegmentNumber(1));
   EXPECT_EQ(table.partitions, (std::set<std::string>{"7@2", "8@1/9@3"}));
   EXPECT_EQ(table.memo, "{\"swept\":[1,2]}");
+  EXPECT_EQ(table.imprint,
+            (record::Imprint{
+                .readings = {{"1", "25"}}, .columns = {{"1", "700"}}, .files = {{"7", "9"}}}));
   EXPECT_EQ(table.broken->error_class, "KEY_CHANGED");
   const auto& run = std::get<ChangeRun>(read->entries[2]);
   EXPECT_EQ(run.last, Sequence::Of(1, 9, 6));

@@ -197,4 +197,15 @@ Result<record::TableShape> ShapeFromJson(const json& in) {
   return shape;
 }
 
+json ImprintToJson(const record::Imprint& imprint) {
+  return {{"readings", imprint.readings}, {"columns", imprint.columns}, {"files", imprint.files}};
+}
+
+record::Imprint ImprintFromJson(const json& in) {
+  using Texts = std::map<std::string, std::string>;
+  return {.readings = in.at("readings").get<Texts>(),
+          .columns = in.at("columns").get<Texts>(),
+          .files = in.at("files").get<Texts>()};
+}
+
 }  // namespace freshet::staging

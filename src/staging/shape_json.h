@@ -13,4 +13,8 @@ nlohmann::json ShapeToJson(const record::TableShape& shape);
 /// FromJson.
 Result<record::TableShape> ShapeFromJson(const nlohmann::json& in);
 
+/// The imprint of a table's values. Throws as above.
+nlohmann::json ImprintToJson(const record::Imprint& imprint);
+record::Imprint ImprintFromJson(const nlohmann::json& in);
+
 }  // namespace freshet::staging

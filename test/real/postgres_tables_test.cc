@@ -238,6 +238,74 @@ TEST_F(TablesTest, RowSecurityThatWouldHideRowsIsRefused) {
   EXPECT_TRUE(Problems()["t"].ok());
 }
 
+TEST_F(TablesTest, WhatMakesValuesReadOtherwiseIsMarked) {
+  Run("CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TYPE pair AS (a int, b text); CREATE "
+      "DOMAIN amount AS numeric(10,2)");
+  Run("CREATE TABLE t (id int PRIMARY KEY, v varchar(9), m mood, p pair[], j json, n "
+      "numeric(10,2), "
+      "x text)");
+  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 "
+      "PARTITION OF p FOR VALUES FROM (0) TO (10)");
+  OpenSource();
+  auto listed = [&](const std::string& table) {
+    auto listings = source_->ListTables();
+    EXPECT_TRUE(listings.ok()) << listings.status().ToString();
+    if (!listings.ok()) return std::string();
+    for (const auto& listing : *listings) {
+      if (listing.name.table == table) return listing.fingerprint;
+    }
+    return std::string();
+  };
+  // Whether values may read otherwise after the statements; a look notices any of them.
+  auto otherwise = [&](const std::string& sql, const std::string& table = "t") {
+    auto before = Shape(table);
+    std::string fingerprint = listed(table);
+    Run(sql);
+    EXPECT_NE(listed(table), fingerprint) << sql;
+    return !record::ReadsOtherwise(*before->imprint, *Shape(table)->imprint).empty();
+  };
+  EXPECT_TRUE(otherwise("ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'"));
+  EXPECT_FALSE(otherwise("ALTER TYPE mood ADD VALUE 'calm' BEFORE 'happy'"));
+  EXPECT_TRUE(otherwise("ALTER TYPE pair DROP ATTRIBUTE b; ALTER TYPE pair ADD ATTRIBUTE c text"));
+  EXPECT_TRUE(otherwise("ALTER TABLE t ALTER j TYPE jsonb"));
+  EXPECT_TRUE(otherwise("ALTER TABLE t ALTER x TYPE text USING upper(x)"));
+  EXPECT_TRUE(otherwise("ALTER TABLE t ALTER v TYPE varchar(4)"));
+  EXPECT_FALSE(otherwise("ALTER TABLE t ALTER v TYPE varchar(40)"));
+  EXPECT_FALSE(otherwise("ALTER TABLE t ALTER v TYPE text"));
+  EXPECT_FALSE(otherwise("ALTER TABLE t ALTER n TYPE amount"));
+  EXPECT_FALSE(otherwise("VACUUM FULL t"));
+  EXPECT_FALSE(otherwise("ALTER TABLE t ALTER v SET NOT NULL"));
+  EXPECT_TRUE(otherwise("ALTER TABLE p ALTER v TYPE text USING upper(v)", "p"));
+  EXPECT_FALSE(otherwise("VACUUM FULL p1", "p"));
+  auto before = Shape("t");
+  Run("ALTER TABLE t ADD COLUMN w int");
+  EXPECT_FALSE(record::WrittenAnew(*before->imprint, *Shape("t")->imprint));
+  Run("ALTER TABLE t ADD COLUMN y float DEFAULT random(); ALTER TABLE t ALTER y DROP DEFAULT");
+  EXPECT_TRUE(record::WrittenAnew(*before->imprint, *Shape("t")->imprint));
+}
+
+TEST_F(TablesTest, NamesThatAreNotUtf8AreRefused) {
+  session_.reset();
+  ASSERT_TRUE(admin_->Execute("DROP DATABASE " + database_).ok());
+  ASSERT_TRUE(admin_
+                  ->Execute("CREATE DATABASE " + database_ +
+                            " ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+                  .ok());
+  session_ = NewSession();
+  Run("CREATE TABLE good (id int PRIMARY KEY); CREATE TABLE \"M\xFCller\" (id int PRIMARY KEY); "
+      "CREATE TABLE odd (id int PRIMARY KEY, \"stra\xDF"
+      "e\" text)");
+  OpenSource();
+  auto problems = Problems();
+  EXPECT_TRUE(problems.at("good").ok());
+  Status name = problems.at(
+      "M\xEF\xBF\xBD"
+      "FCller");
+  EXPECT_TRUE(name.Is(ErrorClass::NAME_NOT_UTF8)) << name.ToString();
+  auto odd = source_->Describe(record::TableId(Ask("SELECT 'odd'::regclass::oid")));
+  EXPECT_TRUE(odd.status().Is(ErrorClass::NAME_NOT_UTF8)) << odd.status().ToString();
+}
+
 TEST_F(TablesTest, AValueThatTheServerCannotConvertIsSaidToBeOne) {
   session_.reset();
   ASSERT_TRUE(admin_->Execute("DROP DATABASE " + database_).ok());

@@ -36,6 +36,8 @@ def read_again(run):
         "ALTER TABLE t ALTER v DROP NOT NULL",
         "ALTER TABLE t ADD COLUMN w int; ALTER TABLE t ALTER n SET NOT NULL",
         "ALTER TABLE t DROP COLUMN n; ALTER TABLE t ADD COLUMN m int",
+        "ALTER TABLE t ALTER v TYPE varchar",
+        "CLUSTER t USING t_pkey",
     ],
 )
 @pytest.mark.parametrize("rows", ["with rows", "without"])
@@ -101,6 +103,8 @@ def test_in_one_transaction_with_rows(database, freshet):
         "ALTER TABLE t ALTER COLUMN n TYPE text USING 'n' || n",
         "ALTER TABLE t ALTER COLUMN v TYPE int USING length(v)",
         "ALTER TABLE t ALTER COLUMN id TYPE bigint",
+        "ALTER TABLE t ALTER COLUMN v TYPE text USING upper(v)",
+        "ALTER TABLE t ALTER COLUMN n TYPE int USING n + 1",
         "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t ADD PRIMARY KEY (v, id)",
         "ALTER TABLE t REPLICA IDENTITY USING INDEX t_other",
         "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t REPLICA IDENTITY FULL",
@@ -138,6 +142,8 @@ def test_read_again(database, freshet, change, rows):
         "ALTER TABLE t ADD COLUMN w int DEFAULT 7",
         "ALTER TABLE t ADD COLUMN w int DEFAULT (random() * 1000)::int",
         "ALTER TABLE t ADD COLUMN w int DEFAULT (random() * 1000)::int; ALTER TABLE t ALTER COLUMN w DROP DEFAULT",
+        "ALTER TABLE t ADD COLUMN w float DEFAULT random(); ALTER TABLE t ALTER w DROP DEFAULT",
+        "ALTER TABLE t ADD COLUMN w int DEFAULT 7; ALTER TABLE t ALTER w DROP DEFAULT; CLUSTER t USING t_pkey",
         "ALTER TABLE t ADD COLUMN w int GENERATED ALWAYS AS IDENTITY",
         "ALTER TABLE t ADD COLUMN w text NOT NULL DEFAULT repeat('long ', 1000), ADD COLUMN x date DEFAULT '2024-02-29'",
     ],

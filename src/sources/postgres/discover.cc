@@ -52,14 +52,23 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
        coalesce(l.unlogged, '') AS unlogged, coalesce(l.nameless, '') AS nameless,
            coalesce(l.unreadable, '') AS unreadable,
        pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner) AS owner,
-       concat((SELECT md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ','
-                                     ORDER BY a.attnum))
+       concat((SELECT md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod,
+                                               a.xmin), ',' ORDER BY a.attnum))
                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-              c.relreplident, i.indexrelid,
+              c.relreplident, i.indexrelid, c.relfilenode, l.files,
+              CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
+                                AND a.atttypid >= 16384) THEN {types} END,
               (SELECT md5(string_agg(concat_ws(' ', d.objsubid, d.description), ',' ORDER BY
                   d.objsubid))
                FROM pg_description d WHERE d.classoid = 'pg_class'::regclass AND d.objoid = c.oid))
-         AS fingerprint
+         AS fingerprint,
+       CASE WHEN c.relispartition THEN (
+         WITH RECURSIVE up(oid) AS (
+           SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid
+           UNION ALL
+           SELECT h.inhparent FROM up JOIN pg_inherits h ON h.inhrelid = up.oid)
+         SELECT min(up.oid::int8) FROM up JOIN pg_class r ON r.oid = up.oid
+         WHERE NOT r.relispartition) END AS part_of
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
@@ -80,11 +89,13 @@ LEFT JOIN LATERAL (
            AS nameless,
          string_agg(q.name, ', ') FILTER (WHERE NOT has_table_privilege(p.oid, 'SELECT')) AS
              unreadable,
-         bool_or(row_security_active(p.oid)) AS filtered
+         bool_or(row_security_active(p.oid)) AS filtered,
+         md5(string_agg(concat_ws(' ', p.oid, p.relfilenode), ',' ORDER BY p.oid)) AS files
   FROM tree t JOIN pg_class p ON p.oid = t.oid AND p.relkind <> 'p'
   JOIN pg_namespace pn ON pn.oid = p.relnamespace, LATERAL (SELECT format('%I.%I', pn.nspname,
       p.relname) AS name) q) l ON c.relkind = 'p'
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (c.relkind = 'r' OR NOT c.relispartition)
+  AND c.relpersistence <> 't'
   AND n.nspname <> 'information_schema' AND NOT starts_with(n.nspname, 'pg_')
   AND NOT (c.relkind IN ('v', 'm', 'f') AND EXISTS
     (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND
@@ -114,7 +125,8 @@ enum Field : int {
   kUnreadable,
   kOwned,
   kOwner,
-  kFingerprint
+  kFingerprint,
+  kPartOf
 };
 
 Status NotLogged(const Rows& rows, int row) {
@@ -265,6 +277,20 @@ Status UnloggedOf(const Connection& connection, const Rows& rows, int row, bool 
   return Addressed(std::move(why), connection, table);
 }
 
+/// What is remembered of a table is remembered by its names, as UTF-8.
+Status NotUtf8(std::string_view what, std::string_view name) {
+  return Error(ErrorClass::NAME_NOT_UTF8, "the name of the {} is not UTF-8: {}", what, name)
+      .WithRemedy("Rename it, or exclude the table.");
+}
+
+Status CheckFieldNames(const arrow::FieldVector& fields) {
+  for (const auto& field : fields) {
+    if (!IsUtf8(field->name())) return NotUtf8("column", SpellOutInvalid(field->name()));
+    FRESHET_CHECK_OK(CheckFieldNames(field->type()->fields()));
+  }
+  return Status::Ok();
+}
+
 /// Why the table cannot be ingested at all.
 Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool to_publish) {
   record::TableName table{std::string(rows.text(row, kSchema)),
@@ -275,6 +301,10 @@ Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool t
     problem = Error(ErrorClass::TABLE_NO_IDENTITY, "the table has no columns")
                   .WithRemedy("Exclude the table.");
   }
+  if (!IsUtf8(table.schema) || !IsUtf8(table.table)) {
+    table = {SpellOutInvalid(table.schema), SpellOutInvalid(table.table)};
+    problem = NotUtf8("table", table.ToString());
+  }
   if (problem.ok()) problem = Readable(rows, row, name);
   if (problem.ok() && to_publish) problem = Owned(rows, row, name);
   if (problem.ok()) problem = Names(rows, row);
@@ -283,6 +313,7 @@ Status ProblemOf(const Connection& connection, const Rows& rows, int row, bool t
 
 Result<Rows> QueryTables(Connection* connection, const std::optional<std::set<uint32_t>>& only) {
   std::string sql = With(With(kTables, "{carried}", kCarried), "{attached}", Attached("h"));
+  sql = With(sql, "{types}", kTypesOfTheDatabase);
   if (!only) return connection->Query(sql + "ORDER BY 2, 3");
   std::vector<std::string> oids;
   for (uint32_t oid : *only) oids.push_back(std::to_string(oid));
@@ -311,11 +342,14 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
   for (int row = 0; row < rows.size(); ++row) {
     TableListing listing;
     listing.id = record::TableId(std::string(rows.text(row, kOid)));
-    listing.name = {std::string(rows.text(row, kSchema)), std::string(rows.text(row, kTable))};
+    listing.name = {SpellOutInvalid(rows.text(row, kSchema)),
+                    SpellOutInvalid(rows.text(row, kTable))};
     std::string_view kind = rows.text(row, kKind);
     listing.unlogged = UnloggedOf(*connection, rows, row, to_publish);
     listing.problem = ProblemOf(*connection, rows, row, to_publish && listing.unlogged.ok());
-    listing.derived = kind == "v" || kind == "m" || kind == "f";
+    if (!rows.null(row, kPartOf))
+      listing.part_of = record::TableId(std::string(rows.text(row, kPartOf)));
+    listing.derived = kind == "v" || kind == "m" || kind == "f" || listing.part_of;
     listing.rows_estimated = rows.number(row, kRows);
     listing.bytes_estimated = rows.number(row, kBytes);
     // One that is read again and again is so whatever it consists of.
@@ -324,42 +358,6 @@ Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_pub
     listings.push_back(std::move(listing));
   }
   return listings;
-}
-
-Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid,
-                                              TypeMapping mapping) {
-  static const std::string sql = With(R"sql(
-    SELECT attnum::int, attname, atttypid, atttypmod, attndims::int,
-           atthasmissing OR atthasdef OR attidentity <> '' OR EXISTS (
-             WITH RECURSIVE tree(oid) AS (
-               SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::oid
-               UNION ALL
-               SELECT h.inhrelid FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid)
-             SELECT FROM tree JOIN pg_attribute l ON l.attrelid = tree.oid AND l.attname = a.attname
-             WHERE l.atthasmissing),
-           format_type(atttypid, atttypmod)
-    FROM pg_attribute a
-    WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND {carried}
-    ORDER BY attnum)sql",
-                                      "{carried}", kCarried);
-  FRESHET_TRY(Rows rows, connection->Query(sql, {std::to_string(oid)}));
-  std::set<uint32_t> types;
-  for (int row = 0; row < rows.size(); ++row) types.insert(rows.oid(row, 2));
-  FRESHET_TRY(TypeCatalog catalog, ReadTypes(connection, types));
-  std::vector<SourceColumn> columns;
-  for (int row = 0; row < rows.size(); ++row) {
-    SourceColumn column;
-    column.number = static_cast<int32_t>(rows.number(row, 0));
-    column.name = rows.text(row, 1);
-    column.use = {.oid = rows.oid(row, 2),
-                  .modifier = static_cast<int32_t>(rows.number(row, 3)),
-                  .dimensions = static_cast<int32_t>(rows.number(row, 4))};
-    column.type = Resolve(catalog, column.use, mapping);
-    column.type_name = rows.text(row, 6);
-    column.has_default = rows.truth(row, 5) || HasDefault(catalog, column.use.oid);
-    columns.push_back(std::move(column));
-  }
-  return columns;
 }
 
 Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping mapping) {
@@ -372,7 +370,10 @@ Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping 
   table.key = Numbers(rows.text(0, kKey));
   table.unlogged = UnloggedOf(*connection, rows, 0, /*to_publish=*/false);
   table.problem = ProblemOf(*connection, rows, 0, /*to_publish=*/false);
-  FRESHET_TRY(table.columns, ReadColumns(connection, oid, mapping));
+  FRESHET_TRY(table.columns, ReadColumns(connection, oid, mapping, &table.files));
+  std::set<uint32_t> types;
+  for (const auto& column : table.columns) types.insert(column.use.oid);
+  FRESHET_TRY(table.readings, ReadReadings(connection, types));
   FRESHET_TRY(Rows numbers,
               connection->Query("SELECT attnum::int, attisdropped FROM pg_attribute WHERE attrelid "
                                 "= $1::oid AND attnum > 0 ORDER BY attnum",
@@ -396,9 +397,12 @@ Result<record::TableShape> ToShape(const SourceTable& table) {
     shape.source_types.push_back(column.type_name);
     shape.filled.push_back(column.has_default);
   }
+  Status names = CheckFieldNames(fields);
+  if (!names.ok()) return std::move(names).With("table", table.name.ToString());
   shape.schema = arrow::schema(std::move(fields));
   shape.last_column = table.last_column;
   shape.logged = table.unlogged.ok();
+  shape.imprint = ImprintOf(table);
   for (int32_t number : table.key) {
     auto at = std::find(shape.ids.begin(), shape.ids.end(), record::ColumnId(number));
     if (at == shape.ids.end() && !shape.logged) {

@@ -33,6 +33,8 @@ struct SourceColumn {
   /// Rows that were there when it was added, also in a partition, may hold something else than
   /// NULL.
   bool has_default = false;
+  /// How its values are read: its type, a domain's base; and the transaction that altered it last.
+  std::string reading, altered;
 };
 
 /// A table as the catalog has it.
@@ -46,22 +48,28 @@ struct SourceTable {
   /// Column numbers of the key in its order; empty: whole rows (REPLICA IDENTITY FULL without a
   /// primary key).
   std::vector<int32_t> key;
-  std::map<int32_t, std::string> key_names;  // by number, for messages
+  std::map<int32_t, std::string> key_names;     // by number, for messages
+  std::map<std::string, std::string> files;     // of the table or its partitions, by their oids
+  std::map<std::string, std::string> readings;  // of what the columns' types are made of
   /// What keeps it from being ingested, and what the log from telling of it.
   Status problem, unlogged;
 };
 
-/// Return all user tables, or those of `only`: partitioned tables as one, without their partitions,
-/// what cannot be ingested with its problem. `to_publish`: not owning one that the log tells of is
-/// a problem too.
+/// Return all user tables, or those of `only`: partitioned tables as one, and beside them the
+/// partitions that hold their rows; what cannot be ingested with its problem. `to_publish`: not
+/// owning one that the log tells of is a problem too.
 Result<std::vector<TableListing>> ListTables(Connection* connection, bool to_publish,
                                              const std::optional<std::set<uint32_t>>& only = {});
 
 /// Read one table. Errors: NOT_FOUND.
 Result<SourceTable> ReadTable(Connection* connection, uint32_t oid, TypeMapping mapping);
 /// Read columns alone; also of partitions. Empty when there is no such table.
+/// `files`: take in the files of the same moment.
 Result<std::vector<SourceColumn>> ReadColumns(Connection* connection, uint32_t oid,
-                                              TypeMapping mapping);
+                                              TypeMapping mapping,
+                                              std::map<std::string, std::string>* files = nullptr);
+/// What the table's values are told by in the catalog.
+record::Imprint ImprintOf(const SourceTable& table);
 /// Errors: the table's problem, KEY_NOT_SELECTED, and what CheckShape says.
 Result<record::TableShape> ToShape(const SourceTable& table);
 /// The same, with what is written about the table and its columns.

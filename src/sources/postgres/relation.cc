@@ -226,6 +226,7 @@ Result<RelationFit> FitRelation(Connection* connection, const RelationMessage& s
     return fit;
   }
   fit.shape = shape;
+  if (now) after->imprint = ImprintOf(*now);
   if (!after->SameColumns(*shape)) {
     ++after->version;
     fit.shape = std::make_shared<const record::TableShape>(std::move(*after));

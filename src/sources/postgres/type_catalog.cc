@@ -67,7 +67,42 @@ TypeCatalog ToCatalog(const Rows& rows) {
   return catalog;
 }
 
+/// A label keeps its oid when it is renamed; others come beside it.
+constexpr std::string_view kReadings = R"sql(
+SELECT 'fields of ' || r.oid, left(md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid,
+    a.atttypmod), ',' ORDER BY a.attnum)), 16)
+FROM reached r JOIN pg_type t ON t.oid = r.oid AND t.typtype = 'c'
+JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+GROUP BY r.oid
+UNION ALL
+SELECT 'label ' || e.oid, left(md5(e.enumlabel), 16)
+FROM reached r JOIN pg_enum e ON e.enumtypid = r.oid
+)sql";
+
 }  // namespace
+
+const std::string_view kTypesOfTheDatabase = R"sql(concat(
+  (SELECT md5(string_agg(concat_ws(' ', e.oid, e.enumlabel), ',' ORDER BY e.oid)) FROM pg_enum e),
+  (SELECT md5(string_agg(concat_ws(' ', f.attrelid, f.attnum, f.attname, f.atttypid, f.atttypmod),
+                         ',' ORDER BY f.attrelid, f.attnum))
+   FROM pg_class k JOIN pg_attribute f ON f.attrelid = k.oid AND f.attnum > 0 AND NOT f.attisdropped
+   WHERE k.relkind = 'c')))sql";
+
+Result<std::map<std::string, std::string>> ReadReadings(Connection* connection,
+                                                        const std::set<uint32_t>& oids) {
+  std::vector<std::string> unknown;
+  for (uint32_t oid : oids) {
+    if (!IsBuiltIn(oid)) unknown.push_back(std::to_string(oid));
+  }
+  std::map<std::string, std::string> readings;
+  if (unknown.empty()) return readings;
+  static const std::string sql =
+      fmt::format(kReached, "SELECT unnest($1::oid[])").append(kReadings);
+  FRESHET_TRY(Rows rows, connection->Query(sql, {ArrayParameter(unknown)}));
+  for (int row = 0; row < rows.size(); ++row)
+    readings[std::string(rows.text(row, 0))] = rows.text(row, 1);
+  return readings;
+}
 
 Result<TypeCatalog> ReadTypes(Connection* connection, const std::set<uint32_t>& oids) {
   std::vector<std::string> unknown;

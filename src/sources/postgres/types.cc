@@ -149,6 +149,14 @@ bool HasDefault(const TypeCatalog& catalog, uint32_t oid) {
   return false;
 }
 
+uint32_t BaseOf(const TypeCatalog& catalog, uint32_t oid) {
+  for (auto found = catalog.find(oid); found != catalog.end() && found->second.kind == 'd';
+       found = catalog.find(oid)) {
+    oid = found->second.base.oid;
+  }
+  return oid;
+}
+
 std::shared_ptr<arrow::DataType> ArrowTypeOf(const ColumnType& type) {
   switch (type.kind) {
     case Kind::kBool:

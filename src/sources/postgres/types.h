@@ -93,6 +93,9 @@ ColumnType Resolve(const TypeCatalog& catalog, const TypeUse& use, TypeMapping m
 /// Whether a domain along the way gives new rows a value.
 bool HasDefault(const TypeCatalog& catalog, uint32_t oid);
 
+/// The type that a domain is of in the end; any other is itself.
+uint32_t BaseOf(const TypeCatalog& catalog, uint32_t oid);
+
 std::shared_ptr<arrow::DataType> ArrowTypeOf(const ColumnType& type);
 /// The decoder of a column's text, which depends on the destination's type alone.
 /// REQUIRES: `type` is one that ArrowTypeOf returns.
