@@ -100,6 +100,37 @@ TEST_F(StreamTest, ATableThatBecomesAPartitionAndBack) {
   EXPECT_THAT(Drain(), ElementsAre("parts", "+ 3,own again"));
 }
 
+TEST_F(StreamTest, APartitionIsFollowedByItsOwnName) {
+  Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 "
+      "PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM "
+      "(10) TO (20); INSERT INTO p VALUES (5, 'before'), (15, 'before')");
+  Open({"p1"});
+  Run("INSERT INTO p VALUES (1, 'a'), (11, 'b'); UPDATE p SET id = 12 WHERE id = 1; UPDATE p1 SET "
+      "v "
+      "= 'c'");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1,a", "- 1,-", "~ 5,c"));
+  Run("TRUNCATE p");
+  EXPECT_THAT(Drain(), ElementsAre("truncate"));
+  stream_.reset();
+  ASSERT_TRUE(source_->Forget().ok());
+  config_.publication_given = true;
+  auto problem = [&] {
+    OpenSource();
+    auto listings = source_->ListTables();
+    EXPECT_TRUE(listings.ok()) << listings.status().ToString();
+    for (const auto& listing : *listings) {
+      if (listing.name.table == "p1") return listing.problem;
+    }
+    return Status::Ok();
+  };
+  std::string name = QuoteIdentifier(config_.publication);
+  Run("CREATE PUBLICATION " + name + " FOR TABLE p WITH (publish_via_partition_root = true)");
+  Status refused = problem();
+  EXPECT_TRUE(refused.Is(ErrorClass::PARTITION_OF_ANOTHER)) << refused.ToString();
+  Run("ALTER PUBLICATION " + name + " SET (publish_via_partition_root = false)");
+  EXPECT_TRUE(problem().ok()) << problem().ToString();
+}
+
 TEST_F(StreamTest, ColumnsAreAddedToPartitions) {
   Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 "
       "PARTITION OF p FOR VALUES FROM (0) TO (10)");

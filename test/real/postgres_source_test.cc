@@ -75,7 +75,9 @@ TEST_F(SourceTest, ListsTablesWithTheirProblems) {
   EXPECT_TRUE(unlogged("whole").ok());
   EXPECT_TRUE(unlogged("parted").ok());
   EXPECT_TRUE(tables.at("Odd \"Names.ta.b le").problem.ok());
-  EXPECT_FALSE(tables.contains("public.parted_1"));
+  EXPECT_FALSE(tables.at("public.parted").derived);
+  EXPECT_TRUE(tables.at("public.parted_1").derived) << "taken by its own name only";
+  EXPECT_EQ(tables.at("public.parted_1").part_of, tables.at("public.parted").id);
   EXPECT_TRUE(unlogged("nokey").Is(ErrorClass::TABLE_NO_IDENTITY));
   EXPECT_THAT(std::string(unlogged("nokey").remedy()),
               HasSubstr("ALTER TABLE \"public\".\"nokey\" REPLICA IDENTITY FULL"));

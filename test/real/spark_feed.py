@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Spark sees of tables' change data feeds, and what it does to the tables; run by its own Python (.deps/spark).
+"""What Spark sees of tables' change data feeds; run by its own Python (.deps/spark).
 
-Usage: spark_feed.py read OUT TABLE [TABLE ...]     table i's feed lands in OUT/<i>.batch (table_changes) and OUT/<i>.stream
-       spark_feed.py change TABLE                   OPTIMIZE, MERGE, ALTER: other rows for ids 1 to 3, a column `theirs`
+Usage: spark_feed.py OUT TABLE [TABLE ...]     table i's feed lands in OUT/<i>.batch (table_changes) and OUT/<i>.stream
 """
 
 import pathlib
@@ -31,26 +30,12 @@ def read(spark: SparkSession, out: pathlib.Path, tables: list[str]) -> None:
         query.awaitTermination()
 
 
-def change(spark: SparkSession, path: str) -> None:
-    table = f"delta.`{path}`"
-    spark.sql(f"OPTIMIZE {table}")
-    spark.sql(
-        f"MERGE INTO {table} t USING (SELECT explode(array(1, 2, 3)) AS id) s ON t.id = s.id "
-        "WHEN MATCHED AND t.id = 3 THEN DELETE WHEN MATCHED THEN UPDATE SET t.note = 'by Spark'"
-    )
-    spark.sql(f"ALTER TABLE {table} ADD COLUMN theirs STRING")
-    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('responsible' = 'Spark')")
-
-
 def main() -> None:
     builder = SparkSession.builder.master("local[2]")
     for name, value in SETTINGS.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
-    if sys.argv[1] == "read":
-        read(spark, pathlib.Path(sys.argv[2]), sys.argv[3:])
-    else:
-        change(spark, sys.argv[2])
+    read(spark, pathlib.Path(sys.argv[1]), sys.argv[2:])
     spark.stop()
 
 

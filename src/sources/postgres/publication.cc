@@ -144,6 +144,22 @@ Status AddPartitioned(Connection* connection, const Config& config,
   return Status::Ok();
 }
 
+/// The partitions of what a publication holds.
+Result<std::set<uint32_t>> PartitionsOf(Connection* connection,
+                                        const std::map<uint32_t, bool>& held) {
+  std::vector<std::string> oids;
+  for (const auto& [oid, cut] : held) oids.push_back(std::to_string(oid));
+  FRESHET_TRY(Rows rows, connection->Query(
+                             "WITH RECURSIVE tree(oid) AS (SELECT inhrelid FROM pg_inherits WHERE "
+                             "inhparent = ANY ($1::oid[]) UNION SELECT i.inhrelid FROM tree JOIN "
+                             "pg_inherits i ON i.inhparent = tree.oid) SELECT tree.oid FROM tree "
+                             "JOIN pg_class c ON c.oid = tree.oid WHERE c.relispartition",
+                             {ArrayParameter(oids)}));
+  std::set<uint32_t> partitions;
+  for (int row = 0; row < rows.size(); ++row) partitions.insert(rows.oid(row, 0));
+  return partitions;
+}
+
 }  // namespace
 
 Result<std::set<uint32_t>> PublishedTables(Connection* connection, const std::string& name) {
@@ -204,10 +220,22 @@ Result<PublicationProblems> CheckGivenPublication(
   if (Status kinds = CheckKinds(whole, config); !kinds.ok()) problems.whole.push_back(kinds);
   FRESHET_TRY(auto cut, HeldBy(connection, config));
   if (!whole.truth(0, 4)) FRESHET_CHECK_OK(AddPartitioned(connection, config, &cut));
+  std::set<uint32_t> under_roots;
+  if (whole.truth(0, 4)) {
+    FRESHET_TRY(under_roots, PartitionsOf(connection, cut));
+  }
   std::string name = QuoteIdentifier(config.publication);
   for (const auto& [oid, table] : tables) {
     auto found = cut.find(oid);
-    if (found == cut.end()) {
+    if (found == cut.end() && under_roots.contains(oid)) {
+      problems.tables[oid] =
+          Error(ErrorClass::PARTITION_OF_ANOTHER,
+                "the publication {} sends the partition's changes as those of its table",
+                config.publication)
+              .With("table", table.ToString())
+              .WithRemedy(fmt::format(
+                  "ALTER PUBLICATION {} SET (publish_via_partition_root = false);", name));
+    } else if (found == cut.end()) {
       problems.tables[oid] =
           Error(ErrorClass::PUBLICATION_MISSING, "the publication {} does not hold the table",
                 config.publication)
