@@ -71,7 +71,8 @@ Result<Prepared> PrepareWithRetries(const IngestOptions& options, const Destinat
   while (true) {
     auto prepared = Prepare(watched, destination, clock);
     auto status = prepared.status();
-    bool again = status.Is(ErrorClass::SOURCE_UNREACHABLE) || status.Is(ErrorClass::SOURCE_BLOCKED);
+    bool again = status.Is(ErrorClass::SOURCE_UNREACHABLE) ||
+                 status.Is(ErrorClass::SOURCE_INTERRUPTED) || status.Is(ErrorClass::SOURCE_BLOCKED);
     if (!again) return prepared;
     auto record = destination.ReadSource();
     bool known = reached || options.continuous || (record.ok() && record->has_value());
