@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "base/limits.h"
 #include "capture/answers.h"
 #include "capture/context.h"
+#include "capture/departures.h"
 #include "capture/discovery.h"
 #include "capture/expiry.h"
 #include "capture/mending.h"
@@ -58,6 +58,7 @@ class Capture {
     tables_.TakeChanged();
     if (cursor_.text.empty()) cursor_ = stream_->Start();
     fence_.emplace(stream_.get());
+    departures_.emplace(&*fence_);
     snapshots_.emplace(context_, &tables_, &*fence_, holder(),
                        Snapshots::Options{.readers = options_.snapshot_readers,
                                           .reread_interval = options_.reread_interval,
@@ -67,7 +68,7 @@ class Capture {
     mending_.emplace(context_, &tables_, &*fence_);
     if (options_.answers) answers_.emplace(context_, &*fence_);
     for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
-    FRESHET_CHECK_OK(ExpectDrops(found.missing));
+    FRESHET_CHECK_OK(departures_->Expect(found.missing));
     FRESHET_CHECK_OK(snapshots_->ReadOn());
     // After it: a snapshot that was read on may have to start again.
     for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
@@ -117,7 +118,7 @@ class Capture {
       polled_draining_ = draining_;
       if (answers_) FRESHET_CHECK_OK(answers_->Poll());
     }
-    if (snapshots_->TakeTableMissed() && drops_.empty()) discover_at_ = now;
+    if (snapshots_->TakeTableMissed() && departures_->empty()) discover_at_ = now;
     if (boundary_ && now >= discover_at_) FRESHET_CHECK_OK(Discover(Discovery::Depth::kAll));
     if (boundary_) FRESHET_CHECK_OK(watching_->Update(now));
     if (now >= expire_at_) FRESHET_CHECK_OK(ExpireDue());
@@ -171,27 +172,18 @@ class Capture {
     for (const auto& [table, why] : found.mended) ReadAgain(table, why);
     watching_->TakeMemos();
     if (locked_.empty()) watching_->Unblocked();
-    return ExpectDrops(found.missing);
-  }
-
-  /// A table that is gone may have changes on their way: it is dropped once the stream is past this
-  /// moment.
-  Status ExpectDrops(const std::vector<TableId>& missing) {
-    for (const TableId& table : missing) {
-      if (drops_.contains(table)) continue;
-      FRESHET_TRY(drops_[table], fence_->Ask());
-    }
-    return Status::Ok();
+    return departures_->Expect(found.missing);
   }
 
   void DropPassed() {
-    std::erase_if(drops_, [&](const auto& each) {
-      if (!fence_->Passed(each.second)) return false;
-      tables_.Drop(each.first, AfterEverything(), committed_at_);
-      snapshots_->Stop(each.first);
-      mending_->Done(each.first);
-      return true;
-    });
+    for (const TableId& table : departures_->TakePassed()) Drop(table);
+  }
+
+  /// The table is gone, and the stream past all that it told of it.
+  void Drop(const TableId& table) {
+    tables_.Drop(table, AfterEverything(), committed_at_);
+    snapshots_->Stop(table);
+    mending_->Done(table);
   }
 
   Status ExpireDue() {
@@ -229,7 +221,7 @@ class Capture {
       if (!snapshots_->idle()) return false;
       FRESHET_TRY(drain_ticket_, fence_->Ask());
     }
-    if (!fence_->Passed(*drain_ticket_) || !boundary_ || !drops_.empty()) return false;
+    if (!fence_->Passed(*drain_ticket_) || !boundary_ || !departures_->empty()) return false;
     if (!mending_->empty()) return false;
     if (unsealed()) FRESHET_CHECK_OK(Seal());
     // All else is done; they are what this run was for, too, and come when it is tried again.
@@ -293,7 +285,7 @@ class Capture {
     if (end.kind == record::TableEnd::Kind::kDropped) {
       tables_.Drop(end.table, end.at, end.committed_at);
       snapshots_->Stop(end.table);
-      drops_.erase(end.table);
+      departures_->Forget(end.table);
       return Status::Ok();
     }
     context_.Tell("table_truncated", {{"table", tables_.shape(end.table)->name.ToString()}});
@@ -362,7 +354,7 @@ class Capture {
     tables_.Break(table, ends);
     snapshots_->Stop(table);
     mending_->Done(table);
-    drops_.erase(table);
+    departures_->Forget(table);
     return Status::Ok();
   }
 
@@ -396,11 +388,7 @@ class Capture {
       snapshots_->Restart(table, AfterEverything(), "the table's shape changed");
       snapshots_->Fill(table);
     }
-    for (const TableId& table : due.gone) {
-      tables_.Drop(table, AfterEverything(), committed_at_);
-      snapshots_->Stop(table);
-      mending_->Done(table);
-    }
+    for (const TableId& table : due.gone) Drop(table);
     if (due.fresh.empty()) return Status::Ok();
     FRESHET_TRY(auto locked, watching_->Add(due.fresh));
     if (!locked.empty()) mend_at_ = now + limits::kDiscoverInterval;
@@ -468,14 +456,13 @@ class Capture {
   bool polled_draining_ = false;
   int64_t rows_ = 0;  // in the open segment
   int64_t nulled_told_ = 0;
-  std::map<TableId, StreamFence::Ticket>
-      drops_;  // gone at the source, to be noted once the stream is past
   std::optional<StreamFence::Ticket> drain_ticket_;
   MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_, mend_at_;
   std::unique_ptr<sources::ChangeStream> stream_;
   std::optional<Watching> watching_;
   std::vector<record::TableName> locked_;  // new tables that have to wait, at the last look
   std::optional<StreamFence> fence_;
+  std::optional<Departures> departures_;
   std::optional<Mending> mending_;
   std::optional<Answers> answers_;
   Status lost_;                         // what the source did not have any more at the beginning

@@ -37,7 +37,7 @@ struct EntryFold {
   void operator()(const PartitionsNoted& entry) {
     Touch(entry.table).partitions = entry.partitions;
   }
-  // Neither is anything that a reader of the table has to see.
+  // These two touch nothing that a reader of the table sees.
   void operator()(const MemoNoted& entry) { checkpoint->tables[entry.table].memo = entry.memo; }
   void operator()(const ImprintNoted& entry) {
     checkpoint->tables[entry.table].imprint = entry.imprint;

@@ -43,12 +43,12 @@ Result<TableNotes> NotesFromMemo(const std::string& memo) {
 
 record::Cursor ToCursor(const QueriedPosition& position) {
   return {JsonText(Json{{"queries", 1},
-                  {"source", position.source},
-                  {"read", position.read},
-                  {"lsn", FormatLsn(position.lsn)},
-                  {"xmin", position.moment.xmin},
-                  {"xmax", position.moment.xmax},
-                  {"timeline", position.moment.timeline}})};
+                        {"source", position.source},
+                        {"read", position.read},
+                        {"lsn", FormatLsn(position.lsn)},
+                        {"xmin", position.moment.xmin},
+                        {"xmax", position.moment.xmax},
+                        {"timeline", position.moment.timeline}})};
 }
 
 Result<QueriedPosition> QueriedFromCursor(const record::Cursor& cursor) {
