@@ -36,11 +36,10 @@ errors: setup ## write docs/errors.md from src/base/error_classes.def
 	@$(PYTHON) tools/errors_doc.py
 
 real: build  ## every test on real servers and readers, long ones too, on every PostgreSQL from 13 to 18
-	@tools/build dev delta_tables
+	@tools/build dev delta_tables postgres_real_test
 	@tools/postgres-get --all
-	@$(PYTHON) -m pytest test/real -q
-	@for version in 13 14 16 17 18; do echo "PostgreSQL $$version"; \
-	  FRESHET_PG=$$version $(PYTHON) -m pytest test/real -q -m "not long" || exit 1; done
+	@tools/spark-setup
+	@$(PYTHON) tools/real.py $(VERSIONS)
 
 bench: build ## measure beside the rivals; see bench/results.md
 	@bench/run

@@ -11,16 +11,14 @@ The last lines are ctest's summary.
 """
 
 import os
-import pathlib
 import signal
 import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from suites import PYTHON, ROOT, ctest, on_version, real_tests, run_tests, write_ctest, write_parts
+
 LOGS = ROOT / "build/check"
-PYTHON = str(ROOT / ".deps/python/bin/python")
-JOBS = os.environ.get("JOBS", str(os.cpu_count()))
 
 BUILDS = [  # preset, targets, minutes
     ("release", ["freshet", "sim_test"], 20),
@@ -29,17 +27,6 @@ BUILDS = [  # preset, targets, minutes
     ("fuzz", [], 15),
 ]
 TESTS_MINUTES = 60
-# A suite's budget ends one that hangs. It is four times and more what the suite takes on two cores: a machine that is
-# slow, or busy with other things, is no defect of ours.
-REAL_MINUTES = 8  # a file of test/real, unless it has its own budget here
-REAL_MINUTES_OF = {
-    "test_random": 15,
-    "test_crash": 10,
-    "test_bad_input": 10,
-    "test_schema_changes": 15,
-    "test_without_a_log": 10,
-}
-REAL_ALONE = {"test_continuous"}  # measures how fresh the tables are
 # What runs on the newest server too; `make real` runs all of them on every version.
 NEWEST = "18"
 ON_NEWEST = {"test_basics", "test_changes", "test_types", "test_source_changes", "test_servers"}
@@ -86,58 +73,8 @@ def lint_tests():
     yield "tools", [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tools"], 2
 
 
-def real_tests():
-    for path in sorted((ROOT / "test/real").glob("test_*.py")):
-        if "pytestmark = pytest.mark.long" in path.read_text():
-            continue
-        yield (
-            path.stem,
-            [
-                PYTHON,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "-m",
-                "not long",
-                str(path.relative_to(ROOT)),
-            ],
-            REAL_MINUTES_OF.get(path.stem, REAL_MINUTES),
-        )
-
-
 def real_tests_on_newest():
-    for name, command, minutes in real_tests():
-        if name in ON_NEWEST:
-            yield name, ["env", f"FRESHET_PG={NEWEST}", *command], minutes
-
-
-def write_ctest(folder, label, tests):
-    """Register commands as ctest tests, each with its budget."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for name, command, minutes in tests:
-        words = " ".join(f"[==[{word}]==]" for word in command)
-        alone = " RUN_SERIAL TRUE" if name in REAL_ALONE else ""
-        lines.append(
-            f"add_test({label}.{name.removeprefix('test_')} {words})\n"
-            f"set_tests_properties({label}.{name.removeprefix('test_')} PROPERTIES LABELS {label}"
-            f" TIMEOUT {minutes * 60} WORKING_DIRECTORY [==[{ROOT}]==]{alone})\n"
-        )
-    (folder / "CTestTestfile.cmake").write_text("".join(lines))
-
-
-def ctest(folder, jobs=JOBS):
-    return [
-        "ctest",
-        "--test-dir",
-        str(folder),
-        "--output-on-failure",
-        "--no-label-summary",
-        "-j",
-        str(jobs),
-    ]
+    return on_version(NEWEST, (test for test in real_tests() if test[0] in ON_NEWEST))
 
 
 def main():
@@ -147,23 +84,13 @@ def main():
     write_ctest(LOGS / "newest", f"real{NEWEST}", real_tests_on_newest())
     builds = [ROOT / "build" / preset for preset in ("release", "dev", "tsan", "fuzz")]
     folders = [*builds, LOGS / "lint", LOGS / "real", LOGS / "newest"]
-    (LOGS / "CTestTestfile.cmake").write_text("".join(f"subdirs([==[{folder}]==])\n" for folder in folders))
+    write_parts(LOGS, folders)
     started = time.monotonic()
     step("lint", ctest(LOGS / "lint"), 3)
     for preset, targets, minutes in BUILDS:
         step(f"build {preset}", ["tools/build", preset, *targets], minutes)
     print(f"check: built after {time.monotonic() - started:.0f} s; now every test", flush=True)
-    # One more than there are cores: most of them wait for a server half of their time.
-    process = subprocess.Popen(
-        ctest(LOGS, int(JOBS) + 1), cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        code = process.wait(TESTS_MINUTES * 60)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        print(f"check: killed: the tests exceeded their {TESTS_MINUTES} minutes")
-        code = 1
-    return code
+    return run_tests(LOGS, TESTS_MINUTES)
 
 
 if __name__ == "__main__":

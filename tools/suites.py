@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make check` and `make real` share: the files of test/real as ctest tests, each within a budget of its own."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PYTHON = str(ROOT / ".deps/python/bin/python")
+JOBS = os.environ.get("JOBS", str(os.cpu_count()))
+
+# A suite's budget ends one that hangs. It is four times and more what the suite takes on two cores: a machine that is
+# slow, or busy with other things, is no defect of ours.
+REAL_MINUTES = 8  # a file of test/real, unless it has its own budget here
+REAL_MINUTES_OF = {
+    "test_random": 15,
+    "test_crash": 10,
+    "test_bad_input": 10,
+    "test_schema_changes": 15,
+    "test_without_a_log": 10,
+}
+REAL_ALONE = {"test_continuous"}  # measures how fresh the tables are
+
+
+def real_test(path, marks):
+    """The command that runs a file's tests which pytest's `marks` chooses."""
+    options = ["-q", "-p", "no:cacheprovider", "-m", marks]
+    return [PYTHON, "-m", "pytest", *options, str(path.relative_to(ROOT))]
+
+
+def real_tests():
+    """What is not long of every file: its name, command and minutes."""
+    for path in sorted((ROOT / "test/real").glob("test_*.py")):
+        if "pytestmark = pytest.mark.long" in path.read_text():
+            continue
+        yield path.stem, real_test(path, "not long"), REAL_MINUTES_OF.get(path.stem, REAL_MINUTES)
+
+
+def on_version(version, tests):
+    for name, command, minutes in tests:
+        yield name, ["env", f"FRESHET_PG={version}", *command], minutes
+
+
+def write_ctest(folder, label, tests):
+    """Register commands as ctest tests, each with its budget."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for name, command, minutes in tests:
+        words = " ".join(f"[==[{word}]==]" for word in command)
+        alone = " RUN_SERIAL TRUE" if name in REAL_ALONE else ""
+        lines.append(
+            f"add_test({label}.{name.removeprefix('test_')} {words})\n"
+            f"set_tests_properties({label}.{name.removeprefix('test_')} PROPERTIES LABELS {label}"
+            f" TIMEOUT {minutes * 60} WORKING_DIRECTORY [==[{ROOT}]==]{alone})\n"
+        )
+    (folder / "CTestTestfile.cmake").write_text("".join(lines))
+
+
+def ctest(folder, jobs=JOBS):
+    return [
+        "ctest",
+        "--test-dir",
+        str(folder),
+        "--output-on-failure",
+        "--no-label-summary",
+        "-j",
+        str(jobs),
+    ]
+
+
+def write_parts(folder, parts):
+    """One ctest run over several folders."""
+    (folder / "CTestTestfile.cmake").write_text("".join(f"subdirs([==[{part}]==])\n" for part in parts))
+
+
+def run_tests(folder, minutes):
+    """Run every test of a folder, one more at a time than there are cores: most wait for a server half of their time."""
+    process = subprocess.Popen(
+        ctest(folder, int(JOBS) + 1), cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        return process.wait(minutes * 60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        print(f"killed: the tests exceeded their {minutes} minutes", file=sys.stderr)
+        return 1
