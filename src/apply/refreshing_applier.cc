@@ -52,7 +52,8 @@ bool CanTake(const delta::Snapshot& table, const delta::Snapshot& shadow) {
 
 /// What a new generation puts right.
 bool IsMended(const Status& status) {
-  return status.Is(ErrorClass::VALUE_NOT_SENT) || status.Is(ErrorClass::STAGING_EXPIRED) ||
+  return status.Is(ErrorClass::VALUE_NOT_SENT) || status.Is(ErrorClass::SNAPSHOT_STALE) ||
+         status.Is(ErrorClass::STAGING_EXPIRED) ||
          status.Is(ErrorClass::SHAPE_CHANGE_UNSUPPORTED) ||
          status.Is(ErrorClass::COLUMN_NAME_CONFLICT);
 }

@@ -146,12 +146,9 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
   } else {
     const GenerationBegun& begun = generation->second.whole();
     if (known_ == nullptr) return Create(begun, state);
+    if (!mark_.complete) return ReadOn(begun, latest, state, through, stop);
     std::optional<GenerationBegun> successor;
     if (begun.generation > positions_.generation) successor = begun;
-    if (!mark_.complete) {
-      FRESHET_TRY(auto applied, Chunks(successor, state, through));
-      return applied ? *applied : Settled(waiting, latest, state);
-    }
     if (successor && successor->difference) {
       FRESHET_TRY(auto applied, TakeDifference(generation->second, state, through, stop));
       if (applied) return *applied;
@@ -244,16 +241,35 @@ Result<Applied> StagingApplier::Create(const GenerationBegun& begun, const Table
   return Commit(std::move(draft));
 }
 
-/// Take the next chunks of the generation that is being read; nothing: there are none.
+/// Take what there is of the generation that is being read.
+Result<Applied> StagingApplier::ReadOn(const GenerationBegun& begun, const Checkpoint& latest,
+                                       const TableState& state, SegmentNumber through,
+                                       const std::stop_token& stop) {
+  std::optional<GenerationBegun> successor;
+  if (begun.generation > positions_.generation) successor = begun;
+  if (begun.rest_from) FRESHET_CHECK_OK(CheckRest());
+  FRESHET_TRY(auto applied, Chunks(successor, state, through));
+  if (!applied && begun.rest_from) {
+    FRESHET_TRY(applied, TakeRest(begun, state, through, stop));
+  }
+  if (applied) return *applied;
+  return Settled({.state = Applied::State::kWaiting, .through = through}, latest, state);
+}
+
+/// Take the next chunks of the generation that is being read, before those of its rest; nothing:
+/// there are none.
 Result<std::optional<Applied>> StagingApplier::Chunks(
     const std::optional<GenerationBegun>& successor, const TableState& state,
     SegmentNumber through) {
+  const GenerationBegun& begun = state.generations.at(flow_.id).whole();
   Generation generation = successor ? successor->generation : positions_.generation;
   SegmentNumber after =
       successor ? SegmentNumber(successor->first_segment.value() - 1) : positions_.snapshot;
+  if (begun.rest_from) through = std::min(through, SegmentNumber(begun.rest_from->value() - 1));
   FRESHET_TRY(auto chunks,
               ScanChunks(context_.staging, flow_.table, flow_.id, generation, after, through));
-  if (chunks.parts.empty() && !chunks.ended) return std::optional<Applied>();
+  const bool empties = successor && begun.rest_from;
+  if (chunks.parts.empty() && !chunks.ended && !empties) return std::optional<Applied>();
   FRESHET_TRY(auto draft, DraftChunks(successor, chunks, state));
   FRESHET_TRY(auto applied, Commit(std::move(draft)));
   return std::optional<Applied>(std::move(applied));
@@ -328,11 +344,9 @@ Result<std::optional<Applied>> StagingApplier::Changes(SegmentNumber through,
 
 /// The actions that give the table the columns of shapes it has not seen, and its form with them.
 Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
-    const std::vector<record::TableShape>& shapes, Generation filled, TableForm* form) {
+    const std::vector<record::TableShape>& shapes, TableMark mark, TableForm* form) {
   std::vector<delta::Action> actions;
   std::vector<delta::Column> columns = known_->columns;
-  TableMark mark = mark_;
-  mark.filled = std::max(mark.filled, filled);
   TableWords words;
   for (const auto& shape : shapes) {
     FRESHET_CHECK_OK(TakeColumns(shape, mark_, known_->widens_types(), &columns));
@@ -340,7 +354,8 @@ Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
     mark.inactive = InactiveColumns(columns, shape);
     mark.shape_version = std::max(mark.shape_version, shape.version);
   }
-  if (mark.shape_version != mark_.shape_version || mark.filled != mark_.filled) {
+  if (mark.shape_version != mark_.shape_version || mark.filled != mark_.filled ||
+      mark.complete != mark_.complete) {
     FRESHET_CHECK_OK(AddHistoryColumns(mark.history, &columns));
     actions = Redescribe(*known_, columns, mark, NowMs(), words);
   }
@@ -348,12 +363,13 @@ Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
   return actions;
 }
 
-/// What takes the table up to `through`, but for the rows; `form`: the table's with it.
-Result<Draft> StagingApplier::DraftChanges(const StagedChanges& changes, Generation filled,
+/// What takes the table up to `through`, but for the rows; `mark`: what it is to say of itself
+/// then, but for the columns; `form`: its form with it.
+Result<Draft> StagingApplier::DraftChanges(const StagedChanges& changes, TableMark mark,
                                            SegmentNumber through, TableForm* form) {
   Draft draft;
   draft.operation = "MERGE";
-  FRESHET_TRY(draft.actions, EvolveColumns(changes.shapes, filled, form));
+  FRESHET_TRY(draft.actions, EvolveColumns(changes.shapes, std::move(mark), form));
   draft.positions = positions_;
   draft.positions.changes = through;
   draft.applied.through = through;
@@ -364,7 +380,7 @@ Result<Draft> StagingApplier::DraftChanges(const StagedChanges& changes, Generat
 Result<Applied> StagingApplier::CommitChanges(const StagedChanges& changes,
                                               const std::stop_token& stop) {
   TableForm form;
-  FRESHET_TRY(auto draft, DraftChanges(changes, mark_.filled, changes.through, &form));
+  FRESHET_TRY(auto draft, DraftChanges(changes, mark_, changes.through, &form));
   if (changes.runs.empty() && !changes.truncated) return Commit(std::move(draft));
 
   ChangeLoader loader(context_.staging, form.rows, changes, mark_.position,

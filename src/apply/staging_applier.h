@@ -83,9 +83,17 @@ class StagingApplier final : public TableApplier {
                           const staging::TableState& state) const;
 
   Result<Applied> Create(const staging::GenerationBegun& begun, const staging::TableState& state);
+  Result<Applied> ReadOn(const staging::GenerationBegun& begun, const staging::Checkpoint& latest,
+                         const staging::TableState& state, record::SegmentNumber through,
+                         const std::stop_token& stop);
   Result<std::optional<Applied>> Chunks(const std::optional<staging::GenerationBegun>& successor,
                                         const staging::TableState& state,
                                         record::SegmentNumber through);
+  Status CheckRest() const;
+  Result<std::optional<Applied>> TakeRest(const staging::GenerationBegun& begun,
+                                          const staging::TableState& state,
+                                          record::SegmentNumber through,
+                                          const std::stop_token& stop);
   Result<Draft> DraftChunks(const std::optional<staging::GenerationBegun>& successor,
                             const StagedChunks& chunks, const staging::TableState& state);
   Result<std::optional<Applied>> TakeDifference(const staging::GenerationState& generation,
@@ -99,13 +107,13 @@ class StagingApplier final : public TableApplier {
                   const Applied& applied) const;
   Result<std::optional<Applied>> Changes(record::SegmentNumber through,
                                          const std::stop_token& stop);
-  Result<Draft> DraftChanges(const StagedChanges& changes, record::Generation filled,
+  Result<Draft> DraftChanges(const StagedChanges& changes, TableMark mark,
                              record::SegmentNumber through, TableForm* form);
   Result<Applied> CommitChanges(const StagedChanges& changes, const std::stop_token& stop);
   Result<Applied> CommitInput(Draft draft, const TableForm& form, bool truncated,
                               ChangeInput* input, const std::stop_token& stop);
   Result<std::vector<delta::Action>> EvolveColumns(const std::vector<record::TableShape>& shapes,
-                                                   record::Generation filled, TableForm* form);
+                                                   TableMark mark, TableForm* form);
   bool HasColumnsRead(const staging::TableState& state,
                       const staging::GenerationState& newest) const;
   std::optional<record::SegmentNumber> HeldAfter(const staging::TableState& state) const;

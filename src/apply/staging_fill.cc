@@ -76,7 +76,9 @@ Result<std::optional<Applied>> StagingApplier::TakeColumnsRead(const staging::Ta
                                              .all = true}));
   if (changes.through < chunks.through) return std::optional<Applied>();
   TableForm form;
-  FRESHET_TRY(auto draft, DraftChanges(changes, begun.generation, chunks.through, &form));
+  TableMark mark = mark_;
+  mark.filled = std::max(mark.filled, begun.generation);
+  FRESHET_TRY(auto draft, DraftChanges(changes, std::move(mark), chunks.through, &form));
   ColumnFill::Reading reading{.staging = context_.staging->store(),
                               .parts = std::move(chunks.parts),
                               .ids = *begun.columns,

@@ -83,6 +83,7 @@ ChunkResult ReadChunk(const ChunkTask& task, staging::StagingWriter* writer,
   ChunkResult result{.flow = task.flow,
                      .table = task.shape->id,
                      .generation = task.generation,
+                     .view = task.snapshot->Handle(),
                      .chunk = task.chunk.number,
                      .status = {},
                      .parts = {}};

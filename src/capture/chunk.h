@@ -29,6 +29,7 @@ struct ChunkResult {
   staging::FlowId flow;
   staging::TableId table;
   staging::Generation generation;
+  std::string view;  // the snapshot's handle
   int64_t chunk = 0;
   Status status;
   std::vector<staging::SnapshotPart> parts;

@@ -125,7 +125,7 @@ Status Snapshots::BeginNext(const Key& key, Generation generation) {
   if (shown.status().Is(ErrorClass::SNAPSHOT_STALE)) return Status::Ok();
   FRESHET_TRY(auto shape, std::move(shown));
   if (shape == nullptr) return Status::Ok();
-  Status begun = Begin(key, generation, beginning_, shape, first_segment_);
+  Status begun = BeginWhole(key, generation, shape);
   if (LeaveUnread(key.first, begun)) return Status::Ok();
   if (begun.Is(ErrorClass::SOURCE_BLOCKED)) blocked_ = begun;
   if (IsStale(begun) || begun.Is(ErrorClass::SOURCE_BLOCKED)) return Status::Ok();
@@ -296,6 +296,7 @@ void Snapshots::Abandon(const Key& key, const std::string& why, bool untold) {
                                                      .successor = successor,
                                                      .why = why,
                                                      .untold = untold});
+  rests_.erase(key);
   context_.Tell("snapshot_abandoned", {{"table", tables_->shape(key.first)->name.ToString()},
                                        {"flow", key.second.value()},
                                        {"generation", generation.value()},
@@ -311,6 +312,7 @@ void Snapshots::Restart(const TableId& table, Sequence at, const std::string& wh
 void Snapshots::Restart(const TableId& table, Sequence at, const std::string& why, bool untold) {
   // A snapshot that is being taken may show the table as it was before.
   std::erase_if(taking_, [&](const auto& each) { return each.first.first == table; });
+  RestartRests(table, at, why, untold);
   for (auto each = running_.begin(); each != running_.end();) {
     // Some columns alone are not all that is to be read again then, whenever they were read.
     const auto& begun = each->second.begun;
@@ -362,6 +364,7 @@ void Snapshots::Stop(const TableId& table) {
   });
   std::erase_if(wanted_, [&](const auto& each) { return each.first.first == table; });
   std::erase_if(taking_, [&](const auto& each) { return each.first.first == table; });
+  std::erase_if(rests_, [&](const Key& key) { return key.first == table; });
   ahead_.erase(table);
 }
 
@@ -396,8 +399,10 @@ void Snapshots::HandOut() {
 
 Status Snapshots::OnResult(ChunkResult result) {
   auto found = running_.find({result.table, result.flow});
-  if (found == running_.end() || found->second.begun.generation != result.generation) {
-    // Abandoned while it was read: nobody will ever name these.
+  if (found == running_.end() || found->second.begun.generation != result.generation ||
+      found->second.begun.view != result.view) {
+    // Abandoned, or to be read from another snapshot, while it was read: nobody will ever name
+    // these.
     for (const auto& part : result.parts) FRESHET_CHECK_OK(context_.staging->Remove(part.path));
     return Status::Ok();
   }
@@ -405,7 +410,14 @@ Status Snapshots::OnResult(ChunkResult result) {
   const bool passes = IsStale(result.status) || rereads_.IsInterrupted(found->first, result.status);
   if (passes && rereads_.MayBeginAnew(found->first)) {
     std::string why(result.status.message());
-    Restart(result.table, AfterEverything(), why);
+    if (MayRest(found->first)) {
+      const Key key = found->first;
+      running.stop.request_stop();
+      running_.erase(found);
+      LeaveRest(key, why);
+    } else {
+      Restart(result.table, AfterEverything(), why);
+    }
     return Status::Ok();
   }
   if (LeaveUnread(result.table, result.status)) return Status::Ok();

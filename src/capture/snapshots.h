@@ -27,7 +27,7 @@ namespace freshet::capture {
 /// named in manifests. Used by the capture thread only; the readers are its own threads.
 ///
 ///   ReadOn   what an earlier gateway left: the chunks that are not staged, from the same snapshot
-///            if it is still held; else the generation is abandoned
+///            if it is still held; else from a later one, or the generation is abandoned
 ///   Poll     wishes above a flow's newest generation, and successors of abandoned ones → one
 ///            snapshot for all is asked for; it is taken beside this thread
 ///   Work     begin its tables as the readers come to them; finished chunks → parts and ChunkDone
@@ -99,7 +99,7 @@ class Snapshots {
     staging::GenerationBegun begun;
     std::shared_ptr<sources::Snapshot> snapshot;
     std::shared_ptr<const record::TableShape> shape;  // to read it in
-    // of some columns alone: passed before it ends
+    // of some columns alone, or of two moments: passed before it ends
     std::optional<StreamFence::Ticket> fence = {};
     std::deque<sources::Chunk> waiting;  // not handed out yet
     int64_t chunks_left = 0;
@@ -120,9 +120,11 @@ class Snapshots {
 
   std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
   void AddFills(std::map<Key, staging::Generation>* wanted) const;
+  void AddRests(std::map<Key, staging::Generation>* wanted) const;
   /// Whether the flow's next generation is one of some columns; its state is that of the last.
   bool IsFill(const Key& key, const staging::GenerationState& state) const;
-  /// See to it that the generation, if it is one of some columns, ends behind its snapshot.
+  /// See to it that the generation, if changes are to be applied along with it, ends behind its
+  /// snapshot.
   Status SetFence(Running* running);
   /// End what is read, as far as it may end.
   void EndRead();
@@ -139,6 +141,9 @@ class Snapshots {
   /// Begin the next of its tables, as many as keep the readers busy.
   Status BeginSome();
   Status BeginNext(const Key& key, staging::Generation generation);
+  /// Begin a generation of all the table's columns, or its rest, if it has one.
+  Status BeginWhole(const Key& key, staging::Generation generation,
+                    const std::shared_ptr<const record::TableShape>& shape);
   Status EndBeginning();
   int64_t chunks_waiting() const;
   Status HoldOff(const Status& why);
@@ -158,6 +163,17 @@ class Snapshots {
                                                     Views* views) const;
   Status Continue(const Key& key, const staging::GenerationState& state,
                   std::shared_ptr<sources::Snapshot> snapshot);
+  /// Whether what is left of the generation can be read from another snapshot.
+  bool MayRest(const Key& key) const;
+  /// Have the rest of a generation, whose snapshot is lost, read from a later one, where that can
+  /// be. False, and nothing done: it cannot.
+  bool LeaveRest(const Key& key, const std::string& why);
+  /// The table changed at `at`: generations whose rest waits for a snapshot start again.
+  void RestartRests(const TableId& table, Sequence at, const std::string& why, bool untold);
+  /// Go on with the generation from the snapshot that was taken. False: it is abandoned instead.
+  /// Errors: as Snapshot::PlanRest.
+  Result<bool> BeginRest(const Key& key, staging::Generation generation,
+                         const std::shared_ptr<const record::TableShape>& shape);
   void End(const Key& key, Running& running);
   /// `untold`: its rows, and those of every earlier generation, are no longer what the changes make
   /// of them.
@@ -204,6 +220,7 @@ class Snapshots {
   std::set<Key> begun_settled_;
   std::set<Key> wished_;  // for which a whole one is asked, at the last look
   std::map<Key, Running> running_;
+  std::set<Key> rests_;  // whose rest waits for a snapshot
   std::map<TableId, Ahead> ahead_;
   bool table_missed_ = false;
   std::vector<std::pair<TableId, Status>> problems_;

@@ -30,7 +30,7 @@ void Snapshots::Fill(const TableId& table) {
 }
 
 Status Snapshots::SetFence(Running* running) {
-  if (!running->begun.columns) return Status::Ok();
+  if (!running->begun.columns && !running->begun.rest_from) return Status::Ok();
   FRESHET_TRY(running->fence, fence_->Ask());
   return Status::Ok();
 }

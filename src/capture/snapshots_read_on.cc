@@ -23,11 +23,12 @@ Status Snapshots::ReadOn() {
     const GenerationState state =
         context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
     FRESHET_TRY(auto snapshot, ViewOf(state, &views));
-    if (snapshot == nullptr) {
-      Abandon(key, "the gateway was restarted, and its view of the source is gone", false);
-    } else {
+    if (snapshot != nullptr) {
       FRESHET_CHECK_OK(Continue(key, state, std::move(snapshot)));
+      continue;
     }
+    const std::string why = "the gateway was restarted, and its view of the source is gone";
+    if (!LeaveRest(key, why)) Abandon(key, why, false);
   }
   // Also of what a gateway that crashed took and never named.
   for (const auto& [key, running] : running_) held_.insert(running.begun.view);

@@ -32,6 +32,7 @@ std::map<Snapshots::Key, Generation> Snapshots::Wanted(
   const auto asked = wanted;
   rereads_.AddDue(&wanted);
   AddFills(&wanted);
+  AddRests(&wanted);
   std::erase_if(wanted, [&](const auto& each) {
     const bool forgotten = serves_ && !serves_(each.first.second);
     return forgotten || !tables_->follows(each.first.first) || running_.contains(each.first) ||

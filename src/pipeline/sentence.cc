@@ -78,6 +78,9 @@ std::string Sentence(const record::Event& event, const RunProgress& progress) {
     return rows < 0 ? table + ": reading"
                     : fmt::format("{}: reading about {} rows", table, Grouped(rows));
   }
+  if (name == "snapshot_interrupted")
+    return fmt::format("{}: the rest is to be read from a later snapshot, {} chunks left: {}",
+                       table, NumberOf(event, "chunks_left"), TextOf(event, "why"));
   if (name == "snapshot_resumed") {
     return fmt::format("{}: reading on, {} of {} chunks left", table,
                        NumberOf(event, "chunks_left"), NumberOf(event, "chunks"));

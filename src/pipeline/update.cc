@@ -411,8 +411,20 @@ Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
   return Status::Ok();
 }
 
+/// Whether the table's policy lets it be read again by now.
+bool Update::MayRefresh(const staging::TableState& state,
+                        const staging::GenerationState& newest) const {
+  auto interval = RefreshInterval(RuleOf(options_.spec.table_rules, state.name));
+  if (!interval) return false;
+  auto until = newest.whole().taken_at + std::chrono::microseconds(*interval).count();
+  return until <= parts_.clock->WallNow();
+}
+
 Result<bool> Update::WaitsForRefresh(const FlowState& flow, const Status& why) {
-  if (!why.Is(ErrorClass::STAGING_EXPIRED) && !why.Is(ErrorClass::VALUE_NOT_SENT)) return false;
+  // What was never whole is read again whatever the policy: there is nothing to be preserved.
+  const bool unread = why.Is(ErrorClass::SNAPSHOT_STALE);
+  if (!unread && !why.Is(ErrorClass::STAGING_EXPIRED) && !why.Is(ErrorClass::VALUE_NOT_SENT))
+    return false;
   const auto& state = checkpoint_.tables.at(flow.flow.table);
   auto newest = state.generations.find(flow.flow.id);
   if (newest == state.generations.end() || state.dropped) return false;
@@ -423,10 +435,7 @@ Result<bool> Update::WaitsForRefresh(const FlowState& flow, const Status& why) {
     return wish.flow == next.flow && wish.generation > newest->second.whole().generation;
   });
   if (asked) return true;
-  auto interval = RefreshInterval(RuleOf(options_.spec.table_rules, state.name));
-  if (!interval) return false;
-  auto until = newest->second.whole().taken_at + std::chrono::microseconds(*interval).count();
-  if (until > parts_.clock->WallNow()) return false;
+  if (!unread && !MayRefresh(state, newest->second)) return false;
   FRESHET_CHECK_OK(staging::PutWish(*staging_store_, next));
   wished_.insert(next);
   parts_.observer->OnEvent({"refresh_asked",

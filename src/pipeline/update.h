@@ -84,6 +84,7 @@ class Update {
   Status WishAll();
   /// Whether a flow that lost changes waits for a generation that was wished, or is wished now.
   Result<bool> WaitsForRefresh(const FlowState& flow, const Status& why);
+  bool MayRefresh(const staging::TableState& state, const staging::GenerationState& newest) const;
   static void Revive(FlowState& flow, const staging::TableState& state);
   Status AddFlow(const record::TableId& table, const staging::TableState& state);
   Status Wish(FlowState& flow, const staging::TableState& state);

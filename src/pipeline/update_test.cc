@@ -223,6 +223,22 @@ TEST_F(UpdateTest, AFailedTableLeavesTheOthersGoing) {
   EXPECT_THAT(script_.calls, ElementsAre("b@4"));
 }
 
+TEST_F(UpdateTest, WhatWasNeverWholeIsAskedForAnewWhateverThePolicy) {
+  Stage("1", "a");
+  auto update = Open();
+  Step(*update);
+  writer_->Note(Begin("1", "t1", 1));
+  Seal();
+  script_.answers["a"] = {Error(ErrorClass::SNAPSHOT_STALE, "x"),
+                          Error(ErrorClass::SNAPSHOT_STALE, "x")};
+  Step(*update);
+  EXPECT_THAT(Wishes(), Contains("t1/2"));
+  Stage("1", "a");
+  Step(*update);
+  EXPECT_THAT(events_.lines, testing::Not(Contains("table_failed public.a")));
+  EXPECT_THAT(Wishes(), testing::Not(Contains("t1/3"))) << "once";
+}
+
 TEST_F(UpdateTest, WhatConcernsAllEndsTheStep) {
   Stage("1", "a");
   script_.answers["a"] = {Error(ErrorClass::STORE_UNAVAILABLE, "x")};

@@ -100,6 +100,13 @@ class Snapshot {
   /// Split the table. The chunks together hold every row once, whenever they are read while the
   /// snapshot is held, and whoever opens them.
   virtual Result<std::vector<Chunk>> Plan(const record::TableShape& shape) = 0;
+  /// What to read from this snapshot of a table whose `plan` is an earlier one's, now gone, and of
+  /// whose chunks those of `done` were read from that: every row that is the same in both is in one
+  /// of those or of these. Chunks keep their numbers; new ones come after. Nothing: that cannot be
+  /// had, as when the rows have moved; the table starts again. Errors: as Plan.
+  virtual Result<std::optional<std::vector<Chunk>>> PlanRest(const record::TableShape& shape,
+                                                             const std::vector<std::string>& plan,
+                                                             const std::set<int64_t>& done);
   virtual Result<std::unique_ptr<ChunkReader>> Open(std::shared_ptr<const record::TableShape> shape,
                                                     const Chunk& chunk) = 0;
   /// Have whatever is read from it end with CANCELLED soon, also what waits for the server: the
@@ -168,5 +175,11 @@ class Source {
   /// Remove what OpenChanges made at the source (slot, publication); OK when it is gone already.
   virtual Status Forget() = 0;
 };
+
+inline Result<std::optional<std::vector<Chunk>>> Snapshot::PlanRest(
+    const record::TableShape& /*shape*/, const std::vector<std::string>& /*plan*/,
+    const std::set<int64_t>& /*done*/) {
+  return std::optional<std::vector<Chunk>>();
+}
 
 }  // namespace freshet::sources

@@ -91,10 +91,19 @@ struct EntryWriter {
     out["rows_estimated"] = entry.rows_estimated;
     if (entry.difference) out["difference"] = true;
     if (entry.columns) out["columns"] = NumbersOf(*entry.columns);
+    if (entry.rest_from) out["rest_from"] = entry.rest_from->value();
     if (!entry.view.empty()) {
       out["view"] = entry.view;
       out["plan"] = entry.plan;
     }
+    return out;
+  }
+  json operator()(const RestBegun& entry) {
+    json out = OfGeneration("rest_begun", entry);
+    out["position"] = entry.position.ToHex();
+    out["taken_at"] = entry.taken_at;
+    out["view"] = entry.view;
+    out["plan"] = entry.plan;
     return out;
   }
   json operator()(const SnapshotPart& entry) {
@@ -174,6 +183,15 @@ Result<Entry> ShapeNotedIn(const json& in) {
   return Entry(std::move(entry));
 }
 
+Result<Entry> RestBegunIn(const json& in) {
+  auto entry = GenerationIn<RestBegun>(in);
+  FRESHET_TRY(entry.position, Sequence::FromHex(Text(in, "position")));
+  entry.taken_at = Number(in, "taken_at");
+  entry.view = Text(in, "view");
+  entry.plan = in.at("plan").get<std::vector<std::string>>();
+  return Entry(std::move(entry));
+}
+
 Entry SnapshotPartIn(const json& in) {
   auto entry = GenerationIn<SnapshotPart>(in);
   entry.chunk = Number(in, "chunk");
@@ -218,6 +236,7 @@ Result<GenerationBegun> GenerationBegunFromJson(const json& in) {
   entry.rows_estimated = Number(in, "rows_estimated");
   entry.difference = in.value("difference", false);
   if (in.contains("columns")) entry.columns = ColumnsIn(in, "columns");
+  if (in.contains("rest_from")) entry.rest_from = SegmentNumber(Number(in, "rest_from"));
   if (in.contains("view")) {
     entry.view = Text(in, "view");
     entry.plan = in.at("plan").get<std::vector<std::string>>();
@@ -252,6 +271,7 @@ Result<Entry> EntryFromJson(const json& in) {
     FRESHET_TRY(GenerationBegun begun, GenerationBegunFromJson(in));
     return Entry(std::move(begun));
   }
+  if (kind == "rest_begun") return RestBegunIn(in);
   if (kind == "snapshot_part") return SnapshotPartIn(in);
   if (kind == "chunk_done") return ChunkDoneIn(in);
   if (kind == "generation_ended") return GenerationEndedIn(in);

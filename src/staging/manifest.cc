@@ -58,6 +58,14 @@ struct EntryFold {
     if (!entry.columns) ForgetUnfilled(entry, &state);
     state.generations[entry.flow] = std::move(next);
   }
+  void operator()(const RestBegun& entry) {
+    if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation)) {
+      generation->begun.view = entry.view;
+      generation->begun.plan = entry.plan;
+      generation->begun.chunks = std::ssize(entry.plan);
+      if (!generation->begun.rest_from) generation->begun.rest_from = number;
+    }
+  }
   void operator()(const SnapshotPart& entry) { Touch(entry.table); }
   void operator()(const ChunkDone& entry) {
     if (GenerationState* generation = Find(entry.table, entry.flow, entry.generation)) {

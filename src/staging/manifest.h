@@ -103,10 +103,25 @@ struct GenerationBegun {
   bool difference = false;
   /// Only the key and these columns are read, for rows of a flow that has all else of them.
   std::optional<std::vector<record::ColumnId>> columns{};
+  /// A state's: parts of this segment and later ones may be read from later snapshots, so they are
+  /// rows among the changes and not what these start from (RestBegun).
+  std::optional<SegmentNumber> rest_from{};
   /// What names the snapshot at the source, so that another gateway can read on from it, and each
   /// chunk in the source's words. A state has both only until the generation ends or is abandoned.
   std::string view{};
   std::vector<std::string> plan{};
+};
+/// The snapshot is gone, and what its chunks have not read yet is read from a later one. A row that
+/// changed between the two may be in chunks of both, or in none: the changes above the generation's
+/// position make it what it is, and it ends once all of them up to the later one are staged.
+struct RestBegun {
+  FlowId flow;
+  TableId table;
+  Generation generation;
+  Sequence position;  // of the later snapshot
+  UtcMicros taken_at = 0;
+  std::string view{};
+  std::vector<std::string> plan{};  // every chunk's, in the order of their numbers
 };
 /// A Parquet file with rows of one chunk: exactly the shape's columns, physical name = column name,
 /// field id = column id.
@@ -146,8 +161,8 @@ struct GenerationAbandoned {
 };
 
 using Entry = std::variant<TableListed, ShapeNoted, PartitionsNoted, MemoNoted, ImprintNoted,
-                           ChangeRun, TableEnded, TableBroken, GenerationBegun, SnapshotPart,
-                           ChunkDone, GenerationEnded, GenerationAbandoned>;
+                           ChangeRun, TableEnded, TableBroken, GenerationBegun, RestBegun,
+                           SnapshotPart, ChunkDone, GenerationEnded, GenerationAbandoned>;
 
 /// Where a flow's newest generation stands.
 struct GenerationState {

@@ -89,6 +89,13 @@ Manifest EveryEntry() {
                                         .at = Sequence::Of(1, 10, 1),
                                         .committed_at = 56});
   manifest.entries.push_back(Begun(4, 3));
+  manifest.entries.push_back(RestBegun{.flow = kFlow,
+                                       .table = kTable,
+                                       .generation = Generation(4),
+                                       .position = Sequence::Of(1, 11, 0),
+                                       .taken_at = 57,
+                                       .view = "later",
+                                       .plan = {"one", "two", "three", "four"}});
   manifest.entries.push_back(SnapshotPart{.flow = kFlow,
                                           .table = kTable,
                                           .generation = Generation(4),
@@ -236,6 +243,8 @@ TEST(Manifest, ComesBackFromJsonAsItWas) {
   EXPECT_EQ(table.generations.at(kFlow).chunks_done, (std::set<int64_t>{1}));
   EXPECT_EQ(table.generations.at(kFlow).successor, Generation(5));
   EXPECT_EQ(table.generations.at(kFlow).abandoned_in, SegmentNumber(1));
+  EXPECT_EQ(table.generations.at(kFlow).begun.rest_from, SegmentNumber(1));
+  EXPECT_EQ(table.generations.at(kFlow).begun.chunks, 4);
   EXPECT_EQ(table.partitions, (std::set<std::string>{"7@2", "8@1/9@3"}));
   EXPECT_EQ(table.memo, "{\"swept\":[1,2]}");
   EXPECT_EQ(table.imprint,

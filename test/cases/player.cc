@@ -111,6 +111,12 @@ Status Player::DoDamage(Words& words, const std::string& verb) {
   if (verb == "policy") return SetPolicy(words);
   if (verb == "views" && words.Take("lost")) {
     world_.LoseViews();
+    world_.source.script.rest_misses_changed = false;
+    if (words.Take("behind")) {
+      if (!words.Take("changes"))
+        return Error(ErrorClass::INVALID_ARGUMENT, "views lost behind changes");
+      world_.source.script.rest_misses_changed = true;
+    }
     return words.Done();
   }
   if (verb == "staging" && words.Take("lost")) return Lose(words, "_freshet/staging");

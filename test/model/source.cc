@@ -9,6 +9,51 @@
 namespace freshet::model {
 namespace {
 
+/// A chunk's text: `FIRST@POSITION`, the rows from one on of a plan that was made at a position, or
+/// `new@POSITION`, those that are others since.
+struct ChunkText {
+  std::optional<int64_t> first;  // nothing: what is new
+  uint64_t planned_at = 0;
+
+  static ChunkText From(const std::string& text) {
+    const size_t at = text.find('@');
+    ChunkText read{.first = {}, .planned_at = std::stoull(text.substr(at + 1))};
+    if (text.substr(0, at) != "new") read.first = std::stoll(text.substr(0, at));
+    return read;
+  }
+};
+
+bool IsOfRow(const Operation& operation) {
+  return std::holds_alternative<InsertRow>(operation) ||
+         std::holds_alternative<UpdateRow>(operation) ||
+         std::holds_alternative<DeleteRow>(operation) || std::holds_alternative<JoinRow>(operation);
+}
+
+/// Rows of one list by which ones the other holds too, each as often as it is there.
+struct Compared {
+  std::vector<Row> both, alone;
+};
+Compared Compare(const std::vector<Row>& rows, std::vector<Row> other) {
+  Compared compared;
+  for (const Row& row : rows) {
+    auto same = std::find(other.begin(), other.end(), row);
+    (same != other.end() ? compared.both : compared.alone).push_back(row);
+    if (same != other.end()) other.erase(same);
+  }
+  return compared;
+}
+
+/// Whether something other than a change of a row happened to the table after a position.
+bool IsRewritten(const Database& database, const std::string& table, uint64_t after) {
+  for (const auto& [at, steps] : database.log()) {
+    if (at <= after) continue;
+    for (const Step& step : steps) {
+      if (step.table == table && !IsOfRow(step.operation)) return true;
+    }
+  }
+  return false;
+}
+
 class ModelChunkReader final : public sources::ChunkReader {
  public:
   ModelChunkReader(ModelSource* source, uint64_t position, std::string table, int64_t chunk,
@@ -25,6 +70,7 @@ class ModelChunkReader final : public sources::ChunkReader {
     if (fail && fail->first == chunk_) {
       ErrorClass error_class = fail->second;
       fail.reset();
+      if (error_class == ErrorClass::SNAPSHOT_STALE) source_->rewritten.insert(table_);
       return Error(error_class, "as the script says");
     }
     if (rows_ != nullptr) return std::exchange(rows_, nullptr);
@@ -36,19 +82,7 @@ class ModelChunkReader final : public sources::ChunkReader {
 
  private:
   /// What PostgreSQL shows by another relfilenode or other columns.
-  bool Rewritten() const {
-    for (const auto& [at, steps] : source_->database()->log()) {
-      if (at <= position_) continue;
-      for (const Step& step : steps) {
-        bool row = std::holds_alternative<InsertRow>(step.operation) ||
-                   std::holds_alternative<UpdateRow>(step.operation) ||
-                   std::holds_alternative<DeleteRow>(step.operation) ||
-                   std::holds_alternative<JoinRow>(step.operation);
-        if (step.table == table_ && !row) return true;
-      }
-    }
-    return false;
-  }
+  bool Rewritten() const { return IsRewritten(*source_->database(), table_, position_); }
 
   ModelSource* const source_;
   const uint64_t position_;
@@ -80,10 +114,31 @@ class ModelSnapshot final : public sources::Snapshot {
     std::vector<sources::Chunk> chunks;
     for (int64_t first = 0; first == 0 || first < rows; first += step) {
       chunks.push_back({.number = std::ssize(chunks),
-                        .text = fmt::format("{}", first),
+                        .text = fmt::format("{}@{}", first, position_),
                         .rows_estimated = std::min(step, rows - first)});
     }
     return chunks;
+  }
+
+  Result<std::optional<std::vector<sources::Chunk>>> PlanRest(
+      const record::TableShape& shape, const std::vector<std::string>& plan,
+      const std::set<int64_t>& done) override {
+    FRESHET_CHECK_OK(source_->Before("plan rest"));
+    const uint64_t planned_at = ChunkText::From(plan.front()).planned_at;
+    const std::string name = *source_->database()->NameOf(shape.id);
+    if (source_->rewritten.erase(name) > 0 || IsRewritten(*source_->database(), name, planned_at))
+      return std::optional<std::vector<sources::Chunk>>();
+    std::vector<sources::Chunk> rest;
+    bool reads_new = source_->script.rest_misses_changed;
+    for (int64_t number = 0; number < std::ssize(plan); ++number) {
+      const std::string& text = plan[static_cast<size_t>(number)];
+      if (done.contains(number)) continue;
+      rest.push_back({.number = number, .text = text});
+      reads_new = reads_new || !ChunkText::From(text).first;
+    }
+    if (!reads_new)
+      rest.push_back({.number = std::ssize(plan), .text = fmt::format("new@{}", planned_at)});
+    return std::optional(std::move(rest));
   }
 
   Result<std::unique_ptr<sources::ChunkReader>> Open(
@@ -93,11 +148,9 @@ class ModelSnapshot final : public sources::Snapshot {
       return Error(ErrorClass::SNAPSHOT_STALE, "nobody holds {}", handle_);
     ++source_->chunks_read;
     FRESHET_TRY(auto content, ContentOf(shape->id));
-    int64_t first = std::stoll(chunk.text);
-    int64_t last = std::min(first + ChunkRows(shape->id), std::ssize(content.rows));
+    FRESHET_TRY(auto read, RowsOf(shape->id, content, ChunkText::From(chunk.text)));
     std::vector<Row> rows;
-    for (int64_t row = first; row < last; ++row)
-      rows.push_back(InShape(content.rows[static_cast<size_t>(row)], content.shape, *shape));
+    for (const Row& row : read) rows.push_back(InShape(row, content.shape, *shape));
     std::shared_ptr<arrow::RecordBatch> batch;
     if (!rows.empty()) {
       FRESHET_TRY(batch, BatchOf(rows, shape->schema));
@@ -114,6 +167,15 @@ class ModelSnapshot final : public sources::Snapshot {
     FRESHET_TRY(auto content, source_->database()->At(*name, position_));
     if (content.dropped) return Error(ErrorClass::NOT_FOUND, "table is gone: {}", *name);
     return content;
+  }
+  Result<std::vector<Row>> RowsOf(const record::TableId& table, const Content& content,
+                                  const ChunkText& chunk) {
+    FRESHET_TRY(auto planned,
+                source_->database()->At(*source_->database()->NameOf(table), chunk.planned_at));
+    if (!chunk.first) return Compare(content.rows, planned.rows).alone;
+    const int64_t last = std::min(*chunk.first + ChunkRows(table), std::ssize(planned.rows));
+    std::vector<Row> rows(planned.rows.begin() + *chunk.first, planned.rows.begin() + last);
+    return chunk.planned_at == position_ ? rows : Compare(rows, content.rows).both;
   }
   int64_t ChunkRows(const record::TableId& table) {
     return source_->database()->tables().at(*source_->database()->NameOf(table)).chunk_rows;

@@ -28,6 +28,8 @@ struct SourceScript {
   std::set<std::string> deselected;
   /// The reader of this chunk fails once, with this class.
   std::optional<std::pair<int64_t, ErrorClass>> fail_chunk;
+  /// Rows that changed since a snapshot was lost lie where they were read already.
+  bool rest_misses_changed = false;
   /// Transactions that share a batch and a Commit.
   int transactions_per_commit = 1;
   /// Transactions that were committed when the source's clock said the time of another position.
@@ -55,6 +57,8 @@ class ModelSource final : public sources::Source {
   /// The snapshots that somebody holds, with their positions.
   std::map<std::string, uint64_t> held;
   int64_t chunks_read = 0;  // opened, ever
+  /// Tables that a reader found rewritten, and no rest was planned of since.
+  std::set<std::string> rewritten;
 
   sources::Traits traits() const override;
   std::vector<sources::Finding> Check() override { return {}; }

@@ -27,6 +27,21 @@ class SourceTest : public PostgresTest {
     return byname;
   }
   /// Read the whole table through one snapshot, sorted.
+  /// The first column of a chunk's rows, in order.
+  std::vector<std::string> ReadChunk(Snapshot* snapshot, const std::string& table,
+                                     const Chunk& chunk) {
+    std::vector<std::string> rows;
+    auto reader = snapshot->Open(Shape(table), chunk);
+    EXPECT_TRUE(reader.ok()) << reader.status().ToString();
+    while (reader.ok()) {
+      auto batch = (*reader)->Next();
+      EXPECT_TRUE(batch.ok()) << batch.status().ToString();
+      if (!batch.ok() || *batch == nullptr) break;
+      for (int64_t i = 0; i < (*batch)->num_rows(); ++i) rows.push_back(RowText(**batch, i, 1));
+    }
+    std::sort(rows.begin(), rows.end());
+    return rows;
+  }
   Result<std::vector<std::string>> ReadAll(Snapshot* snapshot, const std::string& table) {
     FRESHET_TRY(auto described,
                 snapshot->Describe(record::TableId(Ask("SELECT '" + table + "'::regclass::oid"))));
@@ -166,6 +181,43 @@ TEST_F(SourceTest, AHeldSnapshotIsOpenedAgainByItsHandle) {
   EXPECT_TRUE(late.status().Is(ErrorClass::SNAPSHOT_STALE)) << late.status().ToString();
   auto reader = (*resumed)->Open(Shape("t"), {.number = 0, .text = "table=1 blocks=0.."});
   EXPECT_TRUE(reader.status().Is(ErrorClass::SNAPSHOT_STALE)) << reader.status().ToString();
+}
+
+TEST_F(SourceTest, TheRestOfAPlanIsReadFromALaterSnapshot) {
+  // A row fills a block; the last one is in a chunk of its own.
+  Run("CREATE TABLE t (id int PRIMARY KEY, v text); ALTER TABLE t ALTER v SET STORAGE PLAIN; "
+      "INSERT INTO t SELECT i, repeat('x', 7000) FROM generate_series(1, 4) i");
+  OpenSource();
+  auto first = source_->BeginSnapshot();
+  ASSERT_TRUE(first.ok()) << first.status().ToString();
+  auto planned = (*first)->Plan(*Shape("t"));
+  ASSERT_TRUE(planned.ok()) << planned.status().ToString();
+  ASSERT_EQ(planned->size(), 1U);
+  // As it is of a larger table.
+  const std::string end = planned->front().text.substr(planned->front().text.find("..") + 2);
+  const std::string table = planned->front().text.substr(0, planned->front().text.find(" blocks"));
+  const std::vector<std::string> plan = {table + " blocks=2.." + end, table + " blocks=0..1" + end,
+                                         table + " blocks=1..2" + end};
+  first->reset();
+  Run("UPDATE t SET v = repeat('y', 7000) WHERE id IN (1, 3); DELETE FROM t WHERE id = 4");
+  auto later = source_->BeginSnapshot();
+  ASSERT_TRUE(later.ok()) << later.status().ToString();
+  auto rest = (*later)->PlanRest(*Shape("t"), plan, {0, 1});
+  ASSERT_TRUE(rest.ok()) << rest.status().ToString();
+  ASSERT_TRUE(rest->has_value());
+  // What nobody read, and where the file has grown: the updated rows went there.
+  ASSERT_EQ((*rest)->size(), 2U);
+  EXPECT_EQ((**rest)[0].number, 2);
+  EXPECT_EQ((**rest)[1].number, 3);
+  EXPECT_EQ(ReadChunk(later->get(), "t", (**rest)[0]), (std::vector<std::string>{"2"}));
+  EXPECT_EQ(ReadChunk(later->get(), "t", (**rest)[1]), (std::vector<std::string>{"1", "3"}));
+
+  Run("VACUUM FULL t");
+  auto moved = source_->BeginSnapshot();
+  ASSERT_TRUE(moved.ok()) << moved.status().ToString();
+  auto none = (*moved)->PlanRest(*Shape("t"), plan, {0, 1});
+  ASSERT_TRUE(none.ok()) << none.status().ToString();
+  EXPECT_FALSE(none->has_value()) << "its rows are elsewhere";
 }
 
 TEST_F(SourceTest, AnotherSnapshotUnderTheSameNameIsNotTaken) {

@@ -1,42 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/postgres/chunk_reader.h"
 
-#include <charconv>
-
 #include "base/limits.h"
+#include "sources/postgres/block_range.h"
 #include "sources/postgres/copy.h"
 #include "sources/postgres/discover.h"
 #include "sources/postgres/type_catalog.h"
 
 namespace freshet::sources::postgres {
 namespace {
-
-struct Range {
-  uint32_t oid = 0;
-  int64_t first = 0;
-  std::optional<int64_t> end;
-};
-
-Result<Range> ParseChunk(const std::string& text) {
-  Range range;
-  const char* end = text.data() + text.size();
-  auto number = [end](const char* from, auto* value) -> const char* {
-    auto [stop, error] = std::from_chars(from, end, *value);
-    return error == std::errc() ? stop : nullptr;
-  };
-  constexpr std::string_view kTable = "table=", kBlocks = " blocks=", kTo = "..";
-  bool good = text.starts_with(kTable);
-  const char* at = good ? number(text.data() + kTable.size(), &range.oid) : nullptr;
-  good = at != nullptr && std::string_view(at, end).starts_with(kBlocks);
-  at = good ? number(at + kBlocks.size(), &range.first) : nullptr;
-  good = at != nullptr && std::string_view(at, end).starts_with(kTo);
-  if (good && at + kTo.size() != end) {
-    range.end = 0;
-    good = number(at + kTo.size(), &*range.end) == end;
-  }
-  if (!good) return Error(ErrorClass::INVALID_ARGUMENT, "not a chunk of this source: {}", text);
-  return range;
-}
 
 Status Stale(const record::TableShape& shape, std::string_view why) {
   return Error(ErrorClass::SNAPSHOT_STALE, "the table changed while its snapshot was read: {}", why)
@@ -67,7 +39,7 @@ constexpr std::string_view kOrigins = R"sql(
 /// quoted, which is that of now in either, for rows are asked for by name; it is in the line too.
 /// One that is gone has its number for a name.
 /// Source: PostgreSQL, src/backend/utils/adt/regproc.c, regclassout.
-std::string SignatureQuery(const Range& range, const record::TableShape& shape, bool view) {
+std::string SignatureQuery(const BlockRange& range, const record::TableShape& shape, bool view) {
   std::vector<std::string> names;
   for (const auto& field : shape.schema->fields()) names.push_back(field->name());
   bool fields = std::any_of(shape.schema->fields().begin(), shape.schema->fields().end(),
@@ -89,7 +61,7 @@ std::string SignatureQuery(const Range& range, const record::TableShape& shape, 
 class PostgresChunkReader final : public ChunkReader {
  public:
   PostgresChunkReader(std::shared_ptr<ReaderPool> pool,
-                      std::shared_ptr<const record::TableShape> shape, Range range)
+                      std::shared_ptr<const record::TableShape> shape, BlockRange range)
       : pool_(std::move(pool)), shape_(std::move(shape)), range_(range) {}
   ~PostgresChunkReader() override {
     if (connection_ != nullptr) pool_->Return(std::move(connection_));
@@ -109,7 +81,7 @@ class PostgresChunkReader final : public ChunkReader {
 
   const std::shared_ptr<ReaderPool> pool_;
   const std::shared_ptr<const record::TableShape> shape_;
-  const Range range_;
+  const BlockRange range_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<CopyDecoder> decoder_;
   bool view_ = false;  // or a foreign table
@@ -248,7 +220,7 @@ Result<std::string> ReaderPool::SignatureNow(const std::string& query) {
 Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool,
                                                std::shared_ptr<const record::TableShape> shape,
                                                const Chunk& chunk) {
-  FRESHET_TRY(Range range, ParseChunk(chunk.text));
+  FRESHET_TRY(BlockRange range, BlockRangeFrom(chunk.text));
   auto reader = std::make_unique<PostgresChunkReader>(std::move(pool), std::move(shape), range);
   FRESHET_CHECK_OK(reader->Begin());
   return std::unique_ptr<ChunkReader>(std::move(reader));

@@ -49,7 +49,7 @@ class ReaderPool {
   std::unique_ptr<Connection> now_;
 };
 
-/// Open one chunk: `chunk.text` is `table=OID blocks=FIRST..[END]`. Errors: SNAPSHOT_STALE,
+/// Open one chunk: `chunk.text` is a BlockRange's. Errors: SNAPSHOT_STALE,
 /// SOURCE_UNREACHABLE, SOURCE_PRIVILEGE.
 Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool,
                                                std::shared_ptr<const record::TableShape> shape,

@@ -5,9 +5,11 @@
 #include <functional>
 #include <iterator>
 #include <optional>
+#include <set>
 
 #include "base/limits.h"
 #include "base/random.h"
+#include "sources/postgres/block_range.h"
 #include "sources/postgres/chunk_reader.h"
 #include "sources/postgres/connection.h"
 #include "sources/postgres/cursor_moment.h"
@@ -76,6 +78,15 @@ Result<Taken> TakeSnapshot(const Config& config, uint32_t epoch) {
   return taken;
 }
 
+/// A table or partition as the catalog and its files show it now.
+struct Extent {
+  uint32_t oid = 0;
+  int64_t blocks = 0, block_bytes = 0;
+  int64_t bytes = 0;           // with what is stored out of line (TOAST)
+  double rows_per_block = -1;  // -1: never analysed
+  uint32_t file = 0;           // of its snapshot
+};
+
 /// A source's shared snapshot. What the catalog said then is asked in a transaction of its own each
 /// time, for some of its functions lock every partition until the transaction's end.
 class PostgresSnapshot final : public Snapshot {
@@ -116,6 +127,9 @@ class PostgresSnapshot final : public Snapshot {
   }
 
   Result<std::vector<Chunk>> Plan(const record::TableShape& shape) override;
+  Result<std::optional<std::vector<Chunk>>> PlanRest(const record::TableShape& shape,
+                                                     const std::vector<std::string>& plan,
+                                                     const std::set<int64_t>& done) override;
 
   Result<std::unique_ptr<ChunkReader>> Open(std::shared_ptr<const record::TableShape> shape,
                                             const Chunk& chunk) override {
@@ -136,25 +150,21 @@ class PostgresSnapshot final : public Snapshot {
     return Status::Ok();
   }
 
+  /// Where the table's rows lie. `ranges`: whether the server reads some of its blocks alone.
+  Result<std::vector<Extent>> Leaves(const record::TableShape& shape, bool* ranges);
+
   const SharedSnapshot shared_;
   const Config config_;
   const std::shared_ptr<ReaderPool> readers_;
   const std::unique_ptr<Connection> holder_;  // none: another process has it
 };
 
-/// A table or partition as the catalog and its files show it now.
-struct Extent {
-  std::string oid;
-  int64_t blocks = 0, block_bytes = 0;
-  int64_t bytes = 0;           // with what is stored out of line (TOAST)
-  double rows_per_block = -1;  // -1: never analysed
-};
-
 Extent ExtentOf(const Rows& rows, int row) {
-  Extent leaf{.oid = std::string(rows.text(row, 0)),
+  Extent leaf{.oid = static_cast<uint32_t>(rows.number(row, 0)),
               .blocks = rows.number(row, 1),
               .block_bytes = rows.number(row, 2),
-              .bytes = rows.number(row, 3)};
+              .bytes = rows.number(row, 3),
+              .file = static_cast<uint32_t>(rows.number(row, 6))};
   int64_t tuples = rows.number(row, 4), pages = rows.number(row, 5);
   if (tuples >= 0) leaf.rows_per_block = static_cast<double>(tuples) / static_cast<double>(pages);
   return leaf;
@@ -183,8 +193,8 @@ int64_t ChunkBlocks(const Extent& leaf, bool ranges) {
 
 Chunk ChunkOf(const Extent& leaf, int64_t first, std::optional<int64_t> end) {
   Chunk chunk;
-  chunk.text = fmt::format("table={} blocks={}..", leaf.oid, first);
-  if (end) chunk.text += std::to_string(*end);
+  chunk.text =
+      ToText({.oid = leaf.oid, .first = first, .end = end, .file = leaf.file, .size = leaf.blocks});
   auto blocks = static_cast<double>(std::max<int64_t>(0, end.value_or(leaf.blocks) - first));
   if (leaf.rows_per_block >= 0)
     chunk.rows_estimated = static_cast<int64_t>(leaf.rows_per_block * blocks);
@@ -214,7 +224,7 @@ constexpr std::string_view kExtents =
     "current_setting('block_size')::int8, current_setting('block_size')::int8, "
     "coalesce(pg_table_size(c.oid), 0), CASE WHEN c.reltuples = 0 AND "
     "current_setting('server_version_num')::int < 140000 THEN -1 ELSE c.reltuples::int8 END, "
-    "greatest(c.relpages, 1) "
+    "greatest(c.relpages, 1), c.relfilenode "
     "FROM pg_class c WHERE c.oid = $1::oid AND c.relkind <> 'p' OR c.oid IN "
     "(WITH RECURSIVE tree(oid) AS (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = "
     "$1::oid AND {0} "
@@ -222,17 +232,50 @@ constexpr std::string_view kExtents =
     "SELECT tree.oid FROM tree JOIN pg_class p ON p.oid = tree.oid WHERE p.relkind IN ('r', 'f') "
     "AND p.relispartition) ORDER BY 1";
 
-Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shape) {
+Result<std::vector<Extent>> PostgresSnapshot::Leaves(const record::TableShape& shape,
+                                                     bool* ranges) {
   std::vector<Extent> leaves;
-  bool ranges = true;
   FRESHET_CHECK_OK(Within([&](Connection* session) -> Status {
-    ranges = ReadsRanges(*session);
+    *ranges = ReadsRanges(*session);
     FRESHET_TRY(Rows rows,
                 session->Query(fmt::format(kExtents, Attached("i")), {shape.id.value()}));
     for (int row = 0; row < rows.size(); ++row) leaves.push_back(ExtentOf(rows, row));
     return Status::Ok();
   }));
+  return leaves;
+}
+
+Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shape) {
+  bool ranges = true;
+  FRESHET_TRY(const auto leaves, Leaves(shape, &ranges));
   return PlanOf(leaves, ranges);
+}
+
+/// A row that nobody touched is still where it was, as long as its table's file is the same one.
+/// What the file has grown by since is read too: changed rows go there first, and their changes may
+/// not send all of them.
+Result<std::optional<std::vector<Chunk>>> PostgresSnapshot::PlanRest(
+    const record::TableShape& shape, const std::vector<std::string>& plan,
+    const std::set<int64_t>& done) {
+  bool ranges = true;
+  FRESHET_TRY(const auto leaves, Leaves(shape, &ranges));
+  std::vector<Chunk> rest, grown;
+  for (int64_t number = 0; number < std::ssize(plan); ++number) {
+    const std::string& text = plan[static_cast<size_t>(number)];
+    FRESHET_TRY(const BlockRange range, BlockRangeFrom(text));
+    const auto leaf = std::ranges::find(leaves, range.oid, &Extent::oid);
+    if (leaf == leaves.end() || range.file == 0 || leaf->file != range.file)
+      return std::optional<std::vector<Chunk>>();
+    if (!done.contains(number)) {
+      rest.push_back(ChunkOf(*leaf, range.first, range.end));
+      rest.back().number = number;
+    } else if (!range.end && leaf->blocks > range.size) {
+      grown.push_back(ChunkOf(*leaf, range.size, {}));
+      grown.back().number = std::ssize(plan) + std::ssize(grown) - 1;
+    }
+  }
+  std::ranges::move(grown, std::back_inserter(rest));
+  return std::optional(std::move(rest));
 }
 
 }  // namespace

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Snapshots whose rest was read from a later one.
+#include "apply/column_fill.h"
+#include "apply/staging_applier.h"
+
+namespace freshet::apply {
+
+using record::SegmentNumber;
+using staging::GenerationBegun;
+
+/// Rows that are of two moments make what the table is, but not what it was.
+Status StagingApplier::CheckRest() const {
+  if (context_.history.plain()) return Status::Ok();
+  return Error(ErrorClass::SNAPSHOT_STALE,
+               "the rest of the table was read at a later moment, and its history needs all of it "
+               "to be of one");
+}
+
+/// Take the rest, with all changes since the generation began, in one commit: only then are rows
+/// that changed in between what they are. The rest goes first, as if it were rows of the beginning:
+/// the last change of each row that changed decides, whichever moment it was read at.
+/// Nothing: not all of that is staged. Errors: SNAPSHOT_STALE (a row that changed was in no chunk,
+/// and its changes do not send all of it).
+Result<std::optional<Applied>> StagingApplier::TakeRest(const GenerationBegun& begun,
+                                                        const staging::TableState& state,
+                                                        SegmentNumber through,
+                                                        const std::stop_token& stop) {
+  GenerationBegun rest = begun;
+  rest.first_segment = *begun.rest_from;
+  FRESHET_TRY(auto chunks, ScanAllChunks(context_.staging, rest, through));
+  if (!chunks.ended) return std::optional<Applied>();
+  FRESHET_TRY(const auto changes,
+              ScanChanges(context_.staging, {.flow = flow_.id,
+                                             .table = flow_.table,
+                                             .generation = positions_.generation,
+                                             .position = mark_.position,
+                                             .shape_version = mark_.shape_version,
+                                             .after = positions_.changes,
+                                             .through = chunks.through,
+                                             .keeps_past = true,
+                                             .all = true}));
+  if (changes.through < chunks.through) return std::optional<Applied>();
+  TableMark mark = mark_;
+  mark.complete = true;
+  TableForm form;
+  FRESHET_TRY(auto draft, DraftChanges(changes, std::move(mark), chunks.through, &form));
+  draft.positions.snapshot = chunks.through;
+  ColumnFill::Reading reading{.staging = context_.staging->store(),
+                              .parts = std::move(chunks.parts),
+                              .ids = {},
+                              .shape = {},
+                              .position = begun.position,
+                              .taken_at = begun.taken_at};
+  FRESHET_TRY(reading.shape, FindShape(context_.staging, begun, state));
+  reading.ids = reading.shape.ids;
+  ColumnFill input(context_.staging, form.rows, changes, mark_.position, context_.fold_bytes_max,
+                   std::move(reading));
+  auto applied = CommitInput(std::move(draft), form, /*truncated=*/false, &input, stop);
+  if (applied.status().Is(ErrorClass::VALUE_NOT_SENT)) {
+    return Error(ErrorClass::SNAPSHOT_STALE,
+                 "a row was in no chunk of the snapshot nor of its rest: {}",
+                 applied.status().message());
+  }
+  FRESHET_CHECK_OK(applied);
+  return std::optional<Applied>(std::move(*applied));
+}
+
+}  // namespace freshet::apply
