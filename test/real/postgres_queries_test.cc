@@ -86,6 +86,19 @@ TEST_F(QueriesTest, WhatFailsForOneTableIsLeftToItsNextRead) {
   }
 }
 
+TEST_F(QueriesTest, ATableThatIsHeldLockedHoldsUpNoOther) {
+  Run("CREATE TABLE a (id int PRIMARY KEY, n int); CREATE TABLE b (id int PRIMARY KEY, n int)");
+  Follow(R"([{"cursor_columns":["n"]}])", {"a", "b"});
+  Run("INSERT INTO a VALUES (1, 1); INSERT INTO b VALUES (1, 10)");
+  auto holder = Connection::Connect(config_, Connection::Mode::kQuery);
+  ASSERT_TRUE(holder.ok()) << holder.status().ToString();
+  ASSERT_TRUE((*holder)->Execute("BEGIN").ok());
+  ASSERT_TRUE((*holder)->Execute("LOCK TABLE a IN ACCESS EXCLUSIVE MODE").ok());
+  EXPECT_THAT(Read(), UnorderedElementsAre("unread SOURCE_BLOCKED", "~ 1,10"));
+  ASSERT_TRUE((*holder)->Execute("ROLLBACK").ok());
+  EXPECT_THAT(Read(), UnorderedElementsAre("~ 1,1", "readable"));
+}
+
 TEST_F(QueriesTest, ACursorColumnThatIsGoneIsItsTablesMatter) {
   Run("CREATE TABLE a (id int PRIMARY KEY, n int); CREATE TABLE b (id int PRIMARY KEY, n int)");
   Follow(R"([{"cursor_columns":["n"]}])", {"a", "b"});

@@ -43,6 +43,8 @@ Result<int64_t> CountRows(Connection* connection, const QueriedTable& table) {
 Status QueriedStream::Begin(std::vector<std::shared_ptr<const record::TableShape>> shapes,
                             bool from_now) {
   FRESHET_TRY(connection_, Connection::Connect(config_, Connection::Mode::kQuery));
+  // A table that somebody holds locked is left to its next read; the others are read.
+  FRESHET_CHECK_OK(connection_->LimitLockWaits());
   read_at_ = std::chrono::steady_clock::now() + kReadInterval;
   if (from_now) {
     FRESHET_CHECK_OK(TakeMoment());
