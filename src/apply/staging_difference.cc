@@ -39,7 +39,7 @@ Result<Applied> StagingApplier::CommitDifference(const staging::GenerationBegun&
   TableForm form;
   Draft draft;
   draft.operation = "MERGE";
-  FRESHET_TRY(draft.actions, EvolveColumns({shape}, mark_.filled, &form));
+  FRESHET_TRY(draft.actions, EvolveColumns({shape}, mark_, &form));
   FRESHET_CHECK_OK(paths_.Follow(*known_));
   DifferencePlanner planner(
       {.store = context_.table, .snapshot = known_, .form = &form, .paths = &paths_},

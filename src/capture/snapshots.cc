@@ -59,6 +59,7 @@ Status Snapshots::Poll(bool settled) {
   FRESHET_CHECK_OK(ForgetAnswered(wishes));
   FRESHET_CHECK_OK(TellUnread(wishes));
   NoteWished(wishes);
+  GiveUpRests();
   auto wanted = Wanted(wishes);
   settled = settled || wanted == wanted_ || ++polls_unsettled_ >= kPollsUnsettledMax;
   wanted_ = std::move(wanted);

@@ -170,6 +170,9 @@ class Snapshots {
   bool LeaveRest(const Key& key, const std::string& why);
   /// The table changed at `at`: generations whose rest waits for a snapshot start again.
   void RestartRests(const TableId& table, Sequence at, const std::string& why, bool untold);
+  /// Flows that want all of a table to be of one moment ask for it anew: no more of the rest is
+  /// read for them.
+  void GiveUpRests();
   /// Go on with the generation from the snapshot that was taken. False: it is abandoned instead.
   /// Errors: as Snapshot::PlanRest.
   Result<bool> BeginRest(const Key& key, staging::Generation generation,

@@ -41,6 +41,19 @@ void Snapshots::AddRests(std::map<Key, staging::Generation>* wanted) const {
   }
 }
 
+void Snapshots::GiveUpRests() {
+  std::vector<Key> given_up;
+  for (auto& [key, running] : running_) {
+    if (!running.begun.rest_from || !wished_.contains(key)) continue;
+    running.stop.request_stop();
+    given_up.push_back(key);
+  }
+  for (const Key& key : given_up) {
+    running_.erase(key);
+    Abandon(key, "all of it is asked for anew", false);
+  }
+}
+
 void Snapshots::RestartRests(const TableId& table, Sequence at, const std::string& why,
                              bool untold) {
   std::vector<Key> ended;

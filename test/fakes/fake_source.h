@@ -77,10 +77,6 @@ class FakeSource final : public sources::Source {
 
   // How it behaves.
   int64_t chunk_rows = 2;
-  /// Whether a snapshot reads on what an earlier one, now gone, has not; and whether it finds rows
-  /// there that changed in between.
-  bool plans_rests = false;
-  bool rests_hold_changed = true;
   /// Called before each step with its name: "list", "describe", "snapshot", "resume", "plan
   /// <table>", "chunk <table> <number>", "chunk end <table> <number>", "open", "next", "watch",
   /// "acknowledge"; an error of it is the step's.
@@ -142,9 +138,6 @@ class FakeSource final : public sources::Source {
   std::map<std::string, std::string> memos_, opened_with_;
   int snapshots_ = 0;
   std::map<std::string, std::shared_ptr<const View>> views_;  // those that are held
-  /// What a chunk reads that is not so many rows of its view: by its text.
-  std::map<std::string, std::vector<Row>> rests_;
-  std::map<std::string, std::vector<Row>> planned_;  // by table: the rows of the last whole plan
 };
 
 }  // namespace freshet::fakes

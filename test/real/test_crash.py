@@ -92,10 +92,26 @@ HOLD_BYTES = 5_000_000
 READERS_OF_A_RUN, CHUNKS_READ_MIN = 2, 4
 
 
+VIEW = (
+    "SELECT FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%pg_export_snapshot%%' "
+    "AND pid <> pg_backend_pid()"
+)
+HISTORY = ("--scd-type", "SCD_TYPE_2")
+
+
 @pytest.fixture
 def middle(database, freshet, server):
     """A run that reads a table of many chunks (its partitions), some of which are read and durable, and the proxy that
     lets it read on when it is told to."""
+    yield from in_the_middle(database, freshet, server)
+
+
+@pytest.fixture
+def middle_of_history(database, freshet, server):
+    yield from in_the_middle(database, freshet, server, *HISTORY)
+
+
+def in_the_middle(database, freshet, server, *options):
     database.execute(PARTED)
     for part in range(PARTS):
         low, end = part * PART_ROWS, (part + 1) * PART_ROWS
@@ -105,7 +121,7 @@ def middle(database, freshet, server):
         )
     proxy = FaultyProxy(server)
     proxy.hold_after(HOLD_BYTES)
-    run = freshet.start(url=proxy.url(database.name))
+    run = freshet.start(*options, url=proxy.url(database.name))
     wait_until(
         lambda: proxy.holding() >= READERS_OF_A_RUN and len(sealed(database, freshet)) >= CHUNKS_READ_MIN,
         "some chunks",
@@ -160,11 +176,10 @@ def test_gateway_killed_while_it_reads(database, freshet, middle):
 def test_holder_killed_while_a_table_is_read(database, freshet, middle):
     """The view is gone: what was read of the table stays, and the rest is read at a later moment."""
     run, proxy = middle
-    view = "SELECT FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%pg_export_snapshot%%' AND pid <> pg_backend_pid()"
-    assert database.rows(view, (database.name,))
+    assert database.rows(VIEW, (database.name,))
     read = len(sealed(database, freshet))
     assert run.kill_worker(run.worker("holder"))
-    wait_until(lambda: not database.rows(view, (database.name,)), "the end of the view")
+    wait_until(lambda: not database.rows(VIEW, (database.name,)), "the end of the view")
     # Some of them lie in what is read already, some in what is not, and some move from here to there.
     database.execute(LATE)
     proxy.release()
@@ -193,6 +208,22 @@ LATE = """UPDATE parted SET v = 'late' WHERE id % 7 = 0;
 DELETE FROM parted WHERE id % 1500 = 1;
 UPDATE parted SET id = id + 400000 WHERE id % 3000 = 2 AND id < 80000;
 INSERT INTO parted SELECT i, 'new' FROM generate_series(1, 480000, 1500) i"""
+
+
+def test_holder_killed_while_a_table_with_a_history_is_read(database, freshet, middle_of_history):
+    """Versions of two moments would say what never was: it is read anew."""
+    run, proxy = middle_of_history
+    assert run.kill_worker(run.worker("holder"))
+    wait_until(lambda: not database.rows(VIEW, (database.name,)), "the end of the view")
+    database.execute(LATE)
+    proxy.release()
+    run.wait()
+    assert run.code == 0, run.describe()
+    assert of_parted(run, "refresh_asked"), run.describe()
+    assert_equal(database.connection, freshet.destination, "public.parted", "public.small")
+    settled_sessions(database)
+    freshet.ingest(*HISTORY)
+    assert_equal(database.connection, freshet.destination, "public.parted", "public.small")
 
 
 @pytest.mark.parametrize("how", ["restart", "kill"])

@@ -8,7 +8,7 @@ namespace {
 
 TEST(BlockRange, ComesBackFromItsText) {
   for (const auto& range :
-       {BlockRange{.oid = 16385},
+       {BlockRange{.oid = 16385, .end = {}},
         BlockRange{.oid = 4294967295, .first = 7, .end = 9000000000, .file = 16390, .size = 11},
         BlockRange{.oid = 1, .first = 8, .end = {}, .file = 5, .size = 0},
         BlockRange{.oid = 1, .first = 8, .end = 9}}) {
