@@ -129,20 +129,10 @@ class Capture {
   Status WatchComing(Discovery::Found* found) {
     FRESHET_TRY(auto locked, watching_->Add(found->coming()));
     for (const auto& fresh : found->fresh) {
-      if (locked.contains(fresh.shape->id)) locked_.push_back(fresh.shape->name);
+      if (locked.contains(fresh.shape->id)) watching_->Waits(fresh.shape->name);
     }
     found->LeaveForLater(locked);
     return Status::Ok();
-  }
-
-  /// OK: no new table has to wait.
-  Status Locked() const {
-    if (locked_.empty()) return Status::Ok();
-    std::vector<std::string> names;
-    for (const auto& name : locked_) names.push_back(name.ToString());
-    return Error(ErrorClass::SOURCE_BLOCKED, "somebody holds new tables locked: {}",
-                 fmt::join(names, ", "))
-        .WithRemedy("Wait for the VACUUM, ANALYZE or CREATE INDEX of theirs; see pg_locks.");
   }
 
   /// What changed before the stream began to tell of them is in no change: they are read again.
@@ -163,15 +153,16 @@ class Capture {
     FRESHET_TRY(auto found, std::move(looked));
     for (const auto& [table, why] : found.untold) snapshots_->Reread(table, AfterEverything(), why);
     FRESHET_CHECK_OK(TakeShown(&found));
-    if (depth != Discovery::Depth::kFollowed) locked_.clear();
+    if (depth != Discovery::Depth::kFollowed) watching_->ForgetWaiting();
     // The stream first: what is committed from now on is in it, and the snapshot comes after.
     FRESHET_CHECK_OK(WatchComing(&found));
-    if (answers_) answers_->TakeUnseen({.why = Locked(), .tables = locked_});
+    if (answers_)
+      answers_->TakeUnseen({.why = watching_->CheckWaiting(), .tables = watching_->waiting()});
     for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
     JoinAll(&found);
     for (const auto& [table, why] : found.mended) ReadAgain(table, why);
     watching_->TakeMemos();
-    if (locked_.empty()) watching_->Unblocked();
+    if (watching_->waiting().empty()) watching_->Unblocked();
     return departures_->Expect(found.missing);
   }
 
@@ -225,7 +216,7 @@ class Capture {
     if (!mending_->empty()) return false;
     if (unsealed()) FRESHET_CHECK_OK(Seal());
     // All else is done; they are what this run was for, too, and come when it is tried again.
-    FRESHET_CHECK_OK(Locked());
+    FRESHET_CHECK_OK(watching_->CheckWaiting());
     return true;
   }
 
@@ -460,7 +451,6 @@ class Capture {
   MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_, mend_at_;
   std::unique_ptr<sources::ChangeStream> stream_;
   std::optional<Watching> watching_;
-  std::vector<record::TableName> locked_;  // new tables that have to wait, at the last look
   std::optional<StreamFence> fence_;
   std::optional<Departures> departures_;
   std::optional<Mending> mending_;

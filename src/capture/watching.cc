@@ -39,6 +39,15 @@ void Watching::Wait(const std::set<TableId>& locked) {
   IsBlocked(Error(ErrorClass::SOURCE_BLOCKED, "somebody holds tables locked: {}", locked.size()));
 }
 
+Status Watching::CheckWaiting() const {
+  if (waiting_.empty()) return Status::Ok();
+  std::vector<std::string> names;
+  for (const auto& name : waiting_) names.push_back(name.ToString());
+  return Error(ErrorClass::SOURCE_BLOCKED, "somebody holds new tables locked: {}",
+               fmt::join(names, ", "))
+      .WithRemedy("Wait for the VACUUM, ANALYZE or CREATE INDEX of theirs; see pg_locks.");
+}
+
 void Watching::TakeMemos() {
   for (const auto& [table, memo] : stream_->TakeMemos()) {
     if (tables_->follows(table)) tables_->TakeMemo(table, memo);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "capture/context.h"
@@ -26,6 +27,13 @@ class Watching {
 
   /// Whether a table that somebody holds locked is all that went wrong; it is told once.
   bool IsBlocked(const Status& status);
+  /// New tables that have to wait, for somebody holds them locked, at the last look.
+  void ForgetWaiting() { waiting_.clear(); }
+  void Waits(record::TableName table) { waiting_.push_back(std::move(table)); }
+  const std::vector<record::TableName>& waiting() const { return waiting_; }
+  /// Errors: SOURCE_BLOCKED (there are some).
+  Status CheckWaiting() const;
+
   /// Nothing has to wait any more: it is told again the next time.
   void Unblocked() { blocked_told_ = false; }
 
@@ -39,6 +47,7 @@ class Watching {
   bool due_ = false;  // what is followed changed, and the stream does not know it yet
   MonotonicTime due_at_{};
   bool blocked_told_ = false;
+  std::vector<record::TableName> waiting_;
 };
 
 }  // namespace freshet::capture

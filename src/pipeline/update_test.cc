@@ -229,8 +229,7 @@ TEST_F(UpdateTest, WhatWasNeverWholeIsAskedForAnewWhateverThePolicy) {
   Step(*update);
   writer_->Note(Begin("1", "t1", 1));
   Seal();
-  script_.answers["a"] = {Error(ErrorClass::SNAPSHOT_STALE, "x"),
-                          Error(ErrorClass::SNAPSHOT_STALE, "x")};
+  script_.answers["a"].assign(2, Error(ErrorClass::SNAPSHOT_STALE, "x"));
   Step(*update);
   EXPECT_THAT(Wishes(), Contains("t1/2"));
   Stage("1", "a");
