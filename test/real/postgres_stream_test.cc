@@ -86,34 +86,6 @@ TEST_F(StreamTest, SomeChangesOfColumnsAreFollowedOthersFailTheirTableOnly) {
   EXPECT_THAT(Drain(), ElementsAre("+ 1,1"));
 }
 
-TEST_F(StreamTest, ColumnsThatCameWithRowsWrittenAgainMayHoldSomething) {
-  Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE "
-      "(id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)");
-  Open({"t", "p"});
-  auto change = [&](const std::string& sql) {
-    Run(sql);
-    return Drain();
-  };
-  change("INSERT INTO p VALUES (1)");  // the partitions are told
-  for (const std::string table : {"t", "p"}) {
-    const std::string add = "ALTER TABLE " + table + " ADD COLUMN ";
-    const std::string drop = "ALTER TABLE " + table + " ALTER COLUMN ";
-    const std::string insert = "INSERT INTO " + table + " (id) VALUES ";
-    EXPECT_THAT(
-        change(add + "a float DEFAULT random(); " + drop + "a DROP DEFAULT; " + insert + "(2)"),
-        ElementsAre("shape a filled", "+ 2,-"));
-    EXPECT_THAT(change(add + "b int; " + insert + "(3)"), ElementsAre("shape b", "+ 3,-,-"));
-    EXPECT_THAT(change(add + "c int; " + insert + "(4); " + add + "d float DEFAULT random(); " +
-                       drop + "d DROP DEFAULT; " + insert + "(5)"),
-                ElementsAre("shape c filled", "+ 4,-,-,-", "shape d filled", "+ 5,-,-,-,-"))
-        << "which of both the rows were written again for is not known";
-  }
-  Run("CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20); ALTER TABLE p ADD COLUMN e "
-      "int; "
-      "INSERT INTO p (id) VALUES (6)");
-  EXPECT_THAT(Drain(), testing::Contains("shape e")) << "a partition that came is no such thing";
-}
-
 TEST_F(StreamTest, DropAndAddOfTheSameColumnIsNoticed) {
   Run("CREATE TABLE t (id int PRIMARY KEY, v int)");
   Open({"t"});
