@@ -80,7 +80,7 @@ TEST_F(GatewayTest, ATableThatTheLogDidNotTellOfForAWhileHasLostChanges) {
       return Status::Ok();
     };
     RunWell();
-    const auto& lost = State().tables.at(TableId("1"));
+    const auto lost = State().tables.at(TableId("1"));
     ASSERT_TRUE(lost.broken);
     EXPECT_EQ(lost.broken->error_class, "PUBLICATION_MISSING");
     EXPECT_FALSE(State().tables.at(TableId("2")).broken);
