@@ -55,17 +55,15 @@ TEST_F(ImprintTest, OnlyAnAlteredColumnAndAnotherFileTogetherAreReadAgain) {
   EXPECT_TRUE(IsReadAgain());
 }
 
-TEST_F(ImprintTest, AnAddedColumnWithAnotherFileIsFilled) {
+/// By a source that reads no columns alone: the table is read again.
+TEST_F(ImprintTest, AnAddedColumnWithAnotherFileMayHoldSomething) {
   Show({.readings = {{"2", "json"}}, .columns = {{"2", "a1"}}, .files = {{"1", "f1"}}},
        {{"n", arrow::int64()}});
   EXPECT_FALSE(IsReadAgain());
   EXPECT_TRUE(Entries<staging::ShapeNoted>().back().unfilled.empty());
   Show({.readings = {{"2", "json"}}, .columns = {{"2", "a1"}}, .files = {{"1", "f2"}}},
        {{"n", arrow::int64()}, {"o", arrow::int64()}});
-  EXPECT_FALSE(IsReadAgain());
-  EXPECT_EQ(Entries<staging::ShapeNoted>().back().unfilled,
-            std::vector<record::ColumnId>{record::ColumnId(4)})
-      << "what filled it wrote all rows anew";
+  EXPECT_TRUE(IsReadAgain()) << "what filled it wrote all rows anew";
 }
 
 TEST_F(ImprintTest, AStagingWithoutOneTakesWhatThereIs) {
