@@ -206,6 +206,7 @@ def reads_on(database, freshet, run, read):
 
 LATE = """UPDATE parted SET v = 'late' WHERE id % 7 = 0;
 DELETE FROM parted WHERE id % 1500 = 1;
+DELETE FROM parted WHERE id >= 400000 AND id % 3000 = 1002;
 UPDATE parted SET id = id + 400000 WHERE id % 3000 = 2 AND id < 80000;
 INSERT INTO parted SELECT i, 'new' FROM generate_series(1, 480000, 1500) i"""
 
