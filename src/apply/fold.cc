@@ -233,7 +233,8 @@ class KeyedFold {
                uint32_t key) {
     Former before{key, states_[key]};
     if (view.op(row) == Op::kInsert) {
-      if (!former_) return Error(ErrorClass::VALUE_NOT_SENT, "an insert lacks values");
+      if (!former_ || form_.inserts_whole)
+        return Error(ErrorClass::VALUE_NOT_SENT, "an insert lacks values");
       before = *former_;
     }
     if (before.state.kind == State::Kind::kGone ||

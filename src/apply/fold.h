@@ -24,6 +24,9 @@ struct RowForm {
   std::shared_ptr<arrow::Schema> schema;
   std::vector<record::ColumnId> ids;  // one a column
   std::vector<int> key;               // ordinals in key order; empty: keyless
+  // The rows before the changes are of two moments: one of a key that was given up may be of who
+  // has the key since, so an insert takes no values of it.
+  bool inserts_whole = false;
 
   bool keyless() const { return key.empty(); }
   size_t width() const { return ids.size(); }

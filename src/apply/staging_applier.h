@@ -159,6 +159,12 @@ class StagingApplier final : public TableApplier {
   // The newest generation that the table was compared with: how far that came is not the log's to
   // say, for where nothing differs nothing is committed, and comparing again changes nothing.
   record::Generation compared_;
+  /// The generation whose rest does not make the table, and why.
+  struct RestFailed {
+    record::Generation generation;
+    Status why;
+  };
+  std::optional<RestFailed> rest_failed_;
   bool reread_ = false;      // and nobody was told yet
   bool told_named_ = false;  // that inactive columns stay
   ClosedVersions closed_;

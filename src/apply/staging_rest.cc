@@ -25,6 +25,7 @@ Result<std::optional<Applied>> StagingApplier::TakeRest(const GenerationBegun& b
                                                         const staging::TableState& state,
                                                         SegmentNumber through,
                                                         const std::stop_token& stop) {
+  if (rest_failed_ && rest_failed_->generation == begun.generation) return rest_failed_->why;
   GenerationBegun rest = begun;
   rest.first_segment = *begun.rest_from;
   FRESHET_TRY(auto chunks, ScanAllChunks(context_.staging, rest, through));
@@ -44,6 +45,7 @@ Result<std::optional<Applied>> StagingApplier::TakeRest(const GenerationBegun& b
   mark.complete = true;
   TableForm form;
   FRESHET_TRY(auto draft, DraftChanges(changes, std::move(mark), chunks.through, &form));
+  form.rows.inserts_whole = true;
   draft.positions.snapshot = chunks.through;
   ColumnFill::Reading reading{.staging = context_.staging->store(),
                               .parts = std::move(chunks.parts),
@@ -57,9 +59,12 @@ Result<std::optional<Applied>> StagingApplier::TakeRest(const GenerationBegun& b
                    std::move(reading));
   auto applied = CommitInput(std::move(draft), form, /*truncated=*/false, &input, stop);
   if (applied.status().Is(ErrorClass::VALUE_NOT_SENT)) {
-    return Error(ErrorClass::SNAPSHOT_STALE,
-                 "a row was in no chunk of the snapshot nor of its rest: {}",
-                 applied.status().message());
+    // Until there is another one, more changes make it no better.
+    rest_failed_ = {begun.generation,
+                    Error(ErrorClass::SNAPSHOT_STALE,
+                          "a row was in no chunk of the snapshot nor of its rest: {}",
+                          applied.status().message())};
+    return rest_failed_->why;
   }
   FRESHET_CHECK_OK(applied);
   return std::optional<Applied>(std::move(*applied));

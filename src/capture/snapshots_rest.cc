@@ -6,6 +6,12 @@ namespace freshet::capture {
 
 using staging::GenerationState;
 
+namespace {
+
+std::string EpochOf(const Sequence& sequence) { return std::string(sequence.view().substr(0, 4)); }
+
+}  // namespace
+
 /// The changes have to tell of every row that is not the same in both, and by its key.
 bool Snapshots::MayRest(const Key& key) const {
   if (!tables_->follows(key.first)) return false;
@@ -80,7 +86,9 @@ Result<bool> Snapshots::BeginRest(const Key& key, staging::Generation generation
   const GenerationState state =
       context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
   std::optional<std::vector<sources::Chunk>> rest;
-  if (MayRest(key) && generation == state.begun.generation) {
+  // What was read of another history of the server may never have happened.
+  const bool same_history = EpochOf(beginning_->Position()) == EpochOf(state.begun.position);
+  if (MayRest(key) && generation == state.begun.generation && same_history) {
     FRESHET_TRY(rest, beginning_->PlanRest(*shape, state.begun.plan, state.chunks_done));
   }
   if (!rest) {

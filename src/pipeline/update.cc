@@ -53,9 +53,10 @@ struct Update::FlowState {
   bool refreshing = false;  // a later generation is built, and was told of
   int conflicts = 0;
   std::optional<Status> failed;
-  bool broken = false;  // … with what staging says of the table
-  bool reread = false;  // it was wished again by this process, or need not be
-  bool unread = false;  // … and could not be read
+  bool broken = false;          // … with what staging says of the table
+  bool reread = false;          // it was wished again by this process, or need not be
+  bool unread = false;          // … and could not be read
+  std::optional<Status> stale;  // it was never whole, and waits to be read anew
 };
 
 struct Update::Outcome {
@@ -370,6 +371,7 @@ Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
     if (why.Is(ErrorClass::DELTA_CONFLICT) && ++flow.conflicts < kConflictsMax) return Status::Ok();
     FRESHET_TRY(bool waits, WaitsForRefresh(flow, why));
     if (waits) {
+      if (why.Is(ErrorClass::SNAPSHOT_STALE)) flow.stale = why;
       flow.more = false;
       flow.done_through = checkpoint_.through;
     } else {
@@ -378,6 +380,7 @@ Status Update::TakeOutcome(FlowState& flow, const Result<Applied>& result) {
     return Status::Ok();
   }
   flow.conflicts = 0;
+  flow.stale.reset();
   const bool unseen =
       result->state == Applied::State::kCompacted || result->state == Applied::State::kRefreshed;
   flow.more = result->state == Applied::State::kCommitted || unseen;
@@ -427,7 +430,7 @@ Result<bool> Update::WaitsForRefresh(const FlowState& flow, const Status& why) {
     return false;
   const auto& state = checkpoint_.tables.at(flow.flow.table);
   auto newest = state.generations.find(flow.flow.id);
-  if (newest == state.generations.end() || state.dropped) return false;
+  if (newest == state.generations.end() || state.dropped || state.broken) return false;
   const auto& begun = newest->second.begun;
   staging::Wish next{flow.flow.id, flow.flow.table,
                      record::Generation(begun.generation.value() + 1)};
@@ -444,6 +447,12 @@ Result<bool> Update::WaitsForRefresh(const FlowState& flow, const Status& why) {
                              {"generation", next.generation.value()},
                              {"why", why.ToString()}}});
   return true;
+}
+
+void Update::FailStale() {
+  for (auto& [table, flow] : flows_) {
+    if (auto why = std::exchange(flow->stale, {})) Fail(*flow, *why);
+  }
 }
 
 Status Update::Created(const FlowState& flow) {

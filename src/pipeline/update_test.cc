@@ -227,15 +227,15 @@ TEST_F(UpdateTest, WhatWasNeverWholeIsAskedForAnewWhateverThePolicy) {
   Stage("1", "a");
   auto update = Open();
   Step(*update);
-  writer_->Note(Begin("1", "t1", 1));
-  Seal();
   script_.answers["a"].assign(2, Error(ErrorClass::SNAPSHOT_STALE, "x"));
-  Step(*update);
-  EXPECT_THAT(Wishes(), Contains("t1/2"));
-  Stage("1", "a");
-  Step(*update);
-  EXPECT_THAT(events_.lines, testing::Not(Contains("table_failed public.a")));
-  EXPECT_THAT(Wishes(), testing::Not(Contains("t1/3"))) << "once";
+  for (int i = 0; i < 2; ++i) {
+    writer_->Note(Begin("1", "t1", 1));
+    Seal();
+    Step(*update);
+    EXPECT_THAT(Wishes(), testing::AllOf(Contains("t1/2"), testing::Not(Contains("t1/3"))));
+  }
+  update->FailStale();
+  EXPECT_THAT(events_.lines, Contains("table_failed public.a")) << "nobody reads it in this run";
 }
 
 TEST_F(UpdateTest, WhatConcernsAllEndsTheStep) {

@@ -64,6 +64,7 @@ Status RunSteps(WorkerChannel& channel, Clock& clock, Update& update, std::optio
     if (apart) {
       FRESHET_TRY(drained, apart->Ends(round));
     }
+    if (drained && !apart) update.FailStale();
     // A comparison that found nothing leaves no other trace.
     if (drained || round.reread || clock.Now() >= tidy_at) {
       FRESHET_CHECK_OK(update.Tidy());

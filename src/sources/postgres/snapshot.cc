@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -257,9 +258,13 @@ Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shap
 Result<std::optional<std::vector<Chunk>>> PostgresSnapshot::PlanRest(
     const record::TableShape& shape, const std::vector<std::string>& plan,
     const std::set<int64_t>& done) {
+  // Not every change of a row moves its cursor column.
+  if (config_.rules != nullptr) return std::optional<std::vector<Chunk>>();
   bool ranges = true;
   FRESHET_TRY(const auto leaves, Leaves(shape, &ranges));
-  std::vector<Chunk> rest, grown;
+  std::vector<Chunk> rest;
+  std::map<uint32_t, int64_t> read_to;  // by leaf: of those that have no open chunk to be read
+  std::set<uint32_t> open;
   for (int64_t number = 0; number < std::ssize(plan); ++number) {
     const std::string& text = plan[static_cast<size_t>(number)];
     FRESHET_TRY(const BlockRange range, BlockRangeFrom(text));
@@ -269,12 +274,18 @@ Result<std::optional<std::vector<Chunk>>> PostgresSnapshot::PlanRest(
     if (!done.contains(number)) {
       rest.push_back(ChunkOf(*leaf, range.first, range.end));
       rest.back().number = number;
-    } else if (!range.end && leaf->blocks > range.size) {
-      grown.push_back(ChunkOf(*leaf, range.size, {}));
-      grown.back().number = std::ssize(plan) + std::ssize(grown) - 1;
+      if (!range.end) open.insert(range.oid);
+    } else if (!range.end) {
+      read_to[range.oid] = std::max(read_to[range.oid], range.size);
     }
   }
-  std::ranges::move(grown, std::back_inserter(rest));
+  int64_t number = std::ssize(plan);
+  for (const Extent& leaf : leaves) {
+    const auto found = read_to.find(leaf.oid);
+    if (found == read_to.end() || open.contains(leaf.oid) || leaf.blocks <= found->second) continue;
+    rest.push_back(ChunkOf(leaf, found->second, {}));
+    rest.back().number = number++;
+  }
   return std::optional(std::move(rest));
 }
 
