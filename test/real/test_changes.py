@@ -130,14 +130,14 @@ def test_truncate_is_a_barrier(database, freshet):
     )
 
 
-PARTED = """CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+BY_NAME = """CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200);
 INSERT INTO p SELECT i, 'v' FROM generate_series(1, 199) i"""
 
 
 def test_a_partition_by_its_own_name(database, freshet):
     """It is a table of its own then."""
-    database.execute(PARTED)
+    database.execute(BY_NAME)
     freshet.ingest("--tables", "public.p1")
     database.execute(
         "UPDATE p SET v = 'w' WHERE id % 10 = 0; UPDATE p SET id = 0 WHERE id = 150; DELETE FROM p WHERE id = 7"
@@ -148,7 +148,7 @@ def test_a_partition_by_its_own_name(database, freshet):
 
 def test_a_partition_beside_its_table(database, freshet):
     """Its changes are sent once, and are the table's: it is refused by name."""
-    database.execute(PARTED)
+    database.execute(BY_NAME)
     run = freshet.ingest("--tables", "public.p", "--tables", "public.p1", expect=5)
     assert {event["class"] for event in run.events("table_left_out")} == {
         "PARTITION_OF_ANOTHER"
