@@ -321,27 +321,6 @@ Result<Draft> StagingApplier::DraftChunks(const std::optional<GenerationBegun>& 
   return draft;
 }
 
-/// Take the next changes; nothing: none up to `through` concerns the table.
-Result<std::optional<Applied>> StagingApplier::Changes(SegmentNumber through,
-                                                       const std::stop_token& stop) {
-  FRESHET_TRY(auto changes,
-              ScanChanges(context_.staging, {.flow = flow_.id,
-                                             .table = flow_.table,
-                                             .generation = positions_.generation,
-                                             .position = mark_.position,
-                                             .shape_version = mark_.shape_version,
-                                             .after = std::max(positions_.changes, scanned_),
-                                             .through = through,
-                                             .keeps_past = !mark_.history.plain()}));
-  ended_ = changes.ended;
-  if (!changes.concerned && changes.shapes.empty()) {
-    scanned_ = changes.through;
-    return std::optional<Applied>();
-  }
-  FRESHET_TRY(auto applied, CommitChanges(changes, stop));
-  return std::optional<Applied>(std::move(applied));
-}
-
 /// The actions that give the table the columns of shapes it has not seen, and its form with them.
 Result<std::vector<delta::Action>> StagingApplier::EvolveColumns(
     const std::vector<record::TableShape>& shapes, TableMark mark, TableForm* form) {

@@ -105,6 +105,10 @@ class StagingApplier final : public TableApplier {
                                    StagedChunks* chunks, const std::stop_token& stop);
   void TellReread(const staging::GenerationBegun& begun, const StagedChunks& chunks,
                   const Applied& applied) const;
+  /// The table's changes that it does not have yet, up to there.
+  ChangesWanted WantedChanges(record::SegmentNumber through) const;
+  /// All of them, however many. Short of `through`: the rest are a later generation's.
+  Result<StagedChanges> AllChanges(record::SegmentNumber through) const;
   Result<std::optional<Applied>> Changes(record::SegmentNumber through,
                                          const std::stop_token& stop);
   Result<Draft> DraftChanges(const StagedChanges& changes, TableMark mark,

@@ -64,16 +64,7 @@ Result<std::optional<Applied>> StagingApplier::TakeColumnsRead(const staging::Ta
     return std::optional<Applied>();
   FRESHET_TRY(auto chunks, ScanAllChunks(context_.staging, begun, through));
   if (!chunks.ended) return std::optional<Applied>();
-  FRESHET_TRY(const auto changes,
-              ScanChanges(context_.staging, {.flow = flow_.id,
-                                             .table = flow_.table,
-                                             .generation = positions_.generation,
-                                             .position = mark_.position,
-                                             .shape_version = mark_.shape_version,
-                                             .after = std::max(positions_.changes, scanned_),
-                                             .through = chunks.through,
-                                             .keeps_past = true,
-                                             .all = true}));
+  FRESHET_TRY(const auto changes, AllChanges(chunks.through));
   if (changes.through < chunks.through) return std::optional<Applied>();
   TableForm form;
   TableMark mark = mark_;

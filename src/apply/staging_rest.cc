@@ -30,16 +30,7 @@ Result<std::optional<Applied>> StagingApplier::TakeRest(const GenerationBegun& b
   rest.first_segment = *begun.rest_from;
   FRESHET_TRY(auto chunks, ScanAllChunks(context_.staging, rest, through));
   if (!chunks.ended) return std::optional<Applied>();
-  FRESHET_TRY(const auto changes,
-              ScanChanges(context_.staging, {.flow = flow_.id,
-                                             .table = flow_.table,
-                                             .generation = positions_.generation,
-                                             .position = mark_.position,
-                                             .shape_version = mark_.shape_version,
-                                             .after = positions_.changes,
-                                             .through = chunks.through,
-                                             .keeps_past = true,
-                                             .all = true}));
+  FRESHET_TRY(const auto changes, AllChanges(chunks.through));
   if (changes.through < chunks.through) return std::optional<Applied>();
   TableMark mark = mark_;
   mark.complete = true;
