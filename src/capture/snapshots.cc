@@ -37,6 +37,10 @@ Snapshots::Snapshots(Context context, Tables* tables, StreamFence* fence, Snapsh
       readers_(options.readers, context.writer, context.staging),
       taker_([this] { return TakeSnapshot(); }, options.readers > 0) {}
 
+const GenerationState& Snapshots::StateOf(const Key& key) const {
+  return context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+}
+
 bool Snapshots::IsStale(const Status& status) {
   return status.Is(ErrorClass::SNAPSHOT_STALE) || status.Is(ErrorClass::NOT_FOUND);
 }
@@ -287,8 +291,7 @@ void Snapshots::End(const Key& key, Running& running) {
 }
 
 void Snapshots::Abandon(const Key& key, const std::string& why, bool untold) {
-  const GenerationState& state =
-      context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+  const GenerationState& state = StateOf(key);
   Generation generation = state.begun.generation;
   Generation successor(generation.value() + 1);
   context_.writer->Note(staging::GenerationAbandoned{.flow = key.second,
@@ -411,14 +414,7 @@ Status Snapshots::OnResult(ChunkResult result) {
   const bool passes = IsStale(result.status) || rereads_.IsInterrupted(found->first, result.status);
   if (passes && rereads_.MayBeginAnew(found->first)) {
     std::string why(result.status.message());
-    if (MayRest(found->first)) {
-      const Key key = found->first;
-      running.stop.request_stop();
-      running_.erase(found);
-      LeaveRest(key, why);
-    } else {
-      Restart(result.table, AfterEverything(), why);
-    }
+    if (!LeaveRest(found->first, why)) Restart(result.table, AfterEverything(), why);
     return Status::Ok();
   }
   if (LeaveUnread(result.table, result.status)) return Status::Ok();

@@ -118,6 +118,8 @@ class Snapshots {
     StreamFence::Ticket ticket;
   };
 
+  /// The newest generation of a flow. REQUIRES: there is one.
+  const staging::GenerationState& StateOf(const Key& key) const;
   std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
   void AddFills(std::map<Key, staging::Generation>* wanted) const;
   void AddRests(std::map<Key, staging::Generation>* wanted) const;
@@ -167,7 +169,9 @@ class Snapshots {
   bool MayRest(const Key& key) const;
   /// Have the rest of a generation, whose snapshot is lost, read from a later one, where that can
   /// be. False, and nothing done: it cannot.
-  bool LeaveRest(const Key& key, const std::string& why);
+  bool LeaveRest(Key key, const std::string& why);
+  /// Chunks on their way are given up; nothing is noted.
+  void StopReading(const Key& key);
   /// The table changed at `at`: generations whose rest waits for a snapshot start again.
   void RestartRests(const TableId& table, Sequence at, const std::string& why, bool untold);
   /// Flows that want all of a table to be of one moment ask for it anew: no more of the rest is

@@ -20,8 +20,7 @@ Status Snapshots::ReadOn() {
   Views views;
   for (const Key& key : unended) {
     // A copy: what is noted changes the state.
-    const GenerationState state =
-        context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+    const GenerationState state = StateOf(key);
     FRESHET_TRY(auto snapshot, ViewOf(state, &views));
     if (snapshot != nullptr) {
       FRESHET_CHECK_OK(Continue(key, state, std::move(snapshot)));

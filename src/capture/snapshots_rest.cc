@@ -25,10 +25,18 @@ bool Snapshots::MayRest(const Key& key) const {
          begun.shape_version >= table.rows_since;
 }
 
-bool Snapshots::LeaveRest(const Key& key, const std::string& why) {
+void Snapshots::StopReading(const Key& key) {
+  auto running = running_.find(key);
+  if (running == running_.end()) return;
+  running->second.stop.request_stop();
+  running_.erase(running);
+}
+
+// A copy of the key: what is erased may hold it.
+bool Snapshots::LeaveRest(Key key, const std::string& why) {
   if (!MayRest(key)) return false;
-  const GenerationState& state =
-      context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+  StopReading(key);
+  const GenerationState& state = StateOf(key);
   context_.Tell("snapshot_interrupted",
                 {{"table", tables_->shape(key.first)->name.ToString()},
                  {"flow", key.second.value()},
@@ -42,20 +50,17 @@ bool Snapshots::LeaveRest(const Key& key, const std::string& why) {
 
 void Snapshots::AddRests(std::map<Key, staging::Generation>* wanted) const {
   for (const Key& key : rests_) {
-    const auto& state = context_.writer->checkpoint().tables.at(key.first).generations;
-    wanted->try_emplace(key, state.at(key.second).begun.generation);
+    wanted->try_emplace(key, StateOf(key).begun.generation);
   }
 }
 
 void Snapshots::GiveUpRests() {
   std::vector<Key> given_up;
-  for (auto& [key, running] : running_) {
-    if (!running.begun.rest_from || !wished_.contains(key)) continue;
-    running.stop.request_stop();
-    given_up.push_back(key);
+  for (const auto& [key, running] : running_) {
+    if (running.begun.rest_from && wished_.contains(key)) given_up.push_back(key);
   }
   for (const Key& key : given_up) {
-    running_.erase(key);
+    StopReading(key);
     Abandon(key, "all of it is asked for anew", false);
   }
 }
@@ -64,8 +69,7 @@ void Snapshots::RestartRests(const TableId& table, Sequence at, const std::strin
                              bool untold) {
   std::vector<Key> ended;
   for (const Key& key : rests_) {
-    const auto& begun =
-        context_.writer->checkpoint().tables.at(key.first).generations.at(key.second).begun;
+    const auto& begun = StateOf(key).begun;
     if (key.first == table && begun.position < at) ended.push_back(key);
   }
   for (const Key& key : ended) Abandon(key, why, untold);
@@ -83,8 +87,7 @@ Status Snapshots::BeginWhole(const Key& key, staging::Generation generation,
 
 Result<bool> Snapshots::BeginRest(const Key& key, staging::Generation generation,
                                   const std::shared_ptr<const record::TableShape>& shape) {
-  const GenerationState state =
-      context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+  const GenerationState state = StateOf(key);
   std::optional<std::vector<sources::Chunk>> rest;
   // What was read of another history of the server may never have happened.
   const bool same_history = EpochOf(beginning_->Position()) == EpochOf(state.begun.position);
@@ -109,8 +112,7 @@ Result<bool> Snapshots::BeginRest(const Key& key, staging::Generation generation
                                            .taken_at = beginning_->TakenAt(),
                                            .view = beginning_->Handle(),
                                            .plan = std::move(plan)});
-  const GenerationState noted =
-      context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+  const GenerationState noted = StateOf(key);
   FRESHET_CHECK_OK(Continue(key, noted, beginning_));
   return true;
 }

@@ -44,7 +44,7 @@ std::map<Snapshots::Key, Generation> Snapshots::Wanted(
 /// Whether the flow's newest generation is complete and was begun since the wishes settled.
 bool Snapshots::MayWait(const Key& key) const {
   if (!begun_settled_.contains(key)) return false;
-  const auto& state = context_.writer->checkpoint().tables.at(key.first).generations.at(key.second);
+  const auto& state = StateOf(key);
   // Changes wait for columns, and shapes change less often than partitions.
   return state.ended && !IsFill(key, state);
 }
