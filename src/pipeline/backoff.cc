@@ -19,6 +19,11 @@ std::optional<std::chrono::milliseconds> Backoff::OnFailure(MonotonicTime now, d
   return std::chrono::duration_cast<std::chrono::milliseconds>(wait * (1.0 - 0.25 * jitter));
 }
 
+double Jitter::Next() {
+  state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
+  return static_cast<double>(state_ >> 40) / (1 << 24);
+}
+
 Verdict Judge(const Status& why, bool killed, bool continuous) {
   if (killed) return Verdict::kRestart;
   if (why.ok()) return Verdict::kDone;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 #include "base/clock.h"
@@ -27,6 +28,16 @@ class Backoff {
   const std::chrono::milliseconds retry_for_;
   std::optional<MonotonicTime> failing_since_;
   int attempts_ = 0;
+};
+
+/// Numbers in [0, 1), others for other seeds: so that what failed together is not tried together.
+class Jitter {
+ public:
+  explicit Jitter(uint64_t seed) : state_(seed) {}
+  double Next();
+
+ private:
+  uint64_t state_;
 };
 
 /// How a worker ended, as far as it decides what is done about it.

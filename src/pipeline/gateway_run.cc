@@ -70,9 +70,7 @@ Result<std::optional<IngestOptions>> GatewayRun::PrepareAndPlan() {
 }
 
 void GatewayRun::WaitAfter(const Status& why, const record::Event& event) {
-  jitter_state_ = jitter_state_ * 6364136223846793005ULL + 1442695040888963407ULL;
-  auto wait = backoff_.OnFailure(parts_.update_parts->clock->Now(),
-                                 static_cast<double>(jitter_state_ >> 40) / (1 << 24));
+  auto wait = backoff_.OnFailure(parts_.update_parts->clock->Now(), jitter_.Next());
   spdlog::warn("gateway={} tries again: {}", pipeline_.id, why.ToString());
   // The log may be what fails.
   if (auto told = parts_.log->Take(event); !told.ok())

@@ -64,7 +64,7 @@ class GatewayRun {
   FollowerLog followers_log_;
   std::string log_file_;  // empty: it is not prepared yet
   Backoff backoff_{std::chrono::hours(24 * 365 * 100)};
-  uint64_t jitter_state_ = 1;
+  Jitter jitter_{1};
   int64_t looked_at_ = -1;   // the book's revision at the last look
   MonotonicTime look_at_{};  // when the connection is looked at again
   // Of the last plan.

@@ -29,7 +29,7 @@ Supervisor::Supervisor(Clock* clock, Listener* listener, Options options)
     : clock_(clock),
       listener_(listener),
       options_(std::move(options)),
-      jitter_state_(static_cast<uint64_t>(getpid())) {}
+      jitter_(static_cast<uint64_t>(getpid())) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -166,9 +166,7 @@ Status Supervisor::TakeEnd(Worker& worker) {
   worker.done = false;
   if (OwnFault(end.signal) && ++worker.crashes >= kCrashesMax) return why;
   if (verdict == Verdict::kFatal) return why;
-  jitter_state_ = jitter_state_ * 6364136223846793005ULL + 1442695040888963407ULL;
-  auto wait =
-      worker.backoff.OnFailure(clock_->Now(), static_cast<double>(jitter_state_ >> 40) / (1 << 24));
+  auto wait = worker.backoff.OnFailure(clock_->Now(), jitter_.Next());
   if (!wait) return why;
   worker.start_at = clock_->Now() + *wait;
   listener_->OnRestart(worker.role, why, *wait);

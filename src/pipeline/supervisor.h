@@ -90,7 +90,7 @@ class Supervisor {
   const Options options_;
   std::list<Worker> workers_;  // Wake adds to it while it is walked
   int signals_taken_ = 0;
-  uint64_t jitter_state_;
+  Jitter jitter_;
 };
 
 }  // namespace freshet::pipeline

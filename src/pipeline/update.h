@@ -70,7 +70,8 @@ class Update {
   /// Errors: CANCELLED, and what concerns every table (STORE_*, COMMIT_ZOMBIE, STAGING_EXPIRED of
   /// the list).
   Result<Round> Step(const std::stop_token& stop);
-  /// Nothing more is read for now: tables that wait to be read anew, and never were whole, failed.
+  /// Say of tables that never were whole, and wait to be read anew, that they failed: to be called
+  /// when nobody reads any more.
   void FailStale();
   /// Publish how far all flows are, and let staging forget what nobody needs.
   Status Tidy();
