@@ -178,6 +178,12 @@ def test_holder_killed_while_a_table_is_read(database, freshet, middle):
     run, proxy = middle
     assert database.rows(VIEW, (database.name,))
     read = len(sealed(database, freshet))
+    end_the_view(database, run, proxy)
+    reads_on(database, freshet, run, read)
+
+
+def end_the_view(database, run, proxy):
+    """Kill who holds it, change what it showed, and let the run go on to its end."""
     assert run.kill_worker(run.worker("holder"))
     wait_until(lambda: not database.rows(VIEW, (database.name,)), "the end of the view")
     # Some of them lie in what is read already, some in what is not, and some move from here to there.
@@ -185,7 +191,6 @@ def test_holder_killed_while_a_table_is_read(database, freshet, middle):
     proxy.release()
     run.wait()
     assert run.code == 0, run.describe()
-    reads_on(database, freshet, run, read)
 
 
 def reads_on(database, freshet, run, read):
@@ -214,12 +219,7 @@ INSERT INTO parted SELECT i, 'new' FROM generate_series(1, 480000, 1500) i"""
 def test_holder_killed_while_a_table_with_a_history_is_read(database, freshet, middle_of_history):
     """Versions of two moments would say what never was: it is read anew."""
     run, proxy = middle_of_history
-    assert run.kill_worker(run.worker("holder"))
-    wait_until(lambda: not database.rows(VIEW, (database.name,)), "the end of the view")
-    database.execute(LATE)
-    proxy.release()
-    run.wait()
-    assert run.code == 0, run.describe()
+    end_the_view(database, run, proxy)
     assert of_parted(run, "refresh_asked"), run.describe()
     assert_equal(database.connection, freshet.destination, "public.parted", "public.small")
     settled_sessions(database)

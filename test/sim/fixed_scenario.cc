@@ -156,6 +156,17 @@ Status ColumnSelected(model::World& world) {
   return Add(world, 41, {{"orders", model::UpdateRow{Of({"2", "c", "?", "?"}), {}}}});
 }
 
+/// What every scenario of tables that are read without a fault begins with, and what follows.
+Scenario OnceRead(Status (*begin)(model::World&), const Scenario& then) {
+  Scenario all = {{Kind::kSource, begin},
+                  {Kind::kCapture, {}},
+                  {Kind::kWish, {}},
+                  {Kind::kCapture, {}},
+                  {Kind::kApply, {}}};
+  all.insert(all.end(), then.begin(), then.end());
+  return all;
+}
+
 }  // namespace
 
 Row Of(std::initializer_list<std::string> texts) {
@@ -185,84 +196,59 @@ Scenario FixedScenario() {
 }
 
 Scenario UnloggedScenario() {
-  return {{Kind::kSource, BeginUnlogged},
-          {Kind::kCapture, {}},
-          {Kind::kWish, {}},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}},
-          {Kind::kSource, UnloggedChanges},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}},
-          {Kind::kCapture, {}},
-          {Kind::kSource, UnloggedTruncated},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}}};
+  return OnceRead(BeginUnlogged, {{Kind::kSource, UnloggedChanges},
+                                  {Kind::kCapture, {}},
+                                  {Kind::kApply, {}},
+                                  {Kind::kCapture, {}},
+                                  {Kind::kSource, UnloggedTruncated},
+                                  {Kind::kCapture, {}},
+                                  {Kind::kApply, {}}});
 }
 
 Scenario RefreshScenario() {
-  return {{Kind::kSource, BeginWhole},
-          {Kind::kCapture, {}},
-          {Kind::kWish, {}},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}},
-          {Kind::kRefresh, {}},
-          {Kind::kSource, BesideTheRefresh},
-          {Kind::kCapture, {}},
-          {Kind::kSource, AfterTheRefresh},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}}};
+  return OnceRead(BeginWhole, {{Kind::kRefresh, {}},
+                               {Kind::kSource, BesideTheRefresh},
+                               {Kind::kCapture, {}},
+                               {Kind::kSource, AfterTheRefresh},
+                               {Kind::kCapture, {}},
+                               {Kind::kApply, {}}});
 }
 
 Scenario ChangingTablesScenario() {
-  return {{Kind::kSource, BeginWhole},
-          {Kind::kCapture, {}},
-          {Kind::kWish, {}},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}},
-          {Kind::kSource, ColumnsChange},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}},
-          {Kind::kSource, TypesChange},
-          {Kind::kCapture, {}},
-          {Kind::kSource, TableMadeAgain},
-          {Kind::kCapture, {}},
-          {Kind::kWish, {}},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}}};
+  return OnceRead(BeginWhole, {{Kind::kSource, ColumnsChange},
+                               {Kind::kCapture, {}},
+                               {Kind::kApply, {}},
+                               {Kind::kSource, TypesChange},
+                               {Kind::kCapture, {}},
+                               {Kind::kSource, TableMadeAgain},
+                               {Kind::kCapture, {}},
+                               {Kind::kWish, {}},
+                               {Kind::kCapture, {}},
+                               {Kind::kApply, {}}});
 }
 
 Scenario FilledScenario() {
-  return {{Kind::kSource, BeginWhole},
-          {Kind::kCapture, {}},
-          {Kind::kWish, {}},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}},
-          {Kind::kSource, ColumnWithADefault},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}},
-          {Kind::kSource, ColumnDeselected},
-          {Kind::kCapture, {}},
-          {Kind::kSource, ColumnSelected},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}}};
+  return OnceRead(BeginWhole, {{Kind::kSource, ColumnWithADefault},
+                               {Kind::kCapture, {}},
+                               {Kind::kApply, {}},
+                               {Kind::kSource, ColumnDeselected},
+                               {Kind::kCapture, {}},
+                               {Kind::kSource, ColumnSelected},
+                               {Kind::kCapture, {}},
+                               {Kind::kApply, {}}});
 }
 
 Scenario FilledAndRefreshedScenario() {
-  return {{Kind::kSource, BeginWhole},
-          {Kind::kCapture, {}},
-          {Kind::kWish, {}},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}},
-          {Kind::kRefresh, {}},
-          {Kind::kSource, ColumnWithADefault},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}},
-          {Kind::kSource, ColumnDeselected},
-          {Kind::kRefresh, {}},
-          {Kind::kCapture, {}},
-          {Kind::kSource, ColumnSelected},
-          {Kind::kCapture, {}},
-          {Kind::kApply, {}}};
+  return OnceRead(BeginWhole, {{Kind::kRefresh, {}},
+                               {Kind::kSource, ColumnWithADefault},
+                               {Kind::kCapture, {}},
+                               {Kind::kApply, {}},
+                               {Kind::kSource, ColumnDeselected},
+                               {Kind::kRefresh, {}},
+                               {Kind::kCapture, {}},
+                               {Kind::kSource, ColumnSelected},
+                               {Kind::kCapture, {}},
+                               {Kind::kApply, {}}});
 }
 
 }  // namespace freshet::sim
