@@ -59,7 +59,8 @@ class Snapshots {
   Status ReadOn();
   /// Look at the wishes and begin what they ask for. `settled`: no more are to come, so begin at
   /// once. A table that was read since they settled and has to be read again then waits for a later
-  /// gateway: it holds what was asked for, and its partitions may come and go for ever.
+  /// gateway, unless somebody asks for it: it holds what was asked for, and its partitions may come
+  /// and go for ever.
   /// Errors: the source's, the store's.
   Status Poll(bool settled);
   /// Take what the readers finished and give them more; without reader threads, read one chunk

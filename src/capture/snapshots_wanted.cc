@@ -41,9 +41,10 @@ std::map<Snapshots::Key, Generation> Snapshots::Wanted(
   return wanted;
 }
 
-/// Whether the flow's newest generation is complete and was begun since the wishes settled.
+/// Whether the flow's newest generation is complete and was begun since the wishes settled, and
+/// nobody asks for another.
 bool Snapshots::MayWait(const Key& key) const {
-  if (!begun_settled_.contains(key)) return false;
+  if (!begun_settled_.contains(key) || wished_.contains(key)) return false;
   const auto& state = StateOf(key);
   // Changes wait for columns, and shapes change less often than partitions.
   return state.ended && !IsFill(key, state);
