@@ -54,20 +54,23 @@ function(freshet_tests_only target)
   endif()
 endfunction()
 
-# One precompiled header for everything that includes Arrow, made once and reused; one that has JSON too, for the modules
-# that speak it in most of their files; one for tests. base is too small to need one.
+# Which precompiled header a target's files share; those of a module's tests have one of their own. base is too small to
+# need one.
 function(freshet_precompile target name)
   if(name STREQUAL "base")
     return()
   endif()
-  target_link_libraries(${target} PRIVATE ArrowWheel::arrow)
   if(FRESHET_TESTS AND target MATCHES "_test$")
-    target_precompile_headers(${target} REUSE_FROM freshet_test_pch)
+    set(header test)
   elseif(name MATCHES "^(api|catalog)$")
-    target_precompile_headers(${target} REUSE_FROM freshet_json_pch)
+    set(header json)
+  elseif(name MATCHES "^(pipeline|app)$")
+    set(header plain)
   else()
-    target_precompile_headers(${target} REUSE_FROM freshet_pch)
+    set(header rows)
   endif()
+  target_link_libraries(${target} PRIVATE ArrowWheel::arrow)
+  target_precompile_headers(${target} REUSE_FROM freshet_${header}_pch)
 endfunction()
 
 # freshet_relocatable(TARGET arrow-libraries…): put the program into bin/ and the wheel's libraries it needs into
