@@ -38,6 +38,7 @@ errors: setup ## write docs/errors.md from src/base/error_classes.def
 real: build  ## every test on real servers and readers, long ones too, on every PostgreSQL from 13 to 18
 	@tools/build dev delta_tables postgres_real_test
 	@tools/postgres-get --all
+	@tools/postgres-get --extensions
 	@tools/spark-setup
 	@$(PYTHON) tools/real.py $(VERSIONS)
 

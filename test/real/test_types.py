@@ -302,10 +302,13 @@ def nulled_among(types):
     return sum(count for name, count in NULLED.items() if name in types)
 
 
-def ingest_on_every_path(database, freshet, *options):
-    """The same rows by snapshot, by inserts and by updates; the two runs and the three tables' paths."""
+def prepare(database):
     database.execute(PREPARE)
-    types = types_of(database)
+    return types_of(database)
+
+
+def ingest_on_every_path(database, freshet, types, *options):
+    """The same rows by snapshot, by inserts and by updates; the two runs and the three tables' paths."""
     for table in ("by_snapshot", "by_changes", "by_update"):
         create(database, table, types)
     fill(database, "by_snapshot", types)
@@ -327,14 +330,25 @@ def check_paths_agree(paths):
     return found
 
 
-def check_page(found, column):
-    """TYPES.md names every type that has values here, and says what it became."""
+def family(kind):
+    return re.split(r"[<(]", kind)[0].upper()
+
+
+def listed_on_page(column, of=None):
+    """What TYPES.md says in a column of its table of types, or of its table of extensions' types: type → Delta's."""
     listed = {}
     for line in (ROOT / "src/sources/postgres/TYPES.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if of and cells.pop(0) != of:
+            continue
         if line.startswith("|") and "`" in cells[0]:
             listed |= {name: cells[column] for name in re.findall(r"`([^`]+)`", cells[0])}
-    family = lambda kind: re.split(r"[<(]", kind)[0].upper()
+    return listed
+
+
+def check_page(found, column):
+    """TYPES.md names every type that has values here, and says what it became."""
+    listed = listed_on_page(column)
     base = {"amount": "DECIMAL", "located": family(found["located"]), "ints": family(found["ints"])}
     wrong = {
         name: (said, found.get(name))
@@ -347,7 +361,7 @@ def check_page(found, column):
 
 
 def test_every_type_on_both_paths(database, freshet):
-    runs, paths = ingest_on_every_path(database, freshet)
+    runs, paths = ingest_on_every_path(database, freshet, prepare(database))
     tables = ["public.by_snapshot", "public.by_changes", "public.by_update"]
     assert_equal(database.connection, freshet.destination, *tables)
     found = check_paths_agree(paths)
@@ -358,7 +372,7 @@ def test_every_type_on_both_paths(database, freshet):
 
 
 def test_the_tables_of_lakeflow_connect(database, freshet):
-    runs, paths = ingest_on_every_path(database, freshet, "--type-mapping", "databricks")
+    runs, paths = ingest_on_every_path(database, freshet, prepare(database), "--type-mapping", "databricks")
     found = check_paths_agree(paths)
     check_page(found, 2)
     scalars = found.keys() - {"integer[]", "integer[][]"}
