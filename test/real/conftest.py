@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from freshet_command import BINARY, Freshet  # noqa: E402
+from native_copy import subscribing_server  # noqa: E402
 from postgres_server import Server  # noqa: E402
 
 
@@ -22,6 +23,14 @@ def server():
         pytest.exit(f"{BINARY} is not built: run make", returncode=2)
     running = Server(tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp"))
     running.start()
+    yield running
+    running.destroy()
+
+
+@pytest.fixture(scope="session")
+def subscriber():
+    """A second server, for what native replication makes of the first one's changes."""
+    running = subscribing_server()
     yield running
     running.destroy()
 

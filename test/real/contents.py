@@ -241,7 +241,12 @@ def source_columns(postgres, schema, table):
 def load_source(connection, postgres, schema, table, columns, directory):
     """Copy the source's rows into the table `source` of the DuckDB connection. `columns`: (name, base, DuckDB type)."""
     expressions = ", ".join(f"{source_expression(quote(name), base, kind)}" for name, base, kind in columns)
-    query = f"SELECT {expressions} FROM {quote(schema)}.{quote(table)}"
+    # Of a table its own rows; what inherits from it is a table too. A partitioned one has none of its own.
+    name = f"{quote(schema)}.{quote(table)}"
+    own = postgres.execute("SELECT relkind = 'r' FROM pg_class WHERE oid = %s::regclass", (name,)).fetchone()[
+        0
+    ]
+    query = f"SELECT {expressions} FROM {'ONLY ' if own else ''}{name}"
     path = pathlib.Path(directory) / "source.csv"
     with path.open("wb") as out, postgres.cursor() as cursor:
         cursor.execute(

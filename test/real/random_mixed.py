@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The random workload over every kind of table: every kind of type, tables that the log does not tell of, a view,
-partitions of partitions, wide rows, names that differ by case alone; with changes of columns and tables too.
+partitions of partitions, tables that inherit, wide rows, names that differ by case alone, tables that change their names
+and schemas; with changes of columns and tables too.
 
     SEED=17 python random_mixed.py                as random_workload.py
 """
@@ -45,9 +46,31 @@ CREATE TABLE "Größe" ("Id" int PRIMARY KEY, "Zähler" int, "ä b" text); CREAT
 INSERT INTO "Größe" SELECT i, -i, 'x' FROM generate_series(1, 200) i; INSERT INTO "größe" SELECT i, 'y' FROM generate_series(1, 200) i;
 CREATE TABLE wide (id int PRIMARY KEY, {", ".join(f"w{n} int DEFAULT {n}" for n in range(WIDE))});
 INSERT INTO wide SELECT i FROM generate_series(1, 300) i;
+CREATE TABLE family (id int PRIMARY KEY, v text); CREATE TABLE heirs (n int, PRIMARY KEY (id)) INHERITS (family);
+INSERT INTO family SELECT i, 'f' FROM generate_series(1, 300) i; INSERT INTO heirs SELECT i, 'h', i FROM generate_series(1, 300) i;
+CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.never (id int PRIMARY KEY, v text);
+CREATE TABLE wander_a (id int PRIMARY KEY, v text); CREATE TABLE elsewhere.wander_b (id int PRIMARY KEY, v text);
+INSERT INTO wander_a SELECT i, 'a' FROM generate_series(1, 300) i;
+INSERT INTO elsewhere.wander_b SELECT i, 'b' FROM generate_series(1, 300) i;
+-- Virtual generated columns are of version 18 and later.
+CREATE TABLE computed (id int PRIMARY KEY, a int); INSERT INTO computed SELECT i, i FROM generate_series(1, 300) i;
+DO $do$ BEGIN EXECUTE 'ALTER TABLE computed ADD COLUMN twice int GENERATED ALWAYS AS (a * 2) VIRTUAL';
+EXCEPTION WHEN syntax_error THEN NULL; END $do$;
 """
     )
     views = ("joined",)
+    schemas = ("public", "elsewhere")
+    replicated = (
+        *SchemaWorkload.replicated,
+        "typed",
+        "Größe",
+        "größe",
+        "wide",
+        "family",
+        "heirs",
+        "computed",
+    )
+    replica = "; ".join(f"ALTER TYPE mood ADD VALUE 'more{n}'" for n in range(5))
 
     def __init__(self, seed, large_rows, without=()):
         super().__init__(seed, large_rows, without)
@@ -58,6 +81,9 @@ INSERT INTO wide SELECT i FROM generate_series(1, 300) i;
             "odd_names": 3,
             "wide": 3,
             "label": 1,
+            "family": 4,
+            "wander": 2,
+            "wander_rows": 4,
         }
         self.labels = 0
 
@@ -122,6 +148,11 @@ INSERT INTO wide SELECT i FROM generate_series(1, 300) i;
                 [f"INSERT INTO nothing VALUES ({self._id()}, NULL)"],
                 [f"UPDATE fleeting SET v = v || 'x' WHERE id < {low}"],
                 [f"INSERT INTO fleeting VALUES ({self._id()}, 'new')"],
+                [
+                    "CREATE TEMPORARY TABLE IF NOT EXISTS passing (id int)",
+                    f"INSERT INTO passing VALUES ({low})",
+                    f"UPDATE computed SET a = a + 1 WHERE id < {low}",
+                ],
             ]
         )
 
@@ -165,6 +196,58 @@ INSERT INTO wide SELECT i FROM generate_series(1, 300) i;
                 [f"INSERT INTO wide (id) VALUES ({self._id()})", f"DELETE FROM wide WHERE id = {low}"],
             ]
         )
+
+    def _family(self):
+        """What is done to a table is done to those that inherit from it too, unless it is told otherwise."""
+        low = self._low(300)
+        return self.random.choice(
+            [
+                [f"UPDATE family SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 9}"],
+                [f"UPDATE ONLY family SET id = {self._id()} WHERE id = {low}"],
+                [f"UPDATE heirs SET n = n + 1, v = NULL WHERE id BETWEEN {low} AND {low + 9}"],
+                [f"DELETE FROM family WHERE id = {low}"],
+                [f"INSERT INTO family VALUES ({low}, 'new')", f"INSERT INTO heirs VALUES ({low}, 'new', 0)"],
+                [f"INSERT INTO heirs VALUES ({self._id()}, 'new', NULL)"],
+                ["TRUNCATE ONLY family"] if low % 20 == 0 else [f"DELETE FROM ONLY family WHERE id = {low}"],
+            ]
+        )
+
+    def _wanderer(self, statement):
+        """A statement on a table of whose name and schema only the catalog knows; each has its own names."""
+        which = self.random.choice("ab")
+        found = f"relname LIKE 'wander_{which}%' AND relkind = 'r'"
+        return (
+            f"DO $do$ DECLARE t regclass; BEGIN SELECT oid INTO t FROM pg_class WHERE {found}; "
+            f"EXECUTE format($x${statement.replace('{which}', which)}$x$, t); EXCEPTION WHEN duplicate_table THEN NULL; END $do$"
+        )
+
+    def _wander(self):
+        return [
+            self._wanderer(
+                self.random.choice(
+                    [
+                        f"ALTER TABLE %s RENAME TO wander_{{which}}_{self._id()}",
+                        "ALTER TABLE %s SET SCHEMA elsewhere",
+                        "ALTER TABLE %s SET SCHEMA public",
+                    ]
+                )
+            )
+        ] + (self._wander_rows() if self.random.random() < 0.5 else [])
+
+    def _wander_rows(self):
+        low = self._low(300)
+        return [
+            self._wanderer(
+                self.random.choice(
+                    [
+                        f"UPDATE %s SET v = v || 'x' WHERE id BETWEEN {low} AND {low + 9}",
+                        f"UPDATE %s SET id = {self._id()} WHERE id = {low}",
+                        f"DELETE FROM %s WHERE id = {low}",
+                        f"INSERT INTO %s VALUES ({self._id()}, 'new')",
+                    ]
+                )
+            )
+        ]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ are equal by content.
 
     SEED=17 python random_workload.py             one round, replayed by its seed (the statements, not how they interleave)
     ROUNDS=20 SEED=100 python random_workload.py  rounds 100 … 119; LENGTH=… scales a round
+    COPY=1 …                                      beside PostgreSQL's own replication into a second server, which is the oracle
 """
 import contextlib
 import os
@@ -21,9 +22,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from contents import assert_equal, data_versions  # noqa: E402
 from faulty_proxy import FaultyProxy  # noqa: E402
 from freshet_command import PATIENCE, Freshet, wait_until  # noqa: E402
+from native_copy import NativeCopy, subscribing_server  # noqa: E402
 from postgres_server import Server  # noqa: E402
 from random_chaos import Chaos  # noqa: E402
-from random_tables import specify, tables_of  # noqa: E402
+from random_tables import assert_wanderers_equal, specify, tables_of  # noqa: E402
 
 TABLES = """
 CREATE TABLE keyed (id bigint PRIMARY KEY, n int, amount numeric(14,3), note text, at timestamptz, doc jsonb, big text);
@@ -60,6 +62,10 @@ class Workload:
 
     more = ""  # tables of a kind that has more
     views = ()  # that are read as tables are
+    schemas = ("public",)
+    # Tables that native replication keeps equal too: their columns stay, and no partition leaves; and what it needs for it.
+    replicated = ("keyed", "pairs", "bag", "whole", "indexed", "brief")
+    replica = ""
 
     def __init__(self, seed, large_rows, without=()):
         self.random = random.Random(f"workload {seed}")
@@ -375,8 +381,9 @@ def set_up(database, seed, rows, more):
     return memory
 
 
-def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
-    """One round, whose runs retry for longer than it lasts; raises AssertionError with what differs."""
+def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload, subscriber=None):
+    """One round, whose runs retry for longer than it lasts; raises AssertionError with what differs, from what is at the
+    source or from what native replication made of the same changes at a subscribing server."""
     began = time.monotonic()
     choose = random.Random(f"round {seed}")
     database = server.create_database(f"random_{seed}")
@@ -384,12 +391,13 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
     proxy = FaultyProxy(server, seed)
     freshet = Freshet(proxy.url(database.name), directory / "lake")
     memory = set_up(database, seed, rows, kind.more)
+    copy = subscriber and NativeCopy(subscriber, database, TABLES + kind.more + kind.replica, kind.replicated)
     workload = kind(
         seed, large_rows=choose.choice([2_000, 20_000] if length < 1 else [5_000, 60_000, 170_000])
     )
     writer = Writer(database, workload, pause=choose.choice([0.002, 0.01, 0.03]))
     chaos = Chaos(seed, server, proxy)
-    spec, drawn, readers = specify(seed, directory / "spec.json", kind.views)
+    spec, drawn, readers = specify(seed, directory / "spec.json", kind.views, kind.schemas)
     runs = 0
     try:
         writer.start()
@@ -413,6 +421,9 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
         tables = tables_of(database, kind.views)
         try:
             assert_equal(database.connection, freshet.destination, *tables, readers=readers)
+            assert_wanderers_equal(database, freshet.destination, readers)
+            if copy:
+                copy.assert_equal(freshet.destination, readers)
         except AssertionError as difference:
             raise AssertionError(
                 f"seed {seed} ({drawn}): {difference}\nlast run: {last.describe()}"
@@ -423,7 +434,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
         assert data_versions(freshet.destination) == before, f"seed {seed}: one more run committed data"
         say(
             f"seed {seed}: equal after {writer.transactions} transactions, {runs} runs, killed {chaos.told}, {len(tables)} tables, "
-            f"streamed beyond {memory}, {drawn}, {time.monotonic() - began:.0f} s"
+            f"streamed beyond {memory}, {drawn},{' as native replication,' if copy else ''} {time.monotonic() - began:.0f} s"
         )
     except BaseException:
         say(f"seed {seed}: FAILED; destination kept in {directory}; replay with SEED={seed}")
@@ -435,6 +446,8 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload):
         proxy.close()
         server.ensure_running()
         writer.join(PATIENCE)
+        if copy:
+            copy.drop()
         database.drop()
         if directory:
             shutil.rmtree(directory, ignore_errors=True)
@@ -445,16 +458,20 @@ def main(kind=Workload):
     rounds = int(os.environ.get("ROUNDS", 1))
     length = float(os.environ.get("LENGTH", 1))
     server = Server(tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp")).start()
+    subscriber = subscribing_server() if os.environ.get("COPY") else None
     failed = []
     try:
         for seed in range(first, first + rounds):
             try:
-                play(seed, server, length, say=lambda line: print(line, flush=True), kind=kind)
+                say = lambda line: print(line, flush=True)
+                play(seed, server, length, say=say, kind=kind, subscriber=subscriber)
             except AssertionError as failure:
                 failed.append(seed)
                 print(str(failure)[:12000], flush=True)
     finally:
         server.destroy()
+        if subscriber:
+            subscriber.destroy()
     print(f"{rounds - len(failed)} of {rounds} rounds equal" + (f"; failed seeds {failed}" if failed else ""))
     return 1 if failed else 0
 
