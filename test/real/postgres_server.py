@@ -2,15 +2,17 @@
 """A throwaway PostgreSQL of its own (tools/postgres-real.sh) and databases on it."""
 import contextlib
 import itertools
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import psycopg
 import psycopg.conninfo
 from psycopg import sql
 
-from freshet_command import ROOT, wait_until
+from freshet_command import ROOT, children, process_fields, wait_until
 
 SCRIPT = ROOT / "tools" / "postgres-real.sh"
 
@@ -44,8 +46,20 @@ class Server:
         self._script("stop")
 
     def kill(self):
-        """SIGKILL everything: what a power cut leaves behind."""
+        """End it at once: what a power cut leaves behind."""
         self._script("kill")
+
+    def crash(self):
+        """SIGKILL every process of it: none writes, sends or cleans up anything more."""
+        first = int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
+        processes = [first, *children(first)]
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        wait_until(
+            lambda: all((process_fields(process) or "Z")[0] in "ZX" for process in processes),
+            "the end of all processes",
+        )
 
     def restart(self):
         self._script("restart")

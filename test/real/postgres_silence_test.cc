@@ -212,6 +212,54 @@ TEST_F(SilenceTest, AQuietStreamGoesOn) {
   EXPECT_THAT(Drain(), ElementsAre("+ 1"));
 }
 
+/// While it lives, what slots that fail over send waits for a standby that is away.
+class AwayStandby {
+ public:
+  explicit AwayStandby(Connection* session) : session_(session) {
+    Run("SELECT pg_create_physical_replication_slot('away')");
+    Run("ALTER SYSTEM SET synchronized_standby_slots = 'away'");
+    Reload("away");
+  }
+  ~AwayStandby() {
+    Run("ALTER SYSTEM RESET synchronized_standby_slots");
+    Reload("");
+    Run("SELECT pg_drop_replication_slot('away')");
+  }
+
+ private:
+  void Run(const std::string& sql) {
+    Status status = session_->Execute(sql);
+    EXPECT_TRUE(status.ok()) << sql << ": " << status.ToString();
+  }
+  /// Whom the server tells of a setting it has told itself before.
+  void Reload(std::string_view value) {
+    Run("SELECT pg_reload_conf()");
+    for (auto end = In(kPatience); std::chrono::steady_clock::now() < end;) {
+      auto shown = session_->Query("SHOW synchronized_standby_slots");
+      if (!shown.ok() || shown->text(0, 0) == value) return;
+    }
+    ADD_FAILURE() << "it never came: " << value;
+  }
+  Connection* const session_;
+};
+
+TEST_F(SilenceTest, ChangesThatWaitForAStandbyThatIsAwayAreSaidTo) {
+  if (session_->server_version() < 170000) GTEST_SKIP() << "slots fail over from 17 on";
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  config_.silence_max = std::chrono::milliseconds(200);
+  {
+    AwayStandby away(admin_.get());
+    Open({"t"});
+    Run("INSERT INTO t VALUES (1)");
+    EXPECT_THAT(Drain(), ElementsAre("error SOURCE_BLOCKED"));
+    stream_.reset();
+  }
+  AwaitFreeSlot();
+  Status opened = OpenStream({"t"}, cursor_);
+  ASSERT_TRUE(opened.ok()) << opened.ToString();
+  EXPECT_THAT(Drain(), ElementsAre("+ 1"));
+}
+
 TEST_F(SilenceTest, ALockedPartitionHoldsNothingUp) {
   Run("CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 (LIKE "
       "p "

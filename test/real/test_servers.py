@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers in company: a busy neighbour database, a standby as the source, promotion, client certificates."""
 import os
-import pathlib
 import subprocess
-import tempfile
 
 import pytest
 from contents import assert_equal, commits, data_versions
-from freshet_command import ROOT, wait_until
-from postgres_server import Server
+from freshet_command import wait_until
+from postgres_standby import catch_up, make_standby, promote, separate
 
 TABLE = (
     "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' FROM generate_series(1, 500) i"
@@ -62,37 +60,9 @@ def test_a_neighbours_log_is_let_go_while_our_tables_are_idle(database, freshet,
 @pytest.fixture
 def standby(server, database):
     """A standby of the server, caught up with what the database held when it was first asked for."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-standby-", dir="/tmp"))
-    data = directory / "data"
-    base_backup = ROOT / ".deps" / "postgres" / "18" / "bin" / "pg_basebackup"
-    where = ["-h", server.host, "-p", str(server.port), "-U", server.user]
-    subprocess.run(
-        [str(base_backup), "-D", str(data), "-c", "fast", *where],
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    (data / "standby.signal").touch()
-    owner = (server.directory / "data").stat()
-    if os.getuid() == 0:
-        for path in [data, *data.rglob("*")]:
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    primary = f"primary_conninfo=host={server.host} port={server.port} user={server.user}"
-    # It tells at once what it reads, or the primary's vacuum may take that away before the first word.
-    feedback = ("hot_standby_feedback=on", "wal_receiver_status_interval=1s")
-    running = Server(directory, primary, *feedback).start()
+    running = make_standby(server)
     yield running
     running.destroy()
-
-
-def catch_up(database, standby):
-    """Wait until the standby has replayed what the database's server has written."""
-    written = database.value("SELECT pg_current_wal_lsn()")
-    with standby.connect("postgres") as there:
-        wait_until(
-            lambda: there.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (written,)).fetchone()[0],
-            "the standby",
-        )
 
 
 def ingest_from(standby, database, freshet):
@@ -120,8 +90,8 @@ def test_a_standby_is_read_by_queries(database, freshet, standby):
     catch_up(database, standby)
     freshet.ingest(*by, url=standby.url(database.name))
     assert_equal(database.connection, freshet.destination, "public.q")
+    promote(standby)
     with standby.connect(database.name) as promoted:
-        assert promoted.execute("SELECT pg_promote(true, 240)").fetchone()[0]
         promoted.execute("INSERT INTO q VALUES (1000, 'after the promotion')")
         freshet.ingest(*by, url=standby.url(database.name))
         assert_equal(promoted, freshet.destination, "public.q")
@@ -144,8 +114,8 @@ def test_a_standby_is_a_source(database, freshet, standby):
     catch_up(database, standby)
     ingest_from(standby, database, freshet)
     assert_equal(database.connection, freshet.destination, "public.t")
+    promote(standby)
     with standby.connect(database.name) as promoted:
-        assert promoted.execute("SELECT pg_promote(true, 240)").fetchone()[0]
         promoted.execute("INSERT INTO t VALUES (1000, 'after the promotion')")
         freshet.ingest("--publication", "given", url=url)
         assert_equal(promoted, freshet.destination, "public.t")
@@ -156,19 +126,13 @@ def test_a_promoted_server_that_lacks_what_was_read_is_refused(database, freshet
     database.execute(TABLE)
     freshet.ingest()
     catch_up(database, standby)
-    with standby.connect("postgres") as there:
-        there.execute("ALTER SYSTEM SET primary_conninfo = ''")
-        there.execute("SELECT pg_reload_conf()")
-        wait_until(
-            lambda: not there.execute("SELECT 1 FROM pg_stat_wal_receiver").fetchall(),
-            "the standby's separation",
-        )
-        database.execute("INSERT INTO t VALUES (1000, 'only the former primary has it')")
-        freshet.ingest()
-        before = data_versions(freshet.destination)
-        assert there.execute("SELECT pg_promote(true, 240)").fetchone()[0]
-        run = freshet.ingest(url=standby.url(database.name), expect=3)
-        assert "SOURCE_CHANGED" in run.error_classes(), run.describe()
+    separate(standby)
+    database.execute("INSERT INTO t VALUES (1000, 'only the former primary has it')")
+    freshet.ingest()
+    before = data_versions(freshet.destination)
+    promote(standby)
+    run = freshet.ingest(url=standby.url(database.name), expect=3)
+    assert "SOURCE_CHANGED" in run.error_classes(), run.describe()
     assert data_versions(freshet.destination) == before
 
 

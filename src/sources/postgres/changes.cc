@@ -18,19 +18,36 @@ namespace {
 /// says why not.
 /// Source: PostgreSQL skips silently forward to confirmed_flush when asked for an earlier start.
 Status CheckSlot(const std::optional<SlotState>& slot, const std::string& name,
-                 std::optional<Lsn> from) {
+                 const std::optional<Position>& from) {
   if (!slot) return Error(ErrorClass::SLOT_LOST, "the replication slot is gone: {}", name);
   if (!slot->unfit.empty()) {
     return Error(ErrorClass::INVALID_ARGUMENT, "the replication slot {} cannot be used: {}", name,
                  slot->unfit);
   }
+  if (slot->of_primary) return SlotOfPrimary(name);
   if (!slot->lost.empty()) return SlotLost(name, slot->lost);
-  if (from && slot->confirmed > *from) {
+  if (from && slot->confirmed > from->lsn) {
     return Error(ErrorClass::SLOT_MOVED,
                  "the replication slot {} was moved to {}, past the last durable position {}", name,
-                 FormatLsn(slot->confirmed), FormatLsn(*from));
+                 FormatLsn(slot->confirmed), FormatLsn(from->lsn));
   }
   return Status::Ok();
+}
+
+/// A server that was promoted, or restored at a point in time, has only the slots that were kept
+/// for that.
+/// Source: PostgreSQL 17, "Replication Slot Synchronization"; up to 16 no standby keeps any.
+Status SlotLeftBehind(const std::string& name, int server_version) {
+  std::string remedy = "Run with --refresh to read the tables again.";
+  if (server_version >= 170000) {
+    remedy +=
+        " For the next promotion: sync_replication_slots = on, hot_standby_feedback = on, a "
+        "primary_slot_name and a dbname in primary_conninfo at the standby, and that slot's name "
+        "in synchronized_standby_slots at the primary.";
+  }
+  return Error(ErrorClass::SLOT_LOST,
+               "the server was promoted or restored without the replication slot {}", name)
+      .WithRemedy(std::move(remedy));
 }
 
 /// Where the server's history left an older timeline: what is after it there is not in this server.
@@ -53,8 +70,8 @@ Result<std::optional<Lsn>> EndOfTimeline(const Origin& origin, uint32_t timeline
   return std::optional<Lsn>();
 }
 
-Result<std::optional<Lsn>> ResumeAt(const Origin& origin, const record::Cursor& from) {
-  if (from.text.empty()) return std::optional<Lsn>();
+Result<std::optional<Position>> ResumeAt(const Origin& origin, const record::Cursor& from) {
+  if (from.text.empty()) return std::optional<Position>();
   FRESHET_TRY(Position position, FromCursor(from));
   if (position.source != origin.identity || position.epoch > origin.epoch) {
     return Error(ErrorClass::SOURCE_CHANGED,
@@ -71,7 +88,7 @@ Result<std::optional<Lsn>> ResumeAt(const Origin& origin, const record::Cursor& 
                    FormatLsn(position.lsn));
     }
   }
-  return std::optional(position.lsn);
+  return std::optional(std::move(position));
 }
 
 /// A server whose log ends before the position was put back to an earlier state. It would send
@@ -90,7 +107,7 @@ Status CheckLogReaches(Connection* side, Lsn from) {
 }
 
 /// Find the slot, or make it when following begins. Returns where to start.
-Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Lsn> from,
+Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, const std::optional<Position>& from,
                         bool publication_is_new) {
   const Config& config = origin.config;
   FRESHET_TRY(std::optional<SlotState> slot, ReadSlot(side, config.slot));
@@ -111,6 +128,8 @@ Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Ls
     FRESHET_TRY(auto observer, Connection::Connect(config, Connection::Mode::kQuery));
     return MakeSlot(side, observer.get(), config);
   }
+  if (!slot && from && from->epoch < origin.epoch)
+    return SlotLeftBehind(config.slot, side->server_version());
   Status good = CheckSlot(slot, config.slot, from);
   if (!slot && !from) {
     return std::move(good).WithRemedy(fmt::format(
@@ -118,7 +137,7 @@ Result<Lsn> PrepareSlot(Connection* side, const Origin& origin, std::optional<Ls
   }
   FRESHET_CHECK_OK(good);
   FRESHET_CHECK_OK(FreeSlot(side, config.slot, !config.slot_given));
-  return from ? *from : slot->confirmed;
+  return from ? from->lsn : slot->confirmed;
 }
 
 /// How often we tell the server that we live, and how long it may say nothing.
@@ -197,7 +216,7 @@ std::vector<std::shared_ptr<const record::TableShape>> WithoutMemos(
 Result<std::unique_ptr<ChangeStream>> OpenChanges(
     Origin origin, std::vector<std::shared_ptr<const record::TableShape>> shapes,
     const record::Cursor& from) {
-  FRESHET_TRY(std::optional<Lsn> resume, ResumeAt(origin, from));
+  FRESHET_TRY(std::optional<Position> resume, ResumeAt(origin, from));
   FRESHET_TRY(auto side, Connection::Connect(origin.config, Connection::Mode::kQuery));
   // The publication first: the slot's changes are read with the catalog of their own time, and it
   // must be in there.
@@ -208,7 +227,7 @@ Result<std::unique_ptr<ChangeStream>> OpenChanges(
                  "the publication is gone, and with it changes since the last position: {}",
                  origin.config.publication);
   }
-  if (resume) FRESHET_CHECK_OK(CheckLogReaches(side.get(), *resume));
+  if (resume) FRESHET_CHECK_OK(CheckLogReaches(side.get(), resume->lsn));
   FRESHET_TRY(Lsn start, PrepareSlot(side.get(), origin, resume, publication_is_new));
   // From here on: to make a slot is to wait for transactions.
   FRESHET_CHECK_OK(side->LimitLockWaits());
@@ -219,7 +238,7 @@ Result<std::unique_ptr<ChangeStream>> OpenChanges(
   FRESHET_TRY(Patience patience, PatienceOf(side.get(), origin.config));
   FRESHET_TRY(auto connection, StartReplication(origin.config, start));
   auto receiver = std::make_unique<Receiver>(std::move(connection), patience.status_interval,
-                                             patience.silence_max, resume ? *resume : 0);
+                                             patience.silence_max, resume ? resume->lsn : 0);
   FRESHET_CHECK_OK(receiver->Start());
   std::string publication = origin.config.publication;
   auto stream = std::make_unique<PostgresStream>(std::move(origin), start, std::move(side),

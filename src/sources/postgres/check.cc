@@ -116,6 +116,7 @@ Status CheckSlot(Connection& connection, const Config& config, Findings* finding
                       .WithRemedy("Give another slot with --slot."));
   }
   if (!slot->lost.empty()) Add(findings, SlotLost(config.slot, slot->lost));
+  if (slot->of_primary) Add(findings, SlotOfPrimary(config.slot));
   return Status::Ok();
 }
 

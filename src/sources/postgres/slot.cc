@@ -50,14 +50,24 @@ Status SlotLost(const std::string& name, std::string_view why) {
       .WithRemedy(remedy + ".");
 }
 
+Status SlotOfPrimary(const std::string& name) {
+  return Error(ErrorClass::SOURCE_UNSUPPORTED,
+               "the server is a standby and keeps the replication slot {} for its promotion", name)
+      .WithRemedy("Point at the primary server, or promote the standby.");
+}
+
 Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::string& name) {
   // Source: PostgreSQL 16 and 17, pg_replication_slots.
+  std::string_view of_primary = "false";
   std::string_view lost = "CASE WHEN s.wal_status = 'lost' THEN 'wal_removed' ELSE '' END";
   if (connection->server_version() >= 160000)
     lost =
         "CASE WHEN s.conflicting THEN 'rows_removed' WHEN s.wal_status = 'lost' THEN "
         "'wal_removed' ELSE '' END";
-  if (connection->server_version() >= 170000) lost = "coalesce(s.invalidation_reason, '')";
+  if (connection->server_version() >= 170000) {
+    lost = "coalesce(s.invalidation_reason, '')";
+    of_primary = "s.synced AND pg_is_in_recovery()";
+  }
   FRESHET_TRY(
       Rows rows,
       connection->Query(
@@ -70,10 +80,10 @@ Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::str
               "CASE WHEN s.slot_type <> 'logical' THEN 'it is a physical slot' "
               "WHEN s.plugin <> 'pgoutput' THEN 'its plugin is ' || s.plugin "
               "WHEN s.database <> current_database() THEN 'it belongs to database ' || s.database "
-              "ELSE '' END "
+              "ELSE '' END, {} "
               "FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid "
               "WHERE s.slot_name = $1",
-              lost),
+              lost, of_primary),
           {name}));
   if (rows.empty()) return std::optional<SlotState>();
   SlotState state;
@@ -82,6 +92,7 @@ Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::str
   state.active_process = static_cast<int>(rows.number(0, 2));
   state.active_ours = rows.truth(0, 3);
   state.unfit = rows.text(0, 4);
+  state.of_primary = rows.truth(0, 5);
   return std::optional(state);
 }
 

@@ -30,8 +30,12 @@ struct SlotState {
   bool active_ours = false;
   /// Why it cannot be used here, if so: another database, another plugin.
   std::string unfit;
+  /// The server is a standby and keeps it in step with the primary's: nobody may read it here.
+  bool of_primary = false;
 };
 Result<std::optional<SlotState>> ReadSlot(Connection* connection, const std::string& name);
+/// What it means that a slot is the primary's.
+Status SlotOfPrimary(const std::string& name);
 /// The SLOT_LOST that such a slot stands for, with what keeps it from happening again.
 Status SlotLost(const std::string& name, std::string_view why);
 /// From version 17 on the slot is one that standbys keep up with, so that it outlives the primary.

@@ -24,6 +24,7 @@ PostgresStream::PostgresStream(Origin origin, Lsn start, std::unique_ptr<Connect
       start_(start),
       side_(std::move(side)),
       fence_asker_(side_.get()),
+      held_back_(side_.get(), origin_.config),
       receiver_(std::move(receiver)),
       streamed_(origin_.config.scratch_folder),
       seen_(start),
@@ -206,6 +207,7 @@ Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline de
       FRESHET_CHECK_OK(CloseCommit());
       return std::optional(TakeReady());
     }
+    if (idle) held_back_.Passed();
     // One Idle at once; more of them only as often as the caller's deadline, so that nobody spins.
     if (idle && (!was_idle_ || fence_ || now >= deadline)) {
       was_idle_ = true;
@@ -213,7 +215,10 @@ Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline de
       return std::optional<record::StreamEvent>(record::Idle{});
     }
     if (now >= deadline) return std::optional<record::StreamEvent>(record::Nothing{});
-    if (fence && !idle) receiver_->RequestPosition();
+    if (fence && !idle) {
+      receiver_->RequestPosition();
+      FRESHET_CHECK_OK(held_back_.Look(seen_, now));
+    }
     block_ =
         receiver_->Pop(idle || in_transaction_ ? deadline : std::min(deadline, now + kAskInterval));
     if (!block_) {

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "sources/postgres/changes.h"
 #include "sources/postgres/fence.h"
+#include "sources/postgres/held_back.h"
 #include "sources/postgres/partitions.h"
 #include "sources/postgres/pgoutput.h"
 #include "sources/postgres/receiver.h"
@@ -127,6 +128,7 @@ class PostgresStream final : public ChangeStream {
   const Lsn start_;
   const std::unique_ptr<Connection> side_;
   FenceAsker fence_asker_;
+  HeldBack held_back_;
   const std::unique_ptr<Receiver> receiver_;
 
   std::unordered_map<uint32_t, Table> tables_;
