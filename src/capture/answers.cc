@@ -2,6 +2,7 @@
 #include "capture/answers.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace freshet::capture {
 
@@ -21,7 +22,15 @@ Status Answers::Ask() {
   return Status::Ok();
 }
 
-Status Answers::Give(staging::SegmentNumber through) {
+Status Answers::Give(staging::SegmentNumber through, const staging::Unseen& unseen) {
+  const bool saw_none = !left_out_.why.ok() && left_out_.tables.empty();
+  if (!saw_none && !unseen.why.ok()) {
+    if (left_out_.why.ok()) left_out_.why = unseen.why;
+    std::ranges::copy_if(
+        unseen.tables, std::back_inserter(left_out_.tables), [&](const auto& each) {
+          return std::ranges::find(left_out_.tables, each) == left_out_.tables.end();
+        });
+  }
   for (const auto& question : asked_)
     FRESHET_CHECK_OK(
         staging::PutAnswer(*context_.staging, question, {.through = through, .unseen = left_out_}));

@@ -30,8 +30,9 @@ class Answers {
   Status Ask();
   /// Whether the stream has passed the fence.
   bool due() const { return ticket_ && fence_->Passed(*ticket_); }
+  /// `unseen`: what waits by now, beside what the look before the fence left out.
   /// REQUIRES: due(), and everything captured so far is sealed, through this segment.
-  Status Give(staging::SegmentNumber through);
+  Status Give(staging::SegmentNumber through, const staging::Unseen& unseen);
 
  private:
   const Context context_;

@@ -112,6 +112,24 @@ TEST_F(AnswersTest, ATableThatIsHeldLockedIsLeftOutByName) {
   EXPECT_TRUE(State().tables.contains(TableId("2")));
 }
 
+TEST_F(AnswersTest, ATableThatIsToBeReadAgainAndIsHeldLockedIsLeftOutByName) {
+  source_.Create(Shape("2"));
+  Wish("2", 1);
+  RunWell();
+  source_.set_locked("2", true);
+  source_.Commit({Alter{
+      fakes::MakeShape("2", "public", "t2", {{"id", arrow::int64()}, {"note", arrow::binary()}})}});
+  Ask(one_);
+  auto ended = RunUntil([&] { return AnswerTo(one_).has_value(); });
+  EXPECT_TRUE(ended.Is(ErrorClass::CANCELLED)) << ended.ToString();
+  EXPECT_TRUE(UnseenIn(one_).why.Is(ErrorClass::SOURCE_BLOCKED));
+  EXPECT_THAT(UnseenIn(one_).tables, testing::ElementsAre(Shape("2").name));
+  source_.set_locked("2", false);
+  Ask(two_);
+  ended = RunUntil([&] { return AnswerTo(two_).has_value(); });
+  EXPECT_TRUE(UnseenIn(two_).why.ok()) << UnseenIn(two_).why.ToString();
+}
+
 TEST_F(AnswersTest, WhereNoTableCouldBeLookedAtThatIsSaid) {
   RunWell();
   Ask(one_);

@@ -156,13 +156,12 @@ class Capture {
     if (depth != Discovery::Depth::kFollowed) watching_->ForgetWaiting();
     // The stream first: what is committed from now on is in it, and the snapshot comes after.
     FRESHET_CHECK_OK(WatchComing(&found));
-    if (answers_)
-      answers_->TakeUnseen({.why = watching_->CheckWaiting(), .tables = watching_->waiting()});
+    if (answers_) answers_->TakeUnseen(watching_->Unseen(mending_->blocked()));
     for (auto& fresh : found.fresh) tables_.Follow(std::move(fresh));
     JoinAll(&found);
     for (const auto& [table, why] : found.mended) ReadAgain(table, why);
     watching_->TakeMemos();
-    if (watching_->waiting().empty()) watching_->Unblocked();
+    if (!watching_->any_waits() && mending_->blocked().empty()) watching_->Unblocked();
     return departures_->Expect(found.missing);
   }
 
@@ -187,7 +186,7 @@ class Capture {
   /// Tell those who asked how far everything is staged. The tables are looked at first, so that
   /// they are known which were made before the question.
   Status Answer() {
-    if (!answers_ || !boundary_ || !mending_->empty()) return Status::Ok();
+    if (!answers_ || !boundary_ || !mending_->stuck()) return Status::Ok();
     if (answers_->heard()) {
       FRESHET_CHECK_OK(Discover(Discovery::Depth::kAll));
       FRESHET_CHECK_OK(watching_->Update(context_.clock->Now()));
@@ -195,7 +194,7 @@ class Capture {
     }
     if (!answers_->due()) return Status::Ok();
     if (unsealed()) FRESHET_CHECK_OK(Seal());
-    return answers_->Give(writer_->checkpoint().through);
+    return answers_->Give(writer_->checkpoint().through, watching_->Unseen(mending_->blocked()));
   }
 
   /// Whether the drain is done: snapshots finished, the followed tables looked at once more, then
@@ -213,10 +212,10 @@ class Capture {
       FRESHET_TRY(drain_ticket_, fence_->Ask());
     }
     if (!fence_->Passed(*drain_ticket_) || !boundary_ || !departures_->empty()) return false;
-    if (!mending_->empty()) return false;
+    if (!mending_->stuck()) return false;
     if (unsealed()) FRESHET_CHECK_OK(Seal());
     // All else is done; they are what this run was for, too, and come when it is tried again.
-    FRESHET_CHECK_OK(watching_->CheckWaiting());
+    FRESHET_CHECK_OK(watching_->Unseen(mending_->blocked()).why);
     return true;
   }
 
@@ -384,7 +383,10 @@ class Capture {
     FRESHET_TRY(auto locked, watching_->Add(due.fresh));
     if (!locked.empty()) mend_at_ = now + limits::kDiscoverInterval;
     for (auto& fresh : due.fresh) {
-      if (locked.contains(fresh.shape->id)) continue;
+      if (locked.contains(fresh.shape->id)) {
+        mending_->Block(fresh.shape->id);
+        continue;
+      }
       mending_->Done(fresh.shape->id);
       tables_.Follow(std::move(fresh));
     }

@@ -94,25 +94,39 @@ Status Mending::Expect(record::TableShape shown) {
 
 Result<Mending::Due> Mending::Passed(bool hurry) {
   Due due;
-  Status taken = Take(hurry, &due);
-  if (!taken.ok() && !taken.Is(ErrorClass::SOURCE_BLOCKED)) return taken;
-  due.blocked = std::move(taken);
+  for (const TableId& table : Ready(hurry)) {
+    const bool was_blocked = blocked_.erase(table) > 0;
+    const Status taken = Take(table, &due);
+    if (taken.ok()) continue;
+    if (!taken.Is(ErrorClass::SOURCE_BLOCKED)) return taken;
+    Block(table);
+    due.blocked = taken;
+    // A try lasts as long as a lock is waited for: one of those that stay locked is enough.
+    if (was_blocked) break;
+  }
   return due;
 }
 
-Status Mending::Take(bool hurry, Due* due) {
-  std::vector<TableId> put_off;
+std::vector<TableId> Mending::Ready(bool hurry) const {
+  std::vector<TableId> ready;
   for (const auto& [table, ticket] : put_off_) {
-    bool waited = hurry || context_.clock->Now() >= pauses_[table].until;
-    if (waited && fence_->Passed(ticket)) put_off.push_back(table);
+    const auto pause = pauses_.find(table);
+    bool waited = hurry || pause == pauses_.end() || context_.clock->Now() >= pause->second.until;
+    if (waited && fence_->Passed(ticket)) ready.push_back(table);
   }
-  for (const TableId& table : put_off) FRESHET_CHECK_OK(TakePutOff(table, due));
-  std::vector<ExpectedShape> expected;
   for (const auto& [table, shape] : expected_) {
-    if (fence_->Passed(shape.ticket)) expected.push_back(shape);
+    if (fence_->Passed(shape.ticket)) ready.push_back(table);
   }
-  for (const ExpectedShape& each : expected) FRESHET_CHECK_OK(TakeExpected(each, due));
-  return Status::Ok();
+  std::ranges::stable_partition(ready,
+                                [&](const TableId& table) { return !blocked_.contains(table); });
+  return ready;
+}
+
+Status Mending::Take(const TableId& table, Due* due) {
+  if (put_off_.contains(table)) return TakePutOff(table, due);
+  // A copy: it may be taken out meanwhile.
+  const ExpectedShape expected = expected_.at(table);
+  return TakeExpected(expected, due);
 }
 
 Status Mending::TakePutOff(const TableId& table, Due* due) {
@@ -171,6 +185,19 @@ Status Mending::TakeExpected(const ExpectedShape& expected, Due* due) {
 void Mending::Done(const TableId& table) {
   put_off_.erase(table);
   expected_.erase(table);
+  blocked_.erase(table);
+}
+
+std::vector<record::TableName> Mending::blocked() const {
+  std::vector<record::TableName> names;
+  for (const TableId& table : blocked_)
+    names.push_back(context_.writer->checkpoint().tables.at(table).name);
+  return names;
+}
+
+bool Mending::stuck() const {
+  auto is_blocked = [this](const auto& each) { return blocked_.contains(each.first); };
+  return std::ranges::all_of(put_off_, is_blocked) && std::ranges::all_of(expected_, is_blocked);
 }
 
 }  // namespace freshet::capture

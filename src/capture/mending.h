@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,8 @@ Result<std::unique_ptr<sources::ChangeStream>> OpenOrBeginAnew(const Context& co
 ///              anew, and followed and read as that
 ///   expected   its columns can be followed on, but no row has come that announces them; if the
 ///              stream still has not, the table was quiet, and they are taken as they are
+///
+/// One that somebody holds locked at the source waits alone.
 class Mending {
  public:
   Mending(Context context, Tables* tables, StreamFence* fence)
@@ -65,7 +68,7 @@ class Mending {
     std::vector<TableId> gone;                         // put off, and no longer there
     std::vector<TableId> changed;                      // took the columns that were expected
     std::vector<std::pair<TableId, Status>> problems;  // cannot be followed
-    Status blocked;                                    // the rest has to wait: SOURCE_BLOCKED
+    Status blocked;                                    // some have to wait: SOURCE_BLOCKED
   };
   /// `hurry`: a table that is put off again and again waits no longer than the stream takes.
   /// Errors: the source's.
@@ -73,13 +76,22 @@ class Mending {
   /// The table is followed again, or no longer at all.
   void Done(const TableId& table);
   bool empty() const { return put_off_.empty() && expected_.empty(); }
+  /// The table was due, and somebody held it locked.
+  void Block(const TableId& table) { blocked_.insert(table); }
+  /// Those that were locked when they were last tried.
+  std::vector<record::TableName> blocked() const;
+  /// Whether there is none but those.
+  bool stuck() const;
 
  private:
   struct ExpectedShape {
     record::TableShape shape;
     StreamFence::Ticket ticket = 0;
   };
-  Status Take(bool hurry, Due* due);
+  /// Put off or expected, and the stream has passed them: those that were not locked come first.
+  std::vector<TableId> Ready(bool hurry) const;
+  /// Try one of them.
+  Status Take(const TableId& table, Due* due);
   Status TakePutOff(const TableId& table, Due* due);
   Status TakeExpected(const ExpectedShape& expected, Due* due);
 
@@ -89,6 +101,7 @@ class Mending {
   std::map<TableId, StreamFence::Ticket> put_off_;
   std::map<TableId, MendingPause> pauses_;
   std::map<TableId, ExpectedShape> expected_;
+  std::set<TableId> blocked_;
 };
 
 }  // namespace freshet::capture

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/watching.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/limits.h"
@@ -39,13 +41,17 @@ void Watching::Wait(const std::set<TableId>& locked) {
   IsBlocked(Error(ErrorClass::SOURCE_BLOCKED, "somebody holds tables locked: {}", locked.size()));
 }
 
-Status Watching::CheckWaiting() const {
-  if (waiting_.empty()) return Status::Ok();
+staging::Unseen Watching::Unseen(std::vector<record::TableName> mended) const {
+  std::vector<record::TableName> tables = waiting_;
+  std::ranges::move(mended, std::back_inserter(tables));
+  if (tables.empty()) return {};
   std::vector<std::string> names;
-  for (const auto& name : waiting_) names.push_back(name.ToString());
-  return Error(ErrorClass::SOURCE_BLOCKED, "somebody holds new tables locked: {}",
-               fmt::join(names, ", "))
-      .WithRemedy("Wait for the VACUUM, ANALYZE or CREATE INDEX of theirs; see pg_locks.");
+  for (const auto& name : tables) names.push_back(name.ToString());
+  Status why =
+      Error(ErrorClass::SOURCE_BLOCKED, "somebody holds new or altered tables locked: {}",
+            fmt::join(names, ", "))
+          .WithRemedy("Wait for the VACUUM, ANALYZE or CREATE INDEX of theirs; see pg_locks.");
+  return {.why = std::move(why), .tables = std::move(tables)};
 }
 
 void Watching::TakeMemos() {

@@ -7,6 +7,7 @@
 
 #include "capture/context.h"
 #include "capture/tables.h"
+#include "staging/questions.h"
 
 namespace freshet::capture {
 
@@ -30,9 +31,9 @@ class Watching {
   /// New tables that have to wait, for somebody holds them locked, at the last look.
   void ForgetWaiting() { waiting_.clear(); }
   void Waits(record::TableName table) { waiting_.push_back(std::move(table)); }
-  const std::vector<record::TableName>& waiting() const { return waiting_; }
-  /// Errors: SOURCE_BLOCKED (there are some).
-  Status CheckWaiting() const;
+  bool any_waits() const { return !waiting_.empty(); }
+  /// These, and those that `mended` names: SOURCE_BLOCKED, where there are some.
+  staging::Unseen Unseen(std::vector<record::TableName> mended) const;
 
   /// Nothing has to wait any more: it is told again the next time.
   void Unblocked() { blocked_told_ = false; }

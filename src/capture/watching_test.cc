@@ -45,6 +45,63 @@ TEST_F(GatewayTest, NewTablesThatAreLockedWaitAlone) {
   EXPECT_EQ(source_.watched(), (std::vector<std::string>{"1", "3", "2"}));
 }
 
+TEST_F(GatewayTest, TablesThatAreToBeReadAgainWaitAloneToo) {
+  for (const char* table : {"2", "3"}) source_.Create(Shape(table));
+  for (const char* table : {"1", "2", "3"}) Wish(table, 1);
+  RunWell();
+  const auto retyped = [](const std::string& id) {
+    return fakes::MakeShape(id, "public", "t" + id,
+                            {{"id", arrow::int64()}, {"note", arrow::binary()}});
+  };
+  source_.set_locked("2", true);
+  source_.Commit({Alter{retyped("2")}, Alter{retyped("3")}, Insert{"1", {int64_t{4}, "d"}}});
+  source_.before = AtMost(10'000);
+  Status ended = Run().status();
+  EXPECT_TRUE(ended.Is(ErrorClass::SOURCE_BLOCKED)) << ended.ToString();
+  EXPECT_NE(ended.message().find("public.t2"), std::string::npos);
+  EXPECT_EQ(ended.message().find("public.t3"), std::string::npos);
+  EXPECT_EQ(ChangeRows("1"), 1);
+  auto generation = [&](const std::string& id) {
+    return State().tables.at(TableId(id)).generations.at(kFlow);
+  };
+  EXPECT_EQ(generation("3").begun.generation, Generation(2));
+  EXPECT_TRUE(generation("3").ended);
+  EXPECT_EQ(generation("2").begun.generation, Generation(1));
+  source_.set_locked("2", false);
+  RunWell();
+  EXPECT_EQ(generation("2").begun.generation, Generation(2));
+  EXPECT_TRUE(generation("2").ended);
+  EXPECT_FALSE(State().tables.at(TableId("2")).broken);
+}
+
+TEST_F(GatewayTest, WhereOneIsHeldLockedTheCatalogTellsOfTheOthers) {
+  for (const char* table : {"2", "3"}) source_.Create(Shape(table));
+  for (const char* table : {"1", "2", "3"}) Wish(table, 1);
+  RunWell();
+  int described = 0;
+  bool streaming = false;
+  // The first of them is locked whenever they are looked at again.
+  source_.before = [&, at_most = AtMost(10'000)](const std::string& step) mutable {
+    streaming = streaming || step == "next";
+    if (step == "describe" && streaming && ++described != 2)
+      return Error(ErrorClass::SOURCE_BLOCKED, "a lock was not granted");
+    return at_most(step);
+  };
+  for (const char* table : {"1", "2"}) {
+    source_.AlterQuietly(fakes::MakeShape(table, "public", std::string("t") + table,
+                                          {{"id", arrow::int64()}, {"note", arrow::utf8()}}, 2));
+  }
+  Status ended = Run().status();
+  EXPECT_TRUE(ended.Is(ErrorClass::SOURCE_BLOCKED)) << ended.ToString();
+  EXPECT_GE(described, 2);
+  const auto state = State();
+  EXPECT_EQ(state.tables.at(TableId("2")).generations.at(kFlow).begun.generation, Generation(2));
+  EXPECT_TRUE(state.tables.at(TableId("2")).generations.at(kFlow).ended);
+  source_.before = nullptr;
+  RunWell();
+  EXPECT_EQ(State().tables.at(TableId("1")).generations.at(kFlow).begun.generation, Generation(2));
+}
+
 TEST_F(GatewayTest, MemosAreSealedAndGivenBack) {
   source_.Create(Shape("2"));
   source_.set_memo("1", "entry 7");
