@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ingest_run.h"
 
+#include <utility>
+
 #include "base/log.h"
 #include "pipeline/event_line.h"
 
@@ -83,7 +85,20 @@ void IngestRun::FollowHolder(const record::Event& event) {
   supervisor_->Send(kGatewayRole, ToLine(event));
 }
 
+bool IngestRun::BeginAgain() {
+  bool any = false;
+  for (const auto& table : std::exchange(asked_, {})) any = progress_.TakeUp(table) || any;
+  if (!any) return false;
+  discovered_.reset();
+  wished_.reset();
+  captured_.reset();
+  wanted_.reset();
+  draining_ = false;
+  return true;
+}
+
 void IngestRun::FollowUpdate(const record::Event& event) {
+  if (event.name == "refresh_asked") asked_.insert(TextOf(event, "table"));
   if (event.name != "wished") return;
   wished_ = NumberOf(event, "through");
   DrainWhenWished();

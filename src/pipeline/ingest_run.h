@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,9 @@ inline constexpr char kHolderRole[] = "holder";
 ///                                            captured through N
 ///   → update: drain through N                → applies through N and ends
 ///
-/// The holder of the gateway's snapshots is started at the first question for one.
+/// The holder of the gateway's snapshots is started at the first question for one. An update may
+/// find that a table has to be read anew when nobody reads any more: then all of it is done once
+/// more.
 class IngestRun final : public Supervisor::Listener {
  public:
   IngestRun(Clock* clock, Display* display, const Destination* destination, WorkerStart start);
@@ -42,6 +45,9 @@ class IngestRun final : public Supervisor::Listener {
   /// Take an event of the command's own.
   void Tell(const record::Event& event);
   const RunProgress& progress() const { return progress_; }
+  /// The workers have ended: whether tables failed that are to be read anew, as the update asked
+  /// for. They count as failed no more, and the run may be begun again.
+  bool BeginAgain();
 
   std::vector<std::string> Greeting(const std::string& role) override;
   bool OnEvent(const std::string& role, const record::Event& event) override;
@@ -68,6 +74,7 @@ class IngestRun final : public Supervisor::Listener {
   std::optional<int64_t> discovered_, wished_, captured_;
   std::optional<record::Event> wanted_;  // the gateway's question to the holder, until its answer
   bool draining_ = false;
+  std::set<std::string> asked_;  // tables that the update wants read anew
   MonotonicTime save_at_{};
   std::function<std::optional<WorkerStart>(const WorkerStart&)> news_;
   std::function<void()> on_staged_;

@@ -128,6 +128,17 @@ void RunProgress::Take(const record::Event& event) {
   if (event.name == "values_nulled") changes_nulled_ += NumberOf(event, "values");
 }
 
+bool RunProgress::TakeUp(const std::string& name) {
+  auto found = tables_.find(name);
+  if (found == tables_.end() || found->second.state != State::kFailed) return false;
+  TableProgress& table = found->second;
+  table.state = table.state_read = State::kWaiting;
+  table.unread = false;
+  table.failed = Status::Ok();
+  table.unsaved = true;
+  return true;
+}
+
 RunProgress::Totals RunProgress::Sum() const {
   Totals totals;
   totals.values_nulled = changes_nulled_;

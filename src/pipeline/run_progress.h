@@ -33,6 +33,8 @@ std::string_view NameOf(TableProgress::State state);
 class RunProgress {
  public:
   void Take(const record::Event& event);
+  /// A table that failed is tried once more: false where it did not fail.
+  bool TakeUp(const std::string& table);
 
   std::map<std::string, TableProgress>& tables() { return tables_; }
   const std::map<std::string, TableProgress>& tables() const { return tables_; }

@@ -119,5 +119,22 @@ TEST_F(RunProgressTest, AFailureLastsThroughWhatTheGatewayStillReads) {
   EXPECT_TRUE(progress_.FirstFailure().Is(ErrorClass::TABLE_FOREIGN));
 }
 
+TEST(RunProgress, AFailedTableMayBeTakenUpAgain) {
+  RunProgress progress;
+  EXPECT_FALSE(progress.TakeUp("public.t"));
+  progress.Take({"table_found", {{"table", "public.t"}, {"flow", "f"}}});
+  EXPECT_FALSE(progress.TakeUp("public.t"));
+  progress.Take(WithStatus({"table_failed", {{"table", "public.t"}}},
+                           Error(ErrorClass::SNAPSHOT_STALE, "its rows moved")));
+  EXPECT_EQ(progress.Sum().failed, 1);
+  EXPECT_TRUE(progress.TakeUp("public.t"));
+  EXPECT_EQ(progress.Sum().failed, 0);
+  EXPECT_TRUE(progress.FirstFailure().ok());
+  progress.Take({"table_committed", {{"table", "public.t"}, {"inserted", int64_t{3}}}});
+  EXPECT_EQ(progress.Sum().inserted, 3) << "a failed one would not be counted";
+  progress.Take({"table_current", {{"table", "public.t"}}});
+  EXPECT_EQ(progress.Sum().current, 1);
+}
+
 }  // namespace
 }  // namespace freshet::pipeline

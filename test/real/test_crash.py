@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kill -9 and restarts: nothing lost, nothing twice, the next run starts at once."""
 import json
+import os
 import signal
 import time
 
@@ -179,6 +180,7 @@ def test_holder_killed_while_a_table_is_read(database, freshet, middle):
     assert database.rows(VIEW, (database.name,))
     read = len(sealed(database, freshet))
     end_the_view(database, run, proxy)
+    run.wait()
     assert run.code == 0, run.describe()
     reads_on(database, freshet, run, read)
 
@@ -190,7 +192,6 @@ def end_the_view(database, run, proxy):
     # Some of them lie in what is read already, some in what is not, and some move from here to there.
     database.execute(LATE)
     proxy.release()
-    run.wait()
 
 
 def reads_on(database, freshet, run, read):
@@ -220,15 +221,29 @@ def test_holder_killed_while_a_table_with_a_history_is_read(database, freshet, m
     """Versions of two moments would say what never was: it is read anew."""
     run, proxy = middle_of_history
     end_the_view(database, run, proxy)
-    assert of_parted(run, "refresh_asked"), run.describe()
-    # What reads tables may have ended by the time that it is asked: then this run says that the table is not whole.
-    if run.code == 5:
-        assert [event["class"] for event in run.events("table_failed")] == ["SNAPSHOT_STALE"], run.describe()
-        run = freshet.ingest(*HISTORY)
+    is_read_anew(database, freshet, run.wait())
+
+
+def test_what_is_to_be_read_anew_when_nobody_reads_any_more(database, freshet, middle_of_history):
+    """The update learns of it when the gateway has ended: the run does its work once more."""
+    run, proxy = middle_of_history
+    update = run.worker("update")
+    os.kill(update, signal.SIGSTOP)
+    end_the_view(database, run, proxy)
+    wait_until(lambda: run.worker("gateway") is None, "the end of the gateway")
+    os.kill(update, signal.SIGCONT)
+    is_read_anew(database, freshet, run.wait())
+    assert [event["class"] for event in run.events("table_failed")] == ["SNAPSHOT_STALE"], run.describe()
+
+
+def is_read_anew(database, freshet, run):
     assert run.code == 0, run.describe()
+    assert of_parted(run, "refresh_asked"), run.describe()
     assert_equal(database.connection, freshet.destination, "public.parted", "public.small")
     settled_sessions(database)
+    before = data_versions(freshet.destination)
     freshet.ingest(*HISTORY)
+    assert data_versions(freshet.destination) == before
     assert_equal(database.connection, freshet.destination, "public.parted", "public.small")
 
 
