@@ -22,7 +22,7 @@ void FaultyStore::Restart(Rule rule, ReadRule read_rule) {
   crashed_ = false;
 }
 
-void FaultyStore::Settle() { Arrive(true); }
+bool FaultyStore::Settle() { return Arrive(true); }
 
 int64_t FaultyStore::writes() const {
   std::lock_guard lock(mutex_);
@@ -45,7 +45,7 @@ Status FaultyStore::Dead() const {
   return Status::Ok();
 }
 
-void FaultyStore::Arrive(bool all) {
+bool FaultyStore::Arrive(bool all) {
   std::vector<Late> due;
   {
     std::lock_guard lock(mutex_);
@@ -56,6 +56,7 @@ void FaultyStore::Arrive(bool all) {
     });
   }
   for (Late& late : due) (void)late.effect();
+  return !due.empty();
 }
 
 Fault FaultyStore::Next(const WriteCall& call) {

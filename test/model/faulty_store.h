@@ -47,8 +47,8 @@ class FaultyStore final : public store::FileStore {
 
   /// A new process begins: count from 0, alive. Late calls of the old one are still on their way.
   void Restart(Rule rule, ReadRule read_rule = nullptr);
-  /// Let everything arrive that is still on its way.
-  void Settle();
+  /// Let everything arrive that is still on its way. Returns whether anything was.
+  bool Settle();
   int64_t writes() const;
   bool crashed() const;
   /// The calls made since Restart.
@@ -71,7 +71,7 @@ class FaultyStore final : public store::FileStore {
   Status BeforeRead();
   Fault Next(const WriteCall& call);
   Status Dead() const;
-  void Arrive(bool all);
+  bool Arrive(bool all);
 
   struct Late {
     int64_t due;
