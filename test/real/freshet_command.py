@@ -169,9 +169,17 @@ class Run:
         self.wait_for_workers()
 
     def leftovers(self):
-        members = [] if self._gone else group_members(self.pid)
+        members = [] if self._gone or not self._group_exists() else group_members(self.pid)
         self._gone = self.code is not None and not members
         return members
+
+    def _group_exists(self):
+        """Cheaper than to look at every process; one that has ended and waits for its parent counts."""
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def wait_for_workers(self):
         """Workers outlive their command by a moment, and by no more."""
