@@ -62,7 +62,7 @@ def main(versions):
         write_ctest(FOLDER / version, f"pg{version}", on_version(version, tests))
         parts.append(FOLDER / version)
     write_parts(FOLDER, parts)
-    print(f"real: {int(JOBS) + 1} tests at a time, at most {MINUTES} minutes", flush=True)
+    print(f"real: {int(JOBS) + 2} tests at a time, at most {MINUTES} minutes", flush=True)
     return run_tests(FOLDER, MINUTES)
 
 
