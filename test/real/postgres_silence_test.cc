@@ -278,6 +278,29 @@ TEST_F(SilenceTest, ALockedPartitionHoldsNothingUp) {
   EXPECT_THAT(Drain(), ElementsAre("parts public.p1* public.p2", "+ 11,a"));
 }
 
+TEST_F(SilenceTest, ATableThatIsRenamedAsItIsPublishedComesWithTheNextLook) {
+  Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY)");
+  OpenSource();
+  ASSERT_TRUE(OpenStream({"other"}).ok());
+  const auto shapes = {Shape("t"), Shape("other")};
+  auto owner = NewSession();
+  ASSERT_TRUE(owner->Execute("BEGIN; ALTER TABLE t RENAME TO u").ok());
+  std::jthread renames([&] {
+    Await("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = " +
+          (*shapes.begin())->id.value() + ")");
+    EXPECT_TRUE(owner->Execute("COMMIT").ok());
+  });
+  auto waiting = stream_->Watch(shapes);
+  renames.join();
+  ASSERT_TRUE(waiting.ok()) << waiting.status().ToString();
+  EXPECT_THAT(*waiting, ElementsAre((*shapes.begin())->id));
+  waiting = stream_->Watch(shapes);
+  ASSERT_TRUE(waiting.ok()) << waiting.status().ToString();
+  EXPECT_THAT(*waiting, ElementsAre());
+  Run("INSERT INTO u VALUES (1)");
+  EXPECT_THAT(Drain(), ElementsAre("+ 1"));
+}
+
 TEST_F(SilenceTest, WhatTheServerGaveUpIsTriedAgain) {
   for (const char* state : {"40001", "40P01", "57014"}) {
     Status given_up = session_->Execute(fmt::format(

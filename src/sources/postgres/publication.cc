@@ -40,18 +40,26 @@ Result<std::map<uint32_t, record::TableName>> NamesOf(Connection* connection,
   return names;
 }
 
-/// The same, and where somebody holds one of them locked, as VACUUM does, all others: it takes a
-/// lock on each. Those that have to wait are added to `locked`.
+/// Whether one of the tables has gone by now, or goes by another name. Source: PostgreSQL,
+/// "PostgreSQL Error Codes": undefined_table, invalid_schema_name, duplicate_object.
+bool NameIsStale(const Status& status, const Connection& connection) {
+  const std::string& state = connection.sql_state();
+  return status.Is(ErrorClass::SOURCE_QUERY) &&
+         (state == "42P01" || state == "3F000" || state == "42710");
+}
+
+/// The same, and where somebody holds one of them locked, as VACUUM does, or renames one just now,
+/// all others: it takes a lock on each. Those that have to wait are added to `locked`.
 Status AlterUnlocked(Connection* connection, const Config& config, std::string_view verb,
                      const std::map<uint32_t, record::TableName>& tables,
                      std::set<record::TableId>* locked) {
   std::vector<record::TableName> names;
   for (const auto& [oid, name] : tables) names.push_back(name);
   Status all = Alter(connection, config, verb, names);
-  if (!all.Is(ErrorClass::SOURCE_BLOCKED)) return all;
+  if (!all.Is(ErrorClass::SOURCE_BLOCKED) && !NameIsStale(all, *connection)) return all;
   for (const auto& [oid, name] : tables) {
     Status one = Alter(connection, config, verb, {name});
-    if (one.Is(ErrorClass::SOURCE_BLOCKED)) {
+    if (one.Is(ErrorClass::SOURCE_BLOCKED) || NameIsStale(one, *connection)) {
       locked->emplace(std::to_string(oid));
     } else {
       FRESHET_CHECK_OK(one);
@@ -77,7 +85,14 @@ Status SetTables(Connection* connection, const Config& config,
     if (!published.contains(oid)) added[oid] = name;
   }
   FRESHET_CHECK_OK(AlterUnlocked(connection, config, "DROP", dropped, locked));
-  return AlterUnlocked(connection, config, "ADD", added, locked);
+  FRESHET_CHECK_OK(AlterUnlocked(connection, config, "ADD", added, locked));
+  if (added.empty() && dropped.empty()) return Status::Ok();
+  // A name may have become another table's meanwhile.
+  FRESHET_TRY(published, PublishedTables(connection, config.publication));
+  for (const auto& [oid, name] : wanted) {
+    if (!published.contains(oid)) locked->emplace(std::to_string(oid));
+  }
+  return Status::Ok();
 }
 
 Status CheckKinds(const Rows& rows, const Config& config) {
