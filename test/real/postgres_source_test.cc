@@ -247,34 +247,6 @@ TEST_F(SourceTest, SnapshotOfPartitionsAndOfAnEmptyTable) {
   EXPECT_TRUE(ReadAll(snapshot->get(), "empty")->empty());
 }
 
-TEST_F(SourceTest, LargeTableIsSplitWithoutLossOrOverlap) {
-  // A row a page: 40,000 pages of 8 KiB are two chunks and a half, and as many for each reader.
-  Run("CREATE TABLE big (id int PRIMARY KEY, v text) WITH (fillfactor = 10); INSERT INTO big "
-      "SELECT i, repeat('x', 850) FROM generate_series(1, 40000) i");
-  OpenSource();
-  auto snapshot = source_->BeginSnapshot();
-  ASSERT_TRUE(snapshot.ok());
-  auto shape = Shape("big");
-  auto chunks = (*snapshot)->Plan(*shape);
-  ASSERT_TRUE(chunks.ok());
-  EXPECT_EQ(chunks->size(), session_->server_version() >= 140000 ? 4U : 2U);
-  int64_t rows = 0, sum = 0;
-  for (const auto& chunk : *chunks) {
-    auto reader = (*snapshot)->Open(shape, chunk);
-    ASSERT_TRUE(reader.ok()) << reader.status().ToString();
-    while (true) {
-      auto batch = (*reader)->Next();
-      ASSERT_TRUE(batch.ok()) << batch.status().ToString();
-      if (*batch == nullptr) break;
-      rows += (*batch)->num_rows();
-      const auto& ids = static_cast<const arrow::Int32Array&>(*(*batch)->column(0));
-      for (int64_t i = 0; i < ids.length(); ++i) sum += ids.Value(i);
-    }
-  }
-  EXPECT_EQ(rows, 40000);
-  EXPECT_EQ(sum, 40000LL * 40001 / 2);
-}
-
 TEST_F(SourceTest, ValuesOutOfLineCountForAChunksSize) {
   // Nobody analyses it but us.
   Run("CREATE TABLE wide (id int PRIMARY KEY, v text) WITH (autovacuum_enabled = off); ALTER TABLE "

@@ -1,37 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/postgres/block_range.h"
 
-#include <charconv>
 #include <string_view>
+
+#include "sources/postgres/text_scanner.h"
 
 namespace freshet::sources::postgres {
 namespace {
-
-/// Takes words and numbers off the front of a text; what does not fit makes it bad for good.
-class Scanner {
- public:
-  explicit Scanner(std::string_view text) : rest_(text) {}
-
-  bool Skip(std::string_view word) {
-    good_ = good_ && rest_.starts_with(word);
-    if (good_) rest_.remove_prefix(word.size());
-    return good_;
-  }
-  template <typename T>
-  void Take(T* number) {
-    if (!good_) return;
-    auto [stop, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), *number);
-    good_ = error == std::errc();
-    if (good_) rest_.remove_prefix(static_cast<size_t>(stop - rest_.data()));
-  }
-  bool starts_with(std::string_view word) const { return rest_.starts_with(word); }
-  bool at_end() const { return rest_.empty(); }
-  bool good() const { return good_; }
-
- private:
-  std::string_view rest_;
-  bool good_ = true;
-};
 
 constexpr std::string_view kFile = " file=", kSize = " size=";
 
@@ -46,7 +21,7 @@ std::string ToText(const BlockRange& range) {
 
 Result<BlockRange> BlockRangeFrom(const std::string& text) {
   BlockRange range;
-  Scanner scanner(text);
+  TextScanner scanner(text);
   scanner.Skip("table=");
   scanner.Take(&range.oid);
   scanner.Skip(" blocks=");

@@ -5,6 +5,7 @@
 #include "sources/postgres/block_range.h"
 #include "sources/postgres/copy.h"
 #include "sources/postgres/discover.h"
+#include "sources/postgres/key_range.h"
 #include "sources/postgres/type_catalog.h"
 
 namespace freshet::sources::postgres {
@@ -33,27 +34,47 @@ constexpr std::string_view kOrigins = R"sql(
  FROM base JOIN pg_class p ON p.oid = base.oid LEFT JOIN pg_foreign_table f ON f.ftrelid = p.oid)
 )sql";
 
+/// What a chunk's text stands for. `keys`: of a range of keys, else `blocks` is what is read.
+struct Piece {
+  uint32_t oid = 0;
+  BlockRange blocks;
+  std::optional<KeyRange> keys;
+};
+
+Result<Piece> PieceFrom(const std::string& text) {
+  Piece piece;
+  if (IsKeyRange(text)) {
+    FRESHET_TRY(piece.keys, KeyRangeFrom(text));
+    piece.oid = piece.keys->oid;
+  } else {
+    FRESHET_TRY(piece.blocks, BlockRangeFrom(text));
+    piece.oid = piece.blocks.oid;
+  }
+  return piece;
+}
+
 /// One line that differs when the columns that are read, or the files that hold the rows, are
 /// others. Under the reader's own snapshot it tells what was then; asked by another session it
 /// tells what is now: no one can alter a table that is locked. Beside it stands the table's name,
 /// quoted, which is that of now in either, for rows are asked for by name; it is in the line too.
 /// One that is gone has its number for a name.
 /// Source: PostgreSQL, src/backend/utils/adt/regproc.c, regclassout.
-std::string SignatureQuery(const BlockRange& range, const record::TableShape& shape, bool view) {
+std::string SignatureQuery(const Piece& piece, const record::TableShape& shape, bool view) {
   std::vector<std::string> names;
   for (const auto& field : shape.schema->fields()) names.push_back(field->name());
   bool fields = std::any_of(shape.schema->fields().begin(), shape.schema->fields().end(),
                             [](const auto& field) { return HasFields(*field->type()); });
-  std::string of_composites = fields ? " || ' ' || (" + FieldsQuery(range.oid) + ")" : "";
-  std::string of_view = view ? fmt::format(kOrigins, range.oid) : "";
+  std::string of_composites = fields ? " || ' ' || (" + FieldsQuery(piece.oid) + ")" : "";
+  std::string of_view = view ? fmt::format(kOrigins, piece.oid) : "";
   return fmt::format(
       "SELECT c.oid::regclass || ' ' || c.relfilenode || ' ' || coalesce((SELECT "
       "string_agg(format('%s %I %s %s', attnum, "
       "attname, atttypid, atttypmod), ',' ORDER BY attnum) "
-      "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname = "
-      "ANY ({}::text[])), ''){}{}, c.oid::regclass "
+      "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND (attname = "
+      "ANY ({}::text[]) OR attnum = {})), ''){}{}, c.oid::regclass "
       "FROM pg_class c WHERE c.oid = {}",
-      QuoteLiteral(ArrayParameter(names)), of_composites, of_view, range.oid);
+      QuoteLiteral(ArrayParameter(names)), piece.keys ? piece.keys->column : 0, of_composites,
+      of_view, piece.oid);
 }
 
 /// Reads one chunk in a transaction of its own, which begins at the first Next and ends with the
@@ -61,8 +82,8 @@ std::string SignatureQuery(const BlockRange& range, const record::TableShape& sh
 class PostgresChunkReader final : public ChunkReader {
  public:
   PostgresChunkReader(std::shared_ptr<ReaderPool> pool,
-                      std::shared_ptr<const record::TableShape> shape, BlockRange range)
-      : pool_(std::move(pool)), shape_(std::move(shape)), range_(range) {}
+                      std::shared_ptr<const record::TableShape> shape, Piece piece)
+      : pool_(std::move(pool)), shape_(std::move(shape)), piece_(std::move(piece)) {}
   ~PostgresChunkReader() override {
     if (connection_ != nullptr) pool_->Return(std::move(connection_));
   }
@@ -74,6 +95,7 @@ class PostgresChunkReader final : public ChunkReader {
   }
 
  private:
+  Result<std::string> Condition();
   Result<std::string> CopyStatement(std::string_view name);
   Status TakeMessages();
   Status CheckSame();
@@ -81,7 +103,7 @@ class PostgresChunkReader final : public ChunkReader {
 
   const std::shared_ptr<ReaderPool> pool_;
   const std::shared_ptr<const record::TableShape> shape_;
-  const BlockRange range_;
+  const Piece piece_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<CopyDecoder> decoder_;
   bool view_ = false;  // or a foreign table
@@ -100,8 +122,30 @@ Status PostgresChunkReader::Explain(Status status) const {
   return std::move(status).With("table", shape_->name.ToString());
 }
 
+/// Return the SQL condition of the chunk's rows.
+Result<std::string> PostgresChunkReader::Condition() {
+  // A view has no places for its rows; it is one chunk.
+  if (view_) return std::string("true");
+  if (piece_.keys) {
+    FRESHET_TRY(Rows column,
+                connection_->Query("SELECT attname FROM pg_attribute WHERE attrelid = $1::oid AND "
+                                   "attnum = $2::int2 AND NOT attisdropped AND atttypid = "
+                                   "('pg_catalog.' || $3)::regtype",
+                                   {std::to_string(piece_.oid), std::to_string(piece_.keys->column),
+                                    piece_.keys->type}));
+    if (column.empty()) return Stale(*shape_, "the column that divides it is another one");
+    // The planner may take the table for another than the one that was looked at.
+    FRESHET_CHECK_OK(connection_->Execute("SET LOCAL enable_seqscan = off"));
+    return ConditionOf(*piece_.keys, column.text(0, 0));
+  }
+  const BlockRange& blocks = piece_.blocks;
+  std::string condition = fmt::format("ctid >= '({},0)'::tid", blocks.first);
+  if (blocks.end) condition += fmt::format(" AND ctid < '({},0)'::tid", *blocks.end);
+  return condition;
+}
+
 Result<std::string> PostgresChunkReader::CopyStatement(std::string_view name) {
-  FRESHET_TRY(auto columns, ReadColumns(connection_.get(), range_.oid, pool_->type_mapping()));
+  FRESHET_TRY(auto columns, ReadColumns(connection_.get(), piece_.oid, pool_->type_mapping()));
   std::vector<ColumnType> types;
   std::string expressions;
   for (const auto& field : shape_->schema->fields()) {
@@ -120,10 +164,7 @@ Result<std::string> PostgresChunkReader::CopyStatement(std::string_view name) {
         types[i], QuoteIdentifier(shape_->schema->field(static_cast<int>(i))->name()), format);
   }
   decoder_ = std::make_unique<CopyDecoder>(shape_->schema, types, format);
-  std::string condition = fmt::format("ctid >= '({},0)'::tid", range_.first);
-  if (range_.end) condition += fmt::format(" AND ctid < '({},0)'::tid", *range_.end);
-  // A view has no places for its rows; it is one chunk.
-  if (view_) condition = "true";
+  FRESHET_TRY(std::string condition, Condition());
   std::string alive = pool_->ConditionOf(shape_->name);
   if (!alive.empty()) condition += " AND " + alive;
   return fmt::format("COPY (SELECT {} FROM {}{} WHERE {}) TO STDOUT (FORMAT {})", expressions,
@@ -136,10 +177,10 @@ Status PostgresChunkReader::Begin() {
   if (!joined.ok()) return std::move(joined).With("table", shape_->name.ToString());
   FRESHET_TRY(Rows kind,
               connection_->Query("SELECT relkind IN ('v', 'f') FROM pg_class WHERE oid = $1::oid",
-                                 {std::to_string(range_.oid)}));
+                                 {std::to_string(piece_.oid)}));
   if (kind.empty()) return Stale(*shape_, "it was not there when the snapshot was taken");
   view_ = kind.truth(0, 0);
-  FRESHET_TRY(Rows then, connection_->Query(SignatureQuery(range_, *shape_, view_)));
+  FRESHET_TRY(Rows then, connection_->Query(SignatureQuery(piece_, *shape_, view_)));
   signature_ = then.text(0, 0);
   std::string_view name = then.text(0, 1);
   if (name.find('.') == std::string_view::npos) return Stale(*shape_, "it is gone");
@@ -181,7 +222,7 @@ Status PostgresChunkReader::TakeMessages() {
 }
 
 Status PostgresChunkReader::CheckSame() {
-  FRESHET_TRY(std::string now, pool_->SignatureNow(SignatureQuery(range_, *shape_, view_)));
+  FRESHET_TRY(std::string now, pool_->SignatureNow(SignatureQuery(piece_, *shape_, view_)));
   if (now != signature_) return Stale(*shape_, "it was rewritten, truncated or altered");
   return connection_->Execute("COMMIT");
 }
@@ -220,8 +261,9 @@ Result<std::string> ReaderPool::SignatureNow(const std::string& query) {
 Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool,
                                                std::shared_ptr<const record::TableShape> shape,
                                                const Chunk& chunk) {
-  FRESHET_TRY(BlockRange range, BlockRangeFrom(chunk.text));
-  auto reader = std::make_unique<PostgresChunkReader>(std::move(pool), std::move(shape), range);
+  FRESHET_TRY(Piece piece, PieceFrom(chunk.text));
+  auto reader =
+      std::make_unique<PostgresChunkReader>(std::move(pool), std::move(shape), std::move(piece));
   FRESHET_CHECK_OK(reader->Begin());
   return std::unique_ptr<ChunkReader>(std::move(reader));
 }

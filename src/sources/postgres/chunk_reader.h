@@ -49,8 +49,8 @@ class ReaderPool {
   std::unique_ptr<Connection> now_;
 };
 
-/// Open one chunk: `chunk.text` is a BlockRange's. Errors: SNAPSHOT_STALE,
-/// SOURCE_UNREACHABLE, SOURCE_PRIVILEGE.
+/// Open one chunk: `chunk.text` is a BlockRange's or a KeyRange's. Errors: SNAPSHOT_STALE,
+/// SOURCE_UNREACHABLE, SOURCE_PRIVILEGE, INVALID_ARGUMENT.
 Result<std::unique_ptr<ChunkReader>> OpenChunk(std::shared_ptr<ReaderPool> pool,
                                                std::shared_ptr<const record::TableShape> shape,
                                                const Chunk& chunk);

@@ -2,9 +2,11 @@
 #include "sources/postgres/snapshot.h"
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 
+#include "base/limits.h"
 #include "base/random.h"
 #include "sources/postgres/chunk_plan.h"
 #include "sources/postgres/chunk_reader.h"
@@ -13,6 +15,7 @@
 #include "sources/postgres/cursor_table.h"
 #include "sources/postgres/discover.h"
 #include "sources/postgres/extent.h"
+#include "sources/postgres/key_sample.h"
 #include "sources/postgres/lsn.h"
 #include "sources/postgres/slot.h"
 
@@ -135,6 +138,8 @@ class PostgresSnapshot final : public Snapshot {
 
   /// Where the table's rows lie. `ranges`: whether the server reads some of its blocks alone.
   Result<std::vector<Extent>> Leaves(const record::TableShape& shape, bool* ranges);
+  /// How to divide a leaf whose blocks cannot be read alone; nothing: by no key.
+  Result<std::optional<KeySplit>> SplitOf(const Extent& leaf);
 
   const SharedSnapshot shared_;
   const Config config_;
@@ -158,10 +163,28 @@ Result<std::vector<Extent>> PostgresSnapshot::Leaves(const record::TableShape& s
   return leaves;
 }
 
+/// What a statement says of a table that is gone by now, reading it says better.
+Result<std::optional<KeySplit>> PostgresSnapshot::SplitOf(const Extent& leaf) {
+  std::optional<KeySplit> split;
+  Status divided = Within([&](Connection* session) -> Status {
+    FRESHET_TRY(split, DivideByKey(session, leaf, ChunksOf(leaf)));
+    return Status::Ok();
+  });
+  if (!divided.Is(ErrorClass::SOURCE_QUERY)) FRESHET_CHECK_OK(divided);
+  return split;
+}
+
 Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shape) {
   bool ranges = true;
   FRESHET_TRY(const auto leaves, Leaves(shape, &ranges));
-  return PlanChunks(leaves, ranges);
+  std::map<uint32_t, KeySplit> splits;
+  for (const Extent& leaf : leaves) {
+    // Of few chunks each reader has one, and looks through the whole leaf once.
+    if (ranges || ChunksOf(leaf) <= limits::kSnapshotReadersMax) continue;
+    FRESHET_TRY(auto split, SplitOf(leaf));
+    if (split) splits.emplace(leaf.oid, *std::move(split));
+  }
+  return PlanChunks(leaves, ranges, splits);
 }
 
 Result<std::optional<std::vector<Chunk>>> PostgresSnapshot::PlanRest(

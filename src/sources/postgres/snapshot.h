@@ -16,7 +16,7 @@ namespace freshet::sources::postgres {
 ///
 ///   CREATE_REPLICATION_SLOT … TEMPORARY (SNAPSHOT 'export')   position = consistent_point
 ///   holder:  BEGIN; SET TRANSACTION SNAPSHOT; pg_export_snapshot()
-///   reader:  BEGIN; SET TRANSACTION SNAPSHOT; COPY a ctid range; is the table the same? COMMIT
+///   reader:  BEGIN; SET TRANSACTION SNAPSHOT; COPY a range; is the table the same? COMMIT
 ///
 /// Errors: SOURCE_BLOCKED, SOURCE_NO_FREE_SLOT, SOURCE_NOT_LOGICAL, SOURCE_PRIVILEGE.
 Result<std::unique_ptr<Snapshot>> BeginSnapshot(const Config& config, uint32_t epoch);
