@@ -32,7 +32,8 @@ struct Column {
 /// The best to divide by first: the columns that lead the primary key, the replica identity, other
 /// unique indexes, others. A partial index has not all rows, one of an expression has no column,
 /// and one by another order is of no use.
-Result<std::vector<Column>> ReadColumnsInOrder(Connection* session, uint32_t oid) {
+Result<std::vector<Column>> ReadColumnsInOrder(Connection* session, uint32_t oid,
+                                               const std::vector<std::string>& among) {
   FRESHET_TRY(
       Rows rows,
       session->Query(
@@ -41,9 +42,9 @@ Result<std::vector<Column>> ReadColumnsInOrder(Connection* session, uint32_t oid
           "JOIN pg_opclass o ON o.oid = i.indclass[0] "
           "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
           "WHERE i.indrelid = $1::oid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] > 0 "
-          "AND m.amname = 'btree' AND o.opcdefault "
+          "AND m.amname = 'btree' AND o.opcdefault AND a.attname = ANY ($2::text[]) "
           "ORDER BY i.indisprimary DESC, i.indisreplident DESC, i.indisunique DESC, i.indexrelid",
-          {std::to_string(oid)}));
+          {std::to_string(oid), ArrayParameter(among)}));
   std::vector<Column> columns;
   std::set<int32_t> seen;
   for (int row = 0; row < rows.size(); ++row) {
@@ -90,9 +91,9 @@ Result<std::vector<SampledRow>> Sample(Connection* session, const std::string& t
 
 }  // namespace
 
-Result<std::optional<KeySplit>> DivideByKey(Connection* session, const Extent& leaf,
-                                            int64_t chunks) {
-  FRESHET_TRY(const auto columns, ReadColumnsInOrder(session, leaf.oid));
+Result<std::optional<KeySplit>> DivideByKey(Connection* session, const Extent& leaf, int64_t chunks,
+                                            const std::vector<std::string>& among) {
+  FRESHET_TRY(const auto columns, ReadColumnsInOrder(session, leaf.oid, among));
   if (columns.empty() || leaf.blocks == 0) return std::optional<KeySplit>();
   FRESHET_TRY(Rows name, session->Query("SELECT $1::oid::regclass", {std::to_string(leaf.oid)}));
   const Extract extract = ExtractOf(leaf, chunks);

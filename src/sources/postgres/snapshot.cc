@@ -139,7 +139,7 @@ class PostgresSnapshot final : public Snapshot {
   /// Where the table's rows lie. `ranges`: whether the server reads some of its blocks alone.
   Result<std::vector<Extent>> Leaves(const record::TableShape& shape, bool* ranges);
   /// How to divide a leaf whose blocks cannot be read alone; nothing: by no key.
-  Result<std::optional<KeySplit>> SplitOf(const Extent& leaf);
+  Result<std::optional<KeySplit>> SplitOf(const record::TableShape& shape, const Extent& leaf);
 
   const SharedSnapshot shared_;
   const Config config_;
@@ -164,10 +164,11 @@ Result<std::vector<Extent>> PostgresSnapshot::Leaves(const record::TableShape& s
 }
 
 /// What a statement says of a table that is gone by now, reading it says better.
-Result<std::optional<KeySplit>> PostgresSnapshot::SplitOf(const Extent& leaf) {
+Result<std::optional<KeySplit>> PostgresSnapshot::SplitOf(const record::TableShape& shape,
+                                                          const Extent& leaf) {
   std::optional<KeySplit> split;
   Status divided = Within([&](Connection* session) -> Status {
-    FRESHET_TRY(split, DivideByKey(session, leaf, ChunksOf(leaf)));
+    FRESHET_TRY(split, DivideByKey(session, leaf, ChunksOf(leaf), shape.schema->field_names()));
     return Status::Ok();
   });
   if (!divided.Is(ErrorClass::SOURCE_QUERY)) FRESHET_CHECK_OK(divided);
@@ -181,7 +182,7 @@ Result<std::vector<Chunk>> PostgresSnapshot::Plan(const record::TableShape& shap
   for (const Extent& leaf : leaves) {
     // Of few chunks each reader has one, and looks through the whole leaf once.
     if (ranges || ChunksOf(leaf) <= limits::kSnapshotReadersMax) continue;
-    FRESHET_TRY(auto split, SplitOf(leaf));
+    FRESHET_TRY(auto split, SplitOf(shape, leaf));
     if (split) splits.emplace(leaf.oid, *std::move(split));
   }
   return PlanChunks(leaves, ranges, splits);
