@@ -2,6 +2,7 @@
 #include "capture/mending.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "capture/shape_change.h"
 #include "staging/wishes.h"
@@ -78,24 +79,26 @@ bool Mending::MendsLater(ErrorClass error_class) {
 }
 
 Status Mending::PutOff(const TableId& table) {
-  expected_.erase(table);
-  FRESHET_TRY(put_off_[table], fence_->Ask());
+  FRESHET_TRY(auto ticket, fence_->Ask());
+  waiting_[table] = {.ticket = ticket};
   return Status::Ok();
 }
 
 Status Mending::Expect(record::TableShape shown) {
-  auto known = expected_.find(shown.id);
-  if (known != expected_.end() && known->second.shape.SameColumns(shown)) return Status::Ok();
+  auto known = waiting_.find(shown.id);
+  if (known != waiting_.end() && known->second.expected &&
+      known->second.expected->SameColumns(shown))
+    return Status::Ok();
   FRESHET_TRY(auto ticket, fence_->Ask());
   const TableId table = shown.id;
-  expected_[table] = {.shape = std::move(shown), .ticket = ticket};
+  waiting_[table] = {.ticket = ticket, .expected = std::move(shown)};
   return Status::Ok();
 }
 
 Result<Mending::Due> Mending::Passed(bool hurry) {
   Due due;
   for (const TableId& table : Ready(hurry)) {
-    const bool was_blocked = blocked_.erase(table) > 0;
+    const bool was_blocked = std::exchange(waiting_.at(table).blocked, false);
     const Status taken = Take(table, &due);
     if (taken.ok()) continue;
     if (!taken.Is(ErrorClass::SOURCE_BLOCKED)) return taken;
@@ -109,24 +112,21 @@ Result<Mending::Due> Mending::Passed(bool hurry) {
 
 std::vector<TableId> Mending::Ready(bool hurry) const {
   std::vector<TableId> ready;
-  for (const auto& [table, ticket] : put_off_) {
+  for (const auto& [table, waiting] : waiting_) {
     const auto pause = pauses_.find(table);
-    bool waited = hurry || pause == pauses_.end() || context_.clock->Now() >= pause->second.until;
-    if (waited && fence_->Passed(ticket)) ready.push_back(table);
-  }
-  for (const auto& [table, shape] : expected_) {
-    if (fence_->Passed(shape.ticket)) ready.push_back(table);
+    const bool waited = waiting.expected || hurry || pause == pauses_.end() ||
+                        context_.clock->Now() >= pause->second.until;
+    if (waited && fence_->Passed(waiting.ticket)) ready.push_back(table);
   }
   std::ranges::stable_partition(ready,
-                                [&](const TableId& table) { return !blocked_.contains(table); });
+                                [&](const TableId& table) { return !waiting_.at(table).blocked; });
   return ready;
 }
 
 Status Mending::Take(const TableId& table, Due* due) {
-  if (put_off_.contains(table)) return TakePutOff(table, due);
   // A copy: it may be taken out meanwhile.
-  const ExpectedShape expected = expected_.at(table);
-  return TakeExpected(expected, due);
+  const auto expected = waiting_.at(table).expected;
+  return expected ? TakeExpected(*expected, due) : TakePutOff(table, due);
 }
 
 Status Mending::TakePutOff(const TableId& table, Due* due) {
@@ -148,21 +148,21 @@ Status Mending::TakePutOff(const TableId& table, Due* due) {
   return Status::Ok();
 }
 
-Status Mending::TakeExpected(const ExpectedShape& expected, Due* due) {
-  const TableId& table = expected.shape.id;
-  if (!tables_->follows(table) || (expected.shape.SameColumns(*tables_->shape(table)) &&
-                                   tables_->CheckImprint(expected.shape).ok())) {
+Status Mending::TakeExpected(const record::TableShape& expected, Due* due) {
+  const TableId& table = expected.id;
+  if (!tables_->follows(table) ||
+      (expected.SameColumns(*tables_->shape(table)) && tables_->CheckImprint(expected).ok())) {
     // The stream announced its columns, and knows of no comments.
     if (tables_->follows(table)) {
-      tables_->TakeComments(expected.shape);
-      tables_->TakeImprint(expected.shape);
+      tables_->TakeComments(expected);
+      tables_->TakeImprint(expected);
     }
-    expected_.erase(table);
+    waiting_.erase(table);
     return Status::Ok();
   }
   auto shown = context_.source->Describe(table);
   if (shown.status().Is(ErrorClass::SOURCE_BLOCKED)) return shown.status();
-  expected_.erase(table);
+  waiting_.erase(table);
   if (shown.status().Is(ErrorClass::NOT_FOUND)) return Status::Ok();  // the next look misses it
   if (IsOfTable(shown.status())) {
     due->problems.emplace_back(table, shown.status());
@@ -170,7 +170,7 @@ Status Mending::TakeExpected(const ExpectedShape& expected, Due* due) {
   }
   FRESHET_CHECK_OK(shown);
   // Altered again since: there may be rows of the one before.
-  if (!shown->SameColumns(expected.shape)) return Expect(std::move(*shown));
+  if (!shown->SameColumns(expected)) return Expect(std::move(*shown));
   auto taken = tables_->TakeShape(*shown, AfterEverything());
   if (!taken.ok()) {
     due->problems.emplace_back(table, taken.status());
@@ -182,22 +182,18 @@ Status Mending::TakeExpected(const ExpectedShape& expected, Due* due) {
   return Status::Ok();
 }
 
-void Mending::Done(const TableId& table) {
-  put_off_.erase(table);
-  expected_.erase(table);
-  blocked_.erase(table);
-}
+void Mending::Done(const TableId& table) { waiting_.erase(table); }
 
 std::vector<record::TableName> Mending::blocked() const {
   std::vector<record::TableName> names;
-  for (const TableId& table : blocked_)
-    names.push_back(context_.writer->checkpoint().tables.at(table).name);
+  for (const auto& [table, waiting] : waiting_) {
+    if (waiting.blocked) names.push_back(context_.writer->checkpoint().tables.at(table).name);
+  }
   return names;
 }
 
 bool Mending::stuck() const {
-  auto is_blocked = [this](const auto& each) { return blocked_.contains(each.first); };
-  return std::ranges::all_of(put_off_, is_blocked) && std::ranges::all_of(expected_, is_blocked);
+  return std::ranges::all_of(waiting_, [](const auto& each) { return each.second.blocked; });
 }
 
 }  // namespace freshet::capture

@@ -3,7 +3,7 @@
 
 #include <map>
 #include <memory>
-#include <set>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -75,33 +75,32 @@ class Mending {
   Result<Due> Passed(bool hurry);
   /// The table is followed again, or no longer at all.
   void Done(const TableId& table);
-  bool empty() const { return put_off_.empty() && expected_.empty(); }
-  /// The table was due, and somebody held it locked.
-  void Block(const TableId& table) { blocked_.insert(table); }
+  bool empty() const { return waiting_.empty(); }
+  /// The table was due, and somebody held it locked. REQUIRES: it waits.
+  void Block(const TableId& table) { waiting_.at(table).blocked = true; }
   /// Those that were locked when they were last tried.
   std::vector<record::TableName> blocked() const;
   /// Whether there is none but those.
   bool stuck() const;
 
  private:
-  struct ExpectedShape {
-    record::TableShape shape;
+  struct Waiting {
     StreamFence::Ticket ticket = 0;
+    std::optional<record::TableShape> expected = {};  // none: it is put off
+    bool blocked = false;                             // when it was last tried
   };
   /// Put off or expected, and the stream has passed them: those that were not locked come first.
   std::vector<TableId> Ready(bool hurry) const;
   /// Try one of them.
   Status Take(const TableId& table, Due* due);
   Status TakePutOff(const TableId& table, Due* due);
-  Status TakeExpected(const ExpectedShape& expected, Due* due);
+  Status TakeExpected(const record::TableShape& expected, Due* due);
 
   const Context context_;
   Tables* const tables_;
   StreamFence* const fence_;
-  std::map<TableId, StreamFence::Ticket> put_off_;
+  std::map<TableId, Waiting> waiting_;
   std::map<TableId, MendingPause> pauses_;
-  std::map<TableId, ExpectedShape> expected_;
-  std::set<TableId> blocked_;
 };
 
 }  // namespace freshet::capture
