@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ingest_run.h"
 
-#include <utility>
-
 #include "base/log.h"
 #include "pipeline/event_line.h"
 
@@ -41,9 +39,9 @@ bool IngestRun::IsLeftOut(const std::string& table) const {
 
 std::vector<std::string> IngestRun::Greeting(const std::string& role) {
   std::vector<std::string> lines{ToLine(start_)};
-  if (role == kHolderRole && wanted_) lines.push_back(ToLine(*wanted_));
-  if (role == kHolderRole && captured_) lines.push_back(ToLine(Drain()));
-  if (role == kUpdateRole && captured_) lines.push_back(ToLine(DrainThrough(*captured_)));
+  if (role == kHolderRole && lap_.wanted) lines.push_back(ToLine(*lap_.wanted));
+  if (role == kHolderRole && lap_.captured) lines.push_back(ToLine(Drain()));
+  if (role == kUpdateRole && lap_.captured) lines.push_back(ToLine(DrainThrough(*lap_.captured)));
   return lines;
 }
 
@@ -62,17 +60,17 @@ void IngestRun::FollowGateway(const record::Event& event) {
     supervisor_->Send(kUpdateRole, ToLine(record::Event{"hint", {}}));
   if (event.name == "gateway_started") {
     // One that was started again may have found more tables than the one before.
-    discovered_ = NumberOf(event, "through");
-    draining_ = false;
+    lap_.discovered = NumberOf(event, "through");
+    lap_.draining = false;
     DrainWhenWished();
   }
   if (event.name == "captured") {
-    captured_ = NumberOf(event, "through");
-    supervisor_->Send(kUpdateRole, ToLine(DrainThrough(*captured_)));
+    lap_.captured = NumberOf(event, "through");
+    supervisor_->Send(kUpdateRole, ToLine(DrainThrough(*lap_.captured)));
     supervisor_->Send(kHolderRole, ToLine(Drain()));
   }
   if (event.name == "snapshot_wanted") {
-    wanted_ = event;
+    lap_.wanted = event;
     supervisor_->Wake(kHolderRole);
     supervisor_->Send(kHolderRole, ToLine(event));
   }
@@ -81,32 +79,29 @@ void IngestRun::FollowGateway(const record::Event& event) {
 
 void IngestRun::FollowHolder(const record::Event& event) {
   if (event.name != "snapshot_taken") return;
-  if (wanted_ && TextOf(*wanted_, "ticket") == TextOf(event, "ticket")) wanted_.reset();
+  if (lap_.wanted && TextOf(*lap_.wanted, "ticket") == TextOf(event, "ticket")) lap_.wanted.reset();
   supervisor_->Send(kGatewayRole, ToLine(event));
 }
 
 bool IngestRun::BeginAgain() {
   bool any = false;
-  for (const auto& table : std::exchange(asked_, {})) any = progress_.TakeUp(table) || any;
-  if (!any) return false;
-  discovered_.reset();
-  wished_.reset();
-  captured_.reset();
-  wanted_.reset();
-  draining_ = false;
-  return true;
+  for (const auto& table : lap_.asked) any = progress_.TakeUp(table) || any;
+  lap_ = {};
+  return any;
 }
 
 void IngestRun::FollowUpdate(const record::Event& event) {
-  if (event.name == "refresh_asked") asked_.insert(TextOf(event, "table"));
+  if (event.name == "refresh_asked") lap_.asked.insert(TextOf(event, "table"));
   if (event.name != "wished") return;
-  wished_ = NumberOf(event, "through");
+  lap_.wished = NumberOf(event, "through");
   DrainWhenWished();
 }
 
 void IngestRun::DrainWhenWished() {
-  if (start_.continuous || draining_ || !discovered_ || !wished_ || *wished_ < *discovered_) return;
-  draining_ = true;
+  if (start_.continuous || lap_.draining || !lap_.discovered || !lap_.wished ||
+      *lap_.wished < *lap_.discovered)
+    return;
+  lap_.draining = true;
   supervisor_->Send(kGatewayRole, ToLine(Drain()));
 }
 

@@ -71,10 +71,14 @@ class IngestRun final : public Supervisor::Listener {
   WorkerStart start_;
   Supervisor* supervisor_ = nullptr;
   RunProgress progress_;
-  std::optional<int64_t> discovered_, wished_, captured_;
-  std::optional<record::Event> wanted_;  // the gateway's question to the holder, until its answer
-  bool draining_ = false;
-  std::set<std::string> asked_;  // tables that the update wants read anew
+  /// What is known of the workers since the run began, or began again.
+  struct Lap {
+    std::optional<int64_t> discovered, wished, captured;
+    std::optional<record::Event> wanted;  // the gateway's question to the holder, until its answer
+    bool draining = false;
+    std::set<std::string> asked;  // tables that the update wants read anew
+  };
+  Lap lap_;
   MonotonicTime save_at_{};
   std::function<std::optional<WorkerStart>(const WorkerStart&)> news_;
   std::function<void()> on_staged_;
