@@ -121,6 +121,15 @@ class PostgresTest : public testing::Test {
   std::unique_ptr<ChangeStream> stream_;
 };
 
+/// Read a chunk to its end, or to what keeps it from that; then it holds no lock any more.
+inline Status ReadToEnd(Result<std::unique_ptr<ChunkReader>> reader) {
+  FRESHET_CHECK_OK(reader);
+  while (true) {
+    FRESHET_TRY(auto batch, (*reader)->Next());
+    if (batch == nullptr) return Status::Ok();
+  }
+}
+
 /// One value as text: `-` null; whatever Arrow prints otherwise.
 inline std::string Text(const arrow::Array& array, int64_t row) {
   if (array.IsNull(row)) return "-";

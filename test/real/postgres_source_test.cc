@@ -301,17 +301,8 @@ TEST_F(SourceTest, RewriteOrTruncateMakesTheSnapshotStale) {
     ASSERT_TRUE(snapshot.ok());
     auto chunks = (*snapshot)->Plan(*shape);
     Run(sql);
-    Status status;
-    auto reader = (*snapshot)->Open(shape, chunks->at(0));
-    status = reader.status();
-    while (status.ok()) {
-      auto batch = (*reader)->Next();
-      status = batch.status();
-      ASSERT_FALSE(batch.ok() && *batch == nullptr) << sql;
-    }
+    const Status status = ReadToEnd((*snapshot)->Open(shape, chunks->at(0)));
     EXPECT_TRUE(status.Is(ErrorClass::SNAPSHOT_STALE)) << sql << ": " << status.ToString();
-    // The reader still holds its lock.
-    if (reader.ok()) reader->reset();
     snapshot->reset();
     Run("DROP TABLE IF EXISTS t");
   }

@@ -70,11 +70,10 @@ std::string SignatureQuery(const Piece& piece, const record::TableShape& shape, 
       "SELECT c.oid::regclass || ' ' || c.relfilenode || ' ' || coalesce((SELECT "
       "string_agg(format('%s %I %s %s', attnum, "
       "attname, atttypid, atttypmod), ',' ORDER BY attnum) "
-      "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND (attname = "
-      "ANY ({}::text[]) OR attnum = {})), ''){}{}, c.oid::regclass "
+      "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname = "
+      "ANY ({}::text[])), ''){}{}, c.oid::regclass "
       "FROM pg_class c WHERE c.oid = {}",
-      QuoteLiteral(ArrayParameter(names)), piece.keys ? piece.keys->column : 0, of_composites,
-      of_view, piece.oid);
+      QuoteLiteral(ArrayParameter(names)), of_composites, of_view, piece.oid);
 }
 
 /// Reads one chunk in a transaction of its own, which begins at the first Next and ends with the
