@@ -9,7 +9,6 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from freshet_command import BINARY, Freshet  # noqa: E402
-from native_copy import subscribing_server  # noqa: E402
 from postgres_server import Server  # noqa: E402
 
 
@@ -30,6 +29,8 @@ def server():
 @pytest.fixture(scope="session")
 def subscriber():
     """A second server, for what native replication makes of the first one's changes."""
+    from native_copy import subscribing_server  # the readers that it compares by take their time
+
     running = subscribing_server()
     yield running
     running.destroy()
