@@ -11,6 +11,8 @@ import pathlib
 import sys
 import time
 
+from process_tree import cpu_of
+
 
 def write(table: str, rows: str) -> None:
     import pyarrow.parquet
@@ -50,11 +52,6 @@ def spark(table: str, changes: str) -> None:
     )
     report(time.monotonic() - started, cpu_of(server) - before)
     session.stop()
-
-
-def cpu_of(pid: int) -> float:
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def report(wall: float, cpu: float) -> None:
