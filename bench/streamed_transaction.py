@@ -15,14 +15,13 @@ import tempfile
 import time
 
 from orders import conditions
+from process_tree import rss_peak_of
 
 from contents import assert_equal, commits  # noqa: E402
 from freshet_command import Freshet, wait_until  # noqa: E402
 from postgres_server import Server  # noqa: E402
 
-INSERT = (
-    "INSERT INTO t SELECT i, i %% 100, md5(i::text) || repeat('v', 168), now() FROM generate_series(%s, %s) i"
-)
+INSERT = "INSERT INTO t SELECT i, i %% 100, md5(i::text) || repeat('v', 168), now() FROM generate_series(%s::bigint, %s) i"
 
 
 def rows_in(table: pathlib.Path) -> int:
@@ -36,11 +35,7 @@ def rows_in(table: pathlib.Path) -> int:
 
 def peak(run) -> dict[str, int]:
     """The peak resident memory of each worker, in MB."""
-    peaks = {}
-    for role in ("gateway", "update"):
-        status = pathlib.Path(f"/proc/{run.worker(role)}/status").read_text()
-        peaks[role] = int(status.split("VmHWM:")[1].split()[0]) // 1024
-    return peaks
+    return {role: rss_peak_of(run.worker(role)) // (1 << 20) for role in ("gateway", "update")}
 
 
 def measure(server, rows: int, times: int) -> None:
