@@ -16,10 +16,11 @@ import tempfile
 import psycopg
 from deltalake import DeltaTable
 
-from orders import TOP, conditions, server
+from orders import conditions, server
 from process_tree import Usage, run
 
 from contents import assert_equal  # noqa: E402
+from freshet_command import BINARY  # noqa: E402
 
 TABLES_PER_TRANSACTION = 250
 TABLE = """
@@ -38,7 +39,7 @@ def make_tables(connection: psycopg.Connection, names: list[str], rows: int) -> 
 
 
 def ingest(uri: str, destination: pathlib.Path) -> Usage:
-    command = [str(TOP / "bin/freshet"), "ingest", uri, "--to", str(destination), "--quiet"]
+    command = [str(BINARY), "ingest", uri, "--to", str(destination), "--quiet"]
     usage = run(command, timeout=3600)
     if usage.status != 0:
         sys.exit(f"bench: freshet ended with {usage.status}\n{usage.output[-4000:]}")

@@ -16,6 +16,8 @@ from process_tree import Usage, run
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "test/real"))
+from freshet_command import BINARY  # noqa: E402
+
 PG_BIN = pathlib.Path(os.environ.get("PG_BIN", "/usr/lib/postgresql/15/bin"))
 
 # 17 columns of the usual kinds, about 240 bytes a row in the table.
@@ -43,25 +45,41 @@ def server(command: str, directory: pathlib.Path, *options: str) -> str:
 
 
 @contextmanager
-def loaded_server(rows: int):
-    """A server of its own with that many orders: yields (work directory, URI, open connection)."""
+def empty_server():
+    """A server of its own: yields (work directory, URI, open connection)."""
     work = pathlib.Path(tempfile.mkdtemp(prefix="freshet-bench-"))
     try:
         uri = server("start", work / "server", "-c", "max_wal_size=8GB", "-c", "shared_buffers=512MB")
         with psycopg.connect(uri, autocommit=True) as connection:
-            connection.execute(TABLE)
-            connection.execute(FILL.format(first=1, last=rows))
-            connection.execute("VACUUM (FREEZE, ANALYZE) public.orders")
-            connection.execute("CHECKPOINT")
             yield work, uri, connection
     finally:
         server("stop", work / "server")
         shutil.rmtree(work, ignore_errors=True)
 
 
+@contextmanager
+def loaded_server(rows: int):
+    """One with that many orders."""
+    with empty_server() as (work, uri, connection):
+        connection.execute(TABLE)
+        connection.execute(FILL.format(first=1, last=rows))
+        connection.execute("VACUUM (FREEZE, ANALYZE) public.orders")
+        connection.execute("CHECKPOINT")
+        yield work, uri, connection
+
+
 def ingest_command(uri: str, destination: pathlib.Path, *options: str) -> list[str]:
-    program = str(TOP / "bin/freshet")
-    return [program, "ingest", uri, "--to", str(destination), "--tables", "public.orders", "--json", *options]
+    return [
+        str(BINARY),
+        "ingest",
+        uri,
+        "--to",
+        str(destination),
+        "--tables",
+        "public.orders",
+        "--json",
+        *options,
+    ]
 
 
 def ingest(uri: str, destination: pathlib.Path, *options: str) -> Usage:
@@ -69,11 +87,6 @@ def ingest(uri: str, destination: pathlib.Path, *options: str) -> Usage:
     if usage.status != 0:
         sys.exit(f"bench: freshet ended with {usage.status}\n{usage.output}")
     return usage
-
-
-def drain(process: subprocess.Popen) -> None:
-    if process.wait(timeout=900) != 0:
-        sys.exit(f"bench: {process.args} failed")
 
 
 def receive_command(uri: str, slot: str, until: str) -> list[str]:
@@ -84,7 +97,8 @@ def receive_command(uri: str, slot: str, until: str) -> list[str]:
 
 
 def conditions() -> str:
-    """Date, revision, machine, load: what every table of results begins with."""
+    """Date, revision, machine, load: what every table of results begins with. The revision is that of the sources beside the
+    binary that is measured, $FRESHET or this tree's."""
     lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
@@ -92,7 +106,7 @@ def conditions() -> str:
     )
     memory = int(pathlib.Path("/proc/meminfo").read_text(encoding="ascii").split()[1]) / (1 << 20)
     revision = subprocess.run(
-        ["git", "-C", str(TOP), "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+        ["git", "-C", str(BINARY.parent), "rev-parse", "--short", "HEAD"], capture_output=True, text=True
     ).stdout.strip()
     return (
         f"{datetime.date.today().isoformat()}, revision {revision}, {model}, {memory:.0f} GiB, "

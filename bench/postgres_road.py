@@ -1,41 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL to Delta on one machine with its source: how close to the server's own speed?
 
-Snapshot beside one and two parallel binary COPYs to /dev/null; changes beside pg_recvlogical to /dev/null over the same log. Contents
-are compared after both. Prints a table for bench/results.md. Usage: bench/postgres_road.py [--rows 2000000] [--changes 500000]
+Snapshot beside one and two parallel binary COPYs to /dev/null; changes beside pg_recvlogical to /dev/null over the same log, and
+beside the server that decodes it and sends nothing. Contents are compared after both. Prints a table for bench/results.md.
+Usage: bench/postgres_road.py [--rows 2000000] [--changes 500000]
 """
 
 import argparse
 import pathlib
-import subprocess
-import time
 
 import psycopg
 
-from orders import FILL, conditions, drain, ingest, loaded_server, receive_command
-from process_tree import Usage, run
+from bounds import change_bounds, make_slots, snapshot_bounds
+from orders import FILL, conditions, ingest, loaded_server
+from process_tree import Usage
 
 from contents import assert_equal  # noqa: E402
-
-
-def copies(uri: str, *conditions_: str) -> float:
-    """Seconds that parallel binary COPYs to /dev/null take, one for each condition."""
-    started = time.monotonic()
-    running = []
-    for condition in conditions_:
-        sql = f"COPY (SELECT * FROM public.orders WHERE {condition}) TO STDOUT (FORMAT binary)"
-        running.append(subprocess.Popen(["psql", "-qX", uri, "-c", sql], stdout=subprocess.DEVNULL))
-    for each in running:
-        drain(each)
-    return time.monotonic() - started
-
-
-def receive(uri: str, slot: str, until: str) -> Usage:
-    """pg_recvlogical over the slot up to a position, to /dev/null."""
-    usage = run(receive_command(uri, slot, until))
-    if usage.status != 0:
-        raise SystemExit(f"bench: pg_recvlogical ended with {usage.status}\n{usage.output}")
-    return usage
 
 
 def bytes_below(directory: pathlib.Path) -> int:
@@ -80,10 +60,6 @@ def report(title: str, count: int, bounds: dict[str, float], usage: Usage) -> No
     )
 
 
-def median(measure) -> float:
-    return sorted(measure() for _ in range(3))[1]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
@@ -91,13 +67,10 @@ def main() -> None:
     options = parser.parse_args()
     before = conditions()
     with loaded_server(options.rows) as (work, uri, connection):
-        blocks, row_bytes = connection.execute(
-            "SELECT pg_relation_size('public.orders') / 8192, (SELECT avg(pg_column_size(o.*))::int FROM "
-            "(SELECT * FROM public.orders LIMIT 10000) o)"
-        ).fetchone()
-        halves = [f"ctid < '({blocks // 2},0)'", f"ctid >= '({blocks // 2},0)'"]
-        one = median(lambda: copies(uri, "true"))
-        two = median(lambda: copies(uri, *halves))
+        row_bytes = connection.execute(
+            "SELECT avg(pg_column_size(o.*))::int FROM (SELECT * FROM public.orders LIMIT 10000) o"
+        ).fetchone()[0]
+        read = snapshot_bounds(uri, connection)
         first = ingest(uri, work / "delta")
         size = bytes_below(work / "delta")
         assert_equal(connection, work / "delta", "public.orders", readers=["duckdb"])
@@ -105,13 +78,9 @@ def main() -> None:
         # The first changes build the key index, once a table: a line of its own.
         change(connection, options.rows, range(0, 10_000, 1000))
         indexed = ingest(uri, work / "delta")
-        connection.execute("CREATE PUBLICATION bench FOR TABLE public.orders")
-        slots = ["bench1", "bench2", "bench3"]
-        for slot in slots:
-            connection.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
+        make_slots(connection)
         change(connection, options.rows, range(10_000, 10_000 + options.changes, 1000))
-        until = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()[0]
-        received = median(lambda: receive(uri, slots.pop(), until).wall)
+        decoded = change_bounds(uri, connection)
         second = ingest(uri, work / "delta")
         assert_equal(connection, work / "delta", "public.orders", readers=["duckdb"])
 
@@ -121,9 +90,9 @@ def main() -> None:
     )
     print("| what | rows | ours | beside it | engine CPU s per 1 M | peak RSS of the tree |")
     print("|---|---|---|---|---|---|")
-    report("snapshot", options.rows, {"one COPY": one, "two COPYs": two}, first)
+    report("snapshot", options.rows, read, first)
     report("first 10,000 changes, index built", 10_000, {}, indexed)
-    report("changes", options.changes, {"pg_recvlogical": received}, second)
+    report("changes", options.changes, decoded, second)
 
 
 if __name__ == "__main__":
