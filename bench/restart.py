@@ -4,7 +4,8 @@
 Restarts: freshet runs --continuous on a table that is current, is killed with its workers (SIGKILL), and is started again at
 once; the time to the first look that shows its slot read again, and to the one that shows a row, written while nothing ran, in
 the Delta table by delta-rs. Reading: the command is killed, and its view of the source with it, when half of the chunks of a first
-reading are staged; counted is what the next run reads of those. Contents are compared at the end. Prints a table for
+reading are staged; counted are those of them that the next run reads again, and, by the server's own count, how many rows the two runs
+had it read beyond the table's: chunks that were under way as well. Contents are compared at the end. Prints a table for
 bench/results.md.
 Usage: bench/restart.py [--rows 1000000] [--restarts 7] [--read-rows 4000000]
 """
@@ -98,8 +99,16 @@ def chunks(folder: pathlib.Path) -> tuple[int, list[tuple[int, int]]]:
     return planned, done
 
 
-def killed_reading(uri: str, folder: pathlib.Path) -> tuple[int, int, int]:
-    """(chunks of the table, those staged at the kill, rows read twice) of a first reading."""
+def rows_read(connection) -> int:
+    """Of the table by all sessions that have ended."""
+    return connection.execute(
+        "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'public.orders'::regclass"
+    ).fetchone()[0]
+
+
+def killed_reading(connection, uri: str, folder: pathlib.Path) -> tuple[int, int, int, int]:
+    """(chunks of the table, those staged at the kill, those of them read again, rows the server read) of a first reading."""
+    read = rows_read(connection)
     engine = Engine(ingest_command(uri, folder))
 
     def half():
@@ -111,9 +120,9 @@ def killed_reading(uri: str, folder: pathlib.Path) -> tuple[int, int, int]:
     planned, before = chunks(folder)
     ingest(uri, folder)
     _, after = chunks(folder)
-    rows = dict(before)
-    again = sum(read for number, read in after[len(before) :] if number in rows)
-    return planned, len(before), again
+    staged = {number for number, _ in before}
+    again = sum(number in staged for number, _ in after[len(before) :])
+    return planned, len(before), again, rows_read(connection) - read
 
 
 def main() -> None:
@@ -129,7 +138,7 @@ def main() -> None:
         ingest(uri, work / "delta")
         assert_equal(connection, work / "delta", "public.orders", readers=["duckdb"])
     with loaded_server(options.read_rows) as (work, uri, connection):
-        planned, staged, again = killed_reading(uri, work / "delta")
+        planned, staged, again, read = killed_reading(connection, uri, work / "delta")
         assert_equal(connection, work / "delta", "public.orders", readers=["duckdb"])
     streaming, readable = zip(*times)
     print(f"\n{before}; {options.restarts} restarts over {options.rows:,} rows; contents equal by DuckDB.\n")
@@ -137,9 +146,10 @@ def main() -> None:
     print("|---|---|---|")
     print(f"| SIGKILL, start → streaming | {statistics.median(streaming):.2f} | {max(streaming):.2f} |")
     print(f"| … → a row of in between readable | {statistics.median(readable):.2f} | {max(readable):.2f} |")
+    more = read - options.read_rows
     print(
         f"\nA first reading of {options.read_rows:,} rows, killed with {staged} of {planned} chunks staged, its view "
-        f"lost: {again} rows of those read again."
+        f"lost: {again} of those read again; {more:,} rows, {more * planned / options.read_rows:.2f} chunks, read twice in all."
     )
 
 
