@@ -3,9 +3,6 @@
 // counts until they commit: neither as a position nor as something that idleness waits for.
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <iterator>
-#include <span>
 #include <vector>
 
 #include "sources/postgres/stream.h"
@@ -54,17 +51,16 @@ Status PostgresStream::TakeStreamCommit(std::string_view body) {
 /// streamed it: it then takes it for one that it never sent (ReorderBufferTruncateTXN marks it by
 /// what of it is in memory). It does know how each ended.
 Result<bool> PostgresStream::AddUntoldAborts(StreamedTransactions::Committed* committed) {
-  std::vector<uint32_t> asked;
-  std::ranges::set_difference(committed->subtransactions, committed->aborted,
-                              std::back_inserter(asked));
+  TransactionSet asked = committed->subtransactions;
+  asked -= committed->aborted;
   bool sure = true;
-  for (size_t first = 0; first < asked.size(); first += kAskedMax) {
-    std::span<const uint32_t> some = std::span(asked).subspan(first);
-    some = some.first(std::min(some.size(), kAskedMax));
+  for (auto next = asked.begin(); next != asked.end();) {
+    std::vector<uint32_t> some;
+    for (; next != asked.end() && some.size() < kAskedMax; ++next) some.push_back(*next);
     FRESHET_TRY(Rows rows, side_->Query(kEnds, {fmt::format("{{{}}}", fmt::join(some, ","))}));
     for (int row = 0; row < rows.size(); ++row) {
       sure = sure && !rows.null(row, 1);
-      if (rows.text(row, 1) == "aborted") committed->aborted.push_back(rows.oid(row, 0));
+      if (rows.text(row, 1) == "aborted") committed->aborted.add(rows.oid(row, 0));
     }
   }
   return sure;

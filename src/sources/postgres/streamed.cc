@@ -14,18 +14,7 @@ constexpr size_t kLengthBytes = sizeof(uint32_t);
 /// The tag, then the number of the (sub)transaction.
 constexpr size_t kHeadBytes = 1 + sizeof(uint32_t);
 
-void SortOnce(std::vector<uint32_t>* numbers) {
-  std::sort(numbers->begin(), numbers->end());
-  numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
-}
-
 }  // namespace
-
-StreamedReplay::StreamedReplay(store::Scratch* scratch, store::Scratch::Bytes bytes,
-                               std::vector<uint32_t> aborted)
-    : scratch_(scratch), bytes_(std::move(bytes)), aborted_(std::move(aborted)) {
-  SortOnce(&aborted_);
-}
 
 Result<std::optional<WireBlock>> StreamedReplay::Next() {
   if (at_ == bytes_.size) return std::optional<WireBlock>();
@@ -69,7 +58,7 @@ bool StreamedReplay::Counts(std::string_view message) {
 
 bool StreamedReplay::Counts(uint32_t transaction) {
   if (!last_ || last_->first != transaction) {
-    last_.emplace(transaction, !std::binary_search(aborted_.begin(), aborted_.end(), transaction));
+    last_.emplace(transaction, !aborted_.contains(transaction));
   }
   return last_->second;
 }
@@ -120,9 +109,10 @@ Status StreamedTransactions::Keep(std::string_view message) {
 
 /// Messages of one come one after the other, so few numbers come again.
 void StreamedTransactions::Note(uint32_t subtransaction) {
-  auto& noted = open_.transaction->subtransactions;
-  if (subtransaction == open_.number || (!noted.empty() && noted.back() == subtransaction)) return;
-  noted.push_back(subtransaction);
+  auto& transaction = *open_.transaction;
+  if (subtransaction == open_.number || subtransaction == transaction.noted) return;
+  transaction.noted = subtransaction;
+  transaction.subtransactions.add(subtransaction);
 }
 
 Status StreamedTransactions::Flush() {
@@ -139,7 +129,7 @@ void StreamedTransactions::Abort(const StreamAbortMessage& abort) {
   // Nothing of it is here, which is what was asked for.
   if (found == transactions_.end()) return;
   if (abort.aborted != abort.transaction) {
-    found->second.aborted.push_back(abort.aborted);
+    found->second.aborted.add(abort.aborted);
     return;
   }
   scratch_.Free(&found->second.bytes);
@@ -154,8 +144,6 @@ Result<StreamedTransactions::Committed> StreamedTransactions::Commit(uint32_t tr
   }
   Committed committed = std::move(found->second);
   transactions_.erase(found);
-  SortOnce(&committed.aborted);
-  SortOnce(&committed.subtransactions);
   return committed;
 }
 

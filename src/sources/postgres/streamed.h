@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <roaring/roaring.hh>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "base/status.h"
 #include "sources/postgres/pgoutput.h"
@@ -16,14 +16,18 @@
 
 namespace freshet::sources::postgres {
 
+/// Numbers of transactions, a bit each where they lie close: a loop that catches its errors makes a
+/// subtransaction a row.
+using TransactionSet = roaring::Roaring;
+
 /// The messages of one streamed transaction that committed, in order and without what was rolled
 /// back to a savepoint; of that only the descriptions of relations, for the server may not send
 /// them again. Lives shorter than the scratch it reads. One thread.
 class StreamedReplay {
  public:
-  /// `aborted`: its subtransactions that count no more, in any order, some perhaps more than once.
-  StreamedReplay(store::Scratch* scratch, store::Scratch::Bytes bytes,
-                 std::vector<uint32_t> aborted);
+  /// `aborted`: its subtransactions that count no more.
+  StreamedReplay(store::Scratch* scratch, store::Scratch::Bytes bytes, TransactionSet aborted)
+      : scratch_(scratch), bytes_(std::move(bytes)), aborted_(std::move(aborted)) {}
   ~StreamedReplay() { scratch_->Free(&bytes_); }
   StreamedReplay(const StreamedReplay&) = delete;
   StreamedReplay& operator=(const StreamedReplay&) = delete;
@@ -41,7 +45,7 @@ class StreamedReplay {
 
   store::Scratch* const scratch_;
   store::Scratch::Bytes bytes_;
-  std::vector<uint32_t> aborted_;  // sorted, each once
+  const TransactionSet aborted_;
   size_t at_ = 0;
   size_t next_bytes_ = 0;  // of the message at `at_`, once it is known to be a large one
   std::optional<std::pair<uint32_t, bool>> last_;
@@ -74,9 +78,10 @@ class StreamedTransactions {
   /// Hand over a transaction; it is known no longer. REQUIRES: not open(). Errors: SOURCE_PROTOCOL.
   struct Committed {
     store::Scratch::Bytes bytes;
-    std::vector<uint32_t> aborted;
-    /// Its subtransactions that messages are of, sorted, each once.
-    std::vector<uint32_t> subtransactions;
+    TransactionSet aborted;
+    /// Its subtransactions that messages are of.
+    TransactionSet subtransactions;
+    uint32_t noted = 0;  // the last of them that one came of
   };
   Result<Committed> Commit(uint32_t transaction);
   store::Scratch* scratch() { return &scratch_; }

@@ -89,7 +89,8 @@ TEST_F(StreamedTest, ADescriptionThatWasRolledBackIsReplayedAsSuch) {
   Stop();
   auto committed = streamed_.Commit(7);
   ASSERT_TRUE(committed.ok());
-  StreamedReplay replay(streamed_.scratch(), std::move(committed->bytes), {10});
+  StreamedReplay replay(streamed_.scratch(), std::move(committed->bytes),
+                        TransactionSet::bitmapOf(1, 10U));
   auto block = replay.Next();
   ASSERT_TRUE(block.ok() && *block);
   std::vector<std::string> seen;
@@ -105,7 +106,7 @@ TEST_F(StreamedTest, SubtransactionsThatMessagesAreOfAreKnown) {
   Piece(7, false, {{12, "e"}, {7, "f"}, {11, "g"}});
   auto committed = streamed_.Commit(7);
   ASSERT_TRUE(committed.ok());
-  EXPECT_THAT(committed->subtransactions, ElementsAre(10, 11, 12));
+  EXPECT_EQ(committed->subtransactions, TransactionSet::bitmapOf(3, 10U, 11U, 12U));
   streamed_.scratch()->Free(&committed->bytes);
 }
 
@@ -179,6 +180,22 @@ TEST_F(StreamedTest, ManySubtransactions) {
     streamed_.Abort({.transaction = 7, .aborted = sub});
   }
   EXPECT_EQ(Commit(7), expected);
+}
+
+TEST_F(StreamedTest, AMillionOfThemTakeABitEach) {
+  constexpr uint32_t kFirst = 5'000, kLast = 1'005'000;
+  Start(7, true);
+  for (uint32_t sub = kFirst; sub < kLast; ++sub) ASSERT_TRUE(Send(sub, "").ok());
+  Stop();
+  for (uint32_t sub = kFirst; sub < kLast; sub += 2)
+    streamed_.Abort({.transaction = 7, .aborted = sub});
+  auto committed = streamed_.Commit(7);
+  ASSERT_TRUE(committed.ok());
+  EXPECT_EQ(committed->subtransactions.cardinality(), 1'000'000U);
+  EXPECT_EQ(committed->aborted.cardinality(), 500'000U);
+  EXPECT_LT(committed->subtransactions.getSizeInBytes(false), 150'000U);
+  EXPECT_LT(committed->aborted.getSizeInBytes(false), 150'000U);
+  streamed_.scratch()->Free(&committed->bytes);
 }
 
 TEST_F(StreamedTest, ATransactionBeginsOnce) {
