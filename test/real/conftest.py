@@ -20,7 +20,7 @@ def pytest_configure(config):
 def server():
     if not BINARY.exists():
         pytest.exit(f"{BINARY} is not built: run make", returncode=2)
-    running = Server(tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp"))
+    running = Server(tempfile.mkdtemp(prefix="freshet-real-"))
     running.start()
     yield running
     running.destroy()
@@ -48,7 +48,7 @@ def database(server):
 
 @pytest.fixture
 def destination():
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-to-", dir="/tmp"))
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-to-"))
     yield directory / "lake"
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -65,7 +65,7 @@ def api():
     """A server of the API over a fresh directory."""
     from freshet_server import ServerProcess  # the SDK takes its time
 
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-api-", dir="/tmp"))
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-api-"))
     running = ServerProcess(directory / "data").start()
     yield running
     running.close()

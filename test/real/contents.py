@@ -106,7 +106,7 @@ def scan(connection, reader, path):
     """Register the Delta table (`parquet`: a folder of plain files) as the view `destination` of a DuckDB connection."""
     # DuckDB and delta-rs take a path for a URL and decode it, links resolved first: they are given hard links elsewhere.
     if reader != "parquet" and not re.fullmatch(r"[\w./-]+", str(path), re.ASCII):
-        link = pathlib.Path(tempfile.mkdtemp(prefix="freshet-link-", dir="/tmp")) / "table"
+        link = pathlib.Path(tempfile.mkdtemp(prefix="freshet-link-")) / "table"
         shutil.copytree(path, link, copy_function=os.link)
         atexit.register(shutil.rmtree, link.parent, ignore_errors=True)
         path = link

@@ -10,7 +10,7 @@ from psycopg import sql
 
 def subscribing_server():
     """A server for copies, which look for their publisher again at once after they lost it."""
-    directory = tempfile.mkdtemp(prefix="freshet-subscriber-", dir="/tmp")
+    directory = tempfile.mkdtemp(prefix="freshet-subscriber-")
     return Server(directory, "wal_retrieve_retry_interval=200ms").start()
 
 

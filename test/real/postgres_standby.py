@@ -11,7 +11,7 @@ from postgres_server import Server
 
 def make_standby(primary, *settings):
     """Start a standby of `primary`, which it reaches as a session of database `postgres`."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-standby-", dir="/tmp"))
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-standby-"))
     data = directory / "data"
     base_backup = ROOT / ".deps" / "postgres" / "18" / "bin" / "pg_basebackup"
     where = ["-h", primary.host, "-p", str(primary.port), "-U", primary.user]

@@ -389,7 +389,7 @@ def play(seed, server, length=1.0, rows=40_000, say=print, kind=Workload, subscr
     began = time.monotonic()
     choose = random.Random(f"round {seed}")
     database = server.create_database(f"random_{seed}")
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-random-", dir="/tmp"))
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-random-"))
     proxy = FaultyProxy(server, seed)
     freshet = Freshet(proxy.url(database.name), directory / "lake")
     memory = set_up(database, seed, rows, kind.more)
@@ -459,7 +459,7 @@ def main(kind=Workload):
     first = int(os.environ.get("SEED", random.SystemRandom().randint(1, 1_000_000)))
     rounds = int(os.environ.get("ROUNDS", 1))
     length = float(os.environ.get("LENGTH", 1))
-    server = Server(tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp")).start()
+    server = Server(tempfile.mkdtemp(prefix="freshet-real-")).start()
     subscriber = subscribing_server() if os.environ.get("COPY") else None
     failed = []
     try:

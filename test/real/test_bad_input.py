@@ -163,7 +163,7 @@ def test_a_server_too_old(freshet):
 
 
 def test_wal_level_replica(freshet):
-    own = Server(tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp"), "wal_level=replica").start()
+    own = Server(tempfile.mkdtemp(prefix="freshet-real-"), "wal_level=replica").start()
     try:
         database = own.create_database("plain")
         database.execute(SIMPLE)

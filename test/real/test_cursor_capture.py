@@ -24,7 +24,7 @@ BY = ("--cursor-columns", "updated_at")
 
 @pytest.fixture(scope="module")
 def plain_server():
-    directory = tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp")
+    directory = tempfile.mkdtemp(prefix="freshet-real-")
     running = Server(directory, "wal_level=replica", "max_wal_senders=0", "max_replication_slots=0").start()
     yield running
     running.destroy()

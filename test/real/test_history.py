@@ -35,7 +35,7 @@ TIMES = "epoch_us(__START_AT), epoch_us(__END_AT)"
 @pytest.fixture(scope="module")
 def timed_server():
     # Not below pytest's directory, which each other run of pytest closes to the server's user when it begins.
-    server = Server(tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp"), "track_commit_timestamp=on").start()
+    server = Server(tempfile.mkdtemp(prefix="freshet-real-"), "track_commit_timestamp=on").start()
     yield server
     server.destroy()
 

@@ -47,7 +47,7 @@ def test_slot_moved_forward(database, freshet):
 
 def test_slot_invalidated_by_the_server(freshet):
     own = Server(
-        tempfile.mkdtemp(prefix="freshet-real-", dir="/tmp"),
+        tempfile.mkdtemp(prefix="freshet-real-"),
         "max_slot_wal_keep_size=1MB",
         "max_wal_size=32MB",
         "min_wal_size=32MB",
