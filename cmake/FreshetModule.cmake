@@ -54,6 +54,11 @@ function(freshet_tests_only target)
   endif()
 endfunction()
 
+# The target's own code is tests and nothing else. It is made without optimisation, which is three tenths of what compiling it costs.
+function(freshet_test_code target)
+  target_compile_options(${target} PRIVATE -O0)
+endfunction()
+
 # Which precompiled header a target's files share; those of a module's tests have one of their own. base is too small to
 # need one.
 function(freshet_precompile target name)
@@ -62,6 +67,7 @@ function(freshet_precompile target name)
   endif()
   if(FRESHET_TESTS AND target MATCHES "_test$")
     set(header test)
+    freshet_test_code(${target})
   elseif(name MATCHES "^(api|catalog)$")
     set(header json)
   elseif(name MATCHES "^(pipeline|app)$")

@@ -18,7 +18,7 @@ namespace freshet::sources::postgres {
 
 /// Numbers of transactions, a bit each where they lie close: a loop that catches its errors makes a
 /// subtransaction a row.
-using TransactionSet = roaring::Roaring;
+using TransactionSet = Roaring;
 
 /// The messages of one streamed transaction that committed, in order and without what was rolled
 /// back to a savepoint; of that only the descriptions of relations, for the server may not send
