@@ -92,7 +92,8 @@ def memory_available():
 @contextlib.contextmanager
 def scratch_folder():
     """Where the tests keep their files: in memory where it has room, for on a disk they wait longer for that than for
-    anything else. What they prove is the same: a process that is killed takes nothing with it that it had written."""
+    anything else. What they prove is the same: a process that is killed takes nothing with it that it had written.
+    """
     parent = MEMORY if memory_available() >= MEMORY_NEEDED else None
     folder = tempfile.mkdtemp(prefix="freshet-", dir=parent)
     os.chmod(folder, 0o1777)  # PostgreSQL runs as somebody else
