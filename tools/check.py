@@ -27,6 +27,8 @@ BUILDS = [  # preset, targets, minutes
     ("fuzz", [], 15),
 ]
 TESTS_MINUTES = 60
+# What their files and they themselves may take at a time; long ones, in `make real`, keep more than any memory has.
+TESTS_MEMORY = 12 << 30
 # What runs on the newest server too; `make real` runs all of them on every version.
 NEWEST = "18"
 ON_NEWEST = {"test_basics", "test_types", "test_servers"}
@@ -90,7 +92,7 @@ def main():
     for preset, targets, minutes in BUILDS:
         step(f"build {preset}", ["tools/build", preset, *targets], minutes)
     print(f"check: built after {time.monotonic() - started:.0f} s; now every test", flush=True)
-    return run_tests(LOGS, TESTS_MINUTES)
+    return run_tests(LOGS, TESTS_MINUTES, TESTS_MEMORY)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,7 @@ REAL_MINUTES_OF = {
     "test_schema_changes": 15,
     "test_without_a_log": 10,
 }
-# Files in memory take what all tests of a time keep there, and the tests themselves want a few gigabytes.
 MEMORY = pathlib.Path("/dev/shm")
-MEMORY_NEEDED = 12 << 30
 REAL_ALONE = {"test_freshness"}  # measures how fresh the tables are
 
 
@@ -83,18 +81,18 @@ def write_parts(folder, parts):
 
 
 def memory_available():
-    """Bytes that new files in memory can take."""
+    """How many bytes new files in memory can take."""
     found = re.search(r"MemAvailable: *(\d+) kB", pathlib.Path("/proc/meminfo").read_text())
     free = shutil.disk_usage(MEMORY).free if MEMORY.is_dir() else 0
     return min(free, int(found[1]) * 1024)
 
 
 @contextlib.contextmanager
-def scratch_folder():
+def scratch_folder(memory_needed):
     """Where the tests keep their files: in memory where it has room, for on a disk they wait longer for that than for
     anything else. What they prove is the same: a process that is killed takes nothing with it that it had written.
     """
-    parent = MEMORY if memory_available() >= MEMORY_NEEDED else None
+    parent = MEMORY if memory_needed and memory_available() >= memory_needed else None
     folder = tempfile.mkdtemp(prefix="freshet-", dir=parent)
     os.chmod(folder, 0o1777)  # PostgreSQL runs as somebody else
     try:
@@ -103,9 +101,10 @@ def scratch_folder():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_tests(folder, minutes):
-    """Run every test of a folder, two more at a time than there are cores: most wait for a server half of their time."""
-    with scratch_folder() as scratch:
+def run_tests(folder, minutes, memory_needed=None):
+    """Run every test of a folder, two more at a time than there are cores: most wait for a server half of their time.
+    Their files are in memory if that many bytes of it are available."""
+    with scratch_folder(memory_needed) as scratch:
         process = subprocess.Popen(
             ctest(folder, int(JOBS) + 2),
             cwd=ROOT,
