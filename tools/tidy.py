@@ -111,7 +111,7 @@ def include_direction(tree):
             match = re.match(r'\s*#\s*include "([^"]+)"', line)
             if not match:
                 continue
-            if is_test(path) and match.group(1).startswith("fakes/"):
+            if is_test(path) and match.group(1).startswith(("fakes/", "model/")):
                 continue
             target = module_of(match.group(1), known)
             if target is None:

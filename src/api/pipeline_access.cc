@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "api/object_levels.h"
+#include "pipeline/event_target.h"
 
 namespace freshet::api {
 namespace {
@@ -25,6 +26,7 @@ Result<Verdict> CheckSchema(const Context& context, const catalog::Caller& calle
 struct Works {
   std::optional<pipeline::GatewayDefinition> gateway{};
   std::optional<pipeline::Definition> ingestion{};
+  std::optional<pipeline::EventTarget> events{};
 };
 
 Result<Verdict> MayConnect(const Context& context, const catalog::Caller& caller,
@@ -34,8 +36,8 @@ Result<Verdict> MayConnect(const Context& context, const catalog::Caller& caller
 }
 
 /// Over a gateway, its own connection is what is read: who may run it may read what it captures.
-Result<Verdict> CheckWorks(const Context& context, const catalog::Caller& caller,
-                           const Works& works) {
+Result<Verdict> CheckIngestion(const Context& context, const catalog::Caller& caller,
+                               const Works& works) {
   if (works.gateway) {
     const auto& gateway = *works.gateway;
     FRESHET_TRY(auto verdict, MayConnect(context, caller, gateway.connection_name));
@@ -59,6 +61,14 @@ Result<Verdict> CheckWorks(const Context& context, const catalog::Caller& caller
   return verdict;
 }
 
+Result<Verdict> CheckWorks(const Context& context, const catalog::Caller& caller,
+                           const Works& works) {
+  FRESHET_TRY(auto verdict, CheckIngestion(context, caller, works));
+  if (verdict || !works.events) return verdict;
+  const auto& place = works.events->place;
+  return CheckSchema(context, caller, place.catalog, place.schema, "CREATE_TABLE");
+}
+
 /// Absence of a definition, and all that is wrong with one, is the handler's to tell.
 Works Authored(const Json& body) {
   Works works;
@@ -70,6 +80,7 @@ Works Authored(const Json& body) {
     auto read = pipeline::ReadDefinition(JsonText(*said));
     if (read.ok()) works.ingestion = *read;
   }
+  if (auto read = pipeline::EventTargetOf(JsonText(body), ""); read.ok()) works.events = *read;
   return works;
 }
 
@@ -77,6 +88,7 @@ Works Authored(const pipeline::PipelineRecord& record) {
   Works works;
   if (auto read = pipeline::GatewayOf(record); read.ok()) works.gateway = *read;
   if (auto read = pipeline::DefinitionOf(record); read.ok()) works.ingestion = *read;
+  if (auto read = pipeline::EventTargetOf(record.spec, ""); read.ok()) works.events = *read;
   return works;
 }
 

@@ -94,6 +94,10 @@ Status CheckDatabase(const Context& context, const PipelineRecord& gateway,
 }  // namespace
 
 Status CheckAuthored(const Context& context, const AuthoredPipeline& authored) {
+  if (authored.events) {
+    FRESHET_CHECK_OK(pipeline::CheckEventTarget(*context.catalog, authored.record.id,
+                                                authored.definition, *authored.events));
+  }
   if (authored.gateway) {
     FRESHET_CHECK_OK(CheckConnection(context, authored.gateway->connection_name));
     return context.catalog->Get(Kind::kCatalog, {authored.gateway->storage.catalog}).status();
@@ -138,8 +142,23 @@ Status CheckEdit(const Context& context, const PipelineRecord& former,
 
 Status Deploy(const Context& context, const PipelineRecord& record,
               const AuthoredPipeline& authored) {
-  if (!authored.gateway) return Status::Ok();
-  return pipeline::MakeStagingVolume(*context.catalog, context.data, record, *authored.gateway);
+  if (authored.gateway) {
+    FRESHET_CHECK_OK(
+        pipeline::MakeStagingVolume(*context.catalog, context.data, record, *authored.gateway));
+  }
+  auto made = DeployEventLog(context, record, authored);
+  if (made.ok() || !authored.gateway) return made;
+  FRESHET_CHECK_OK(
+      pipeline::RemoveStagingVolume(*context.catalog, context.data, record, *authored.gateway));
+  return made;
+}
+
+Status DeployEventLog(const Context& context, const PipelineRecord& record,
+                      const AuthoredPipeline& authored) {
+  if (!authored.events) return Status::Ok();
+  return pipeline::MakeEventTable(*context.catalog, record, *authored.events,
+                                  context.update_parts->clock)
+      .status();
 }
 
 }  // namespace freshet::api

@@ -15,9 +15,12 @@ Status CheckAuthored(const Context& context, const AuthoredPipeline& authored);
 /// Source: the fields for which the published clients make a pipeline anew.
 Status CheckEdit(const Context& context, const pipeline::PipelineRecord& former,
                  const AuthoredPipeline& authored);
-/// Make what is there before the first update. Errors: ALREADY_EXISTS (the staging volume),
-/// STORE_*.
+/// Make what is there before the first update. Errors: ALREADY_EXISTS (the staging volume, the
+/// event log's table), TABLE_FOREIGN, STORE_*.
 Status Deploy(const Context& context, const pipeline::PipelineRecord& record,
               const AuthoredPipeline& authored);
+/// Only the table of its events, which an edit may have moved.
+Status DeployEventLog(const Context& context, const pipeline::PipelineRecord& record,
+                      const AuthoredPipeline& authored);
 
 }  // namespace freshet::api

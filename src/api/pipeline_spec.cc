@@ -21,8 +21,8 @@ void TakeRecorded(Fields* fields) {
 }
 
 void RefuseUnbuilt(Fields* fields) {
-  fields->NotBuilt({"environment", "event_log", "filters", "libraries", "notifications",
-                    "restart_window", "trigger"});
+  fields->NotBuilt(
+      {"environment", "filters", "libraries", "notifications", "restart_window", "trigger"});
 }
 
 /// Whether there is such a principal, and who may say it, is the rule's to know. Nothing is kept,
@@ -37,12 +37,19 @@ void TakeRunAs(const Json* run_as, Fields* fields, pipeline::PipelineRecord* rec
   record->run_as = user ? *user : service.value_or("");
 }
 
-Json SpecOf(const Json& body, const std::string& id, bool placed) {
+Json SpecOf(const Json& body, const AuthoredPipeline& authored, bool placed) {
   auto spec = body;
+  const auto& id = authored.record.id;
   for (const auto* name : kNotOfSpec) spec.erase(name);
   spec["id"] = id;
   // Source: what the published server fills in.
   if (!placed) spec["storage"] = "dbfs:/pipelines/" + id;
+  if (!authored.events) return spec;
+  auto& events = spec["event_log"];
+  for (const auto& [name, value] : {std::pair("catalog", authored.events->place.catalog),
+                                    std::pair("schema", authored.events->place.schema)}) {
+    if (!events.contains(name) || events[name].is_null()) events[name] = value;
+  }
   return spec;
 }
 
@@ -71,6 +78,7 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   record.parameters = JsonText(ToJson(fields.Texts("parameters").value_or(catalog::Texts())));
   TakeRecorded(&fields);
   RefuseUnbuilt(&fields);
+  fields.Any("event_log");  // read below
   const auto* definition = fields.Any("ingestion_definition");
   const auto* gateway = fields.Any("gateway_definition");
   if (definition == nullptr && gateway == nullptr)
@@ -84,8 +92,9 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   } else {
     FRESHET_TRY(authored.definition, pipeline::ReadDefinition(JsonText(*definition)));
   }
+  FRESHET_TRY(authored.events, pipeline::EventTargetOf(JsonText(body), id));
   bool placed = catalog.has_value() || body.contains("storage");
-  record.spec = JsonText(SpecOf(body, id, placed));
+  record.spec = JsonText(SpecOf(body, authored, placed));
   return authored;
 }
 

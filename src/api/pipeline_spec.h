@@ -5,6 +5,7 @@
 #include <string>
 
 #include "api/json.h"
+#include "pipeline/event_target.h"
 #include "pipeline/gateway_definition.h"
 #include "pipeline/pipeline_book.h"
 
@@ -15,6 +16,7 @@ struct AuthoredPipeline {
   pipeline::PipelineRecord record;  // its id, its spec without what is never told again
   pipeline::Definition definition;  // of an ingestion pipeline
   std::optional<pipeline::GatewayDefinition> gateway;  // it is one
+  std::optional<pipeline::EventTarget> events;         // they are published there
   bool dry_run = false, allow_duplicate_names = false;
   int64_t expected_last_modified = 0;
 };

@@ -5,6 +5,7 @@
 #include "api/pipeline_access.h"
 #include "api/pipeline_checks.h"
 #include "api/updates.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "base/server_limits.h"
 #include "pipeline/delete_pipeline.h"
@@ -123,8 +124,12 @@ Result<Json> EditPipeline(const Context& context, const Request& request) {
   auto edited = context.book->Author([&]() -> Status {
     FRESHET_CHECK_OK(CheckAuthored(context, authored));
     FRESHET_CHECK_OK(CheckEdit(context, former, authored));
-    return context.book->Edit(authored.record, authored.allow_duplicate_names,
-                              authored.expected_last_modified);
+    FRESHET_CHECK_OK(context.book->Edit(authored.record, authored.allow_duplicate_names,
+                                        authored.expected_last_modified));
+    // What is edited stays so: whoever publishes tries this again, and tells.
+    auto made = DeployEventLog(context, authored.record, authored);
+    if (!made.ok()) spdlog::warn("pipeline={} {}", former.id, made.ToString());
+    return Status::Ok();
   });
   FRESHET_CHECK_OK(edited);
   FRESHET_CHECK_OK(TellUser(context, authored.record, "EDIT", request));

@@ -107,7 +107,7 @@ Json EventToJson(const pipeline::EventRecord& event) {
             {"timestamp", event.at},
             {"message", event.message},
             {"level", event.level},
-            {"maturity_level", "STABLE"},
+            {"maturity_level", pipeline::kMaturityLevel},
             {"event_type", event.type}};
   if (!event.error.empty()) json["error"] = ParseJsonOrThrow<Json>(event.error);
   if (!event.details.empty()) json["details"] = ParseJsonOrThrow<Json>(event.details);

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/server_limits.h"
+#include "pipeline/event_publisher.h"
 
 namespace freshet::app {
 namespace {
@@ -104,6 +105,13 @@ void StopWithin(api::HttpServer* server, std::chrono::seconds wait) {
   server->Stop();
 }
 
+void TellAddress(const ServerArguments& arguments, int port) {
+  bool v6 = arguments.host.find(':') != std::string::npos;
+  std::printf("listening on %s://%s%s%s:%d\n", arguments.tls_certificate.empty() ? "http" : "https",
+              v6 ? "[" : "", arguments.host.c_str(), v6 ? "]" : "", port);
+  std::fflush(stdout);
+}
+
 Status Serve(const ServerArguments& arguments) {
   StopSignals signals;
   KeepToOwner();
@@ -122,12 +130,14 @@ Status Serve(const ServerArguments& arguments) {
       strangers(&clock, limits::kStrangersPerMinute);
   FRESHET_CHECK_OK(data->PrepareFirstStart(catalog, principals, identity));
   pipeline::PipelineBook book(data->database(), &clock);
+  pipeline::EventPublisher publisher({.book = &book, .catalog = &catalog, .clock = &clock});
   pipeline::UpdateParts parts{.book = &book,
                               .catalog = &catalog,
                               .clock = &clock,
                               .open_source = OpenSource,
                               .data = data->root(),
-                              .program = {"/proc/self/exe", "worker"}};
+                              .program = {"/proc/self/exe", "worker"},
+                              .publisher = &publisher};
   pipeline::UpdateRunner runner(parts);
   api::Context context{.catalog = &catalog,
                        .principals = &principals,
@@ -159,17 +169,15 @@ Status Serve(const ServerArguments& arguments) {
                                  return service.Answer(std::move(request), receive);
                                }));
   FRESHET_CHECK_OK(runner.Resume());
+  publisher.Start();
   server->Start();
   service.SetReady(true);
-  bool v6 = arguments.host.find(':') != std::string::npos;
-  std::printf("listening on %s://%s%s%s:%d\n", arguments.tls_certificate.empty() ? "http" : "https",
-              v6 ? "[" : "", arguments.host.c_str(), v6 ? "]" : "", server->port());
-  std::fflush(stdout);
+  TellAddress(arguments, server->port());
   spdlog::info("started data={} version={}", data->root(), FRESHET_VERSION);
-  auto number = signals.Wait();
-  spdlog::info("ending signal={}", number);
+  spdlog::info("ending signal={}", signals.Wait());
   service.SetReady(false);
   runner.Shutdown();
+  publisher.Stop();
   StopWithin(server.get(), kEndWait);
   spdlog::info("ended");
   return Status::Ok();

@@ -56,6 +56,15 @@ inline constexpr std::chrono::seconds kEventInterval{10};
 /// Events kept of one pipeline, and after how many new ones it is looked whether older ones go.
 inline constexpr int64_t kEventsMax = 100'000;
 inline constexpr int64_t kEventsPerLook = 1000;
+/// How long events wait to be published as a table together, unless their update ends: each commit
+/// is a file that somebody has to read.
+inline constexpr std::chrono::seconds kEventsWait{5};
+/// Events that one commit publishes: what of them is in memory at once.
+inline constexpr int64_t kEventsPerCommit = 2000;
+/// How long a table that could not be published to is left alone.
+inline constexpr std::chrono::seconds kPublishAgain{30};
+/// Such tables whose state is kept between two commits; of others it is read anew.
+inline constexpr size_t kEventTablesOpenMax = 64;
 /// What is noted of one field of a change, and after how many changes it is looked whether older
 /// ones go.
 inline constexpr size_t kAuditBytesMax = 1024;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "pipeline/connection_settings.h"
+#include "pipeline/event_publisher.h"
 #include "pipeline/gateway_place.h"
 #include "pipeline/inquiry.h"
 #include "pipeline/owned_table.h"
@@ -186,6 +187,14 @@ Result<bool> StopUpdate(const UpdateParts& parts, UpdateRunner& runner, const st
   return !active.has_value();
 }
 
+/// Nothing is written any more to the table of its events, which goes with the others or is left
+/// with all of them.
+void LeaveEventLog(const UpdateParts& parts, const PipelineRecord& pipeline, bool cascade) {
+  if (parts.publisher == nullptr) return;
+  if (auto left = parts.publisher->Leave(pipeline, !cascade); !left.ok())
+    spdlog::warn("pipeline={} its last events are not published: {}", pipeline.id, left.ToString());
+}
+
 }  // namespace
 
 Result<Deleted> DeletePipeline(const UpdateParts& parts, UpdateRunner& runner,
@@ -197,6 +206,7 @@ Result<Deleted> DeletePipeline(const UpdateParts& parts, UpdateRunner& runner,
   FRESHET_CHECK_OK(parts.book->Author([&] { return CheckUnused(parts, pipeline); }));
   FRESHET_TRY(bool ended, StopUpdate(parts, runner, pipeline.id));
   if (!ended) return Deleted{.done = false};
+  LeaveEventLog(parts, pipeline, how.cascade);
   Removal removal(how.force);
   auto removed = RemoveAll(parts, pipeline, how.cascade, &removal);
   if (!removed.ok()) {

@@ -12,6 +12,9 @@
 
 namespace freshet::pipeline {
 
+/// Every event of ours has it.
+inline constexpr std::string_view kMaturityLevel = "STABLE";
+
 /// Writes a pipeline's event log in the published shape: what its updates enter, and what the
 /// engine says of tables meanwhile. One thread. Source: the published PipelineEvent.
 class EventLog {

@@ -143,6 +143,15 @@ Result<PipelineRecord> PipelineBook::Get(const std::string& id) {
   return PipelineFrom(rows[0]);
 }
 
+Result<std::vector<PipelineRecord>> PipelineBook::Publishing() {
+  FRESHET_TRY(auto rows,
+              database_->Query(std::string(kPipelines) +
+                               " WHERE json_extract(spec, '$.event_log') IS NOT NULL ORDER BY id"));
+  std::vector<PipelineRecord> records;
+  for (const auto& row : rows) records.push_back(PipelineFrom(row));
+  return records;
+}
+
 Result<std::vector<PipelineRecord>> PipelineBook::Over(const std::string& gateway) {
   FRESHET_TRY(auto rows,
               database_->Query(std::string(kPipelines) +
@@ -361,6 +370,32 @@ Result<std::vector<EventRecord>> PipelineBook::Events(const std::string& pipelin
                       .at = row.text(4)});
   }
   return events;
+}
+
+Result<int64_t> PipelineBook::NewestEvent() {
+  FRESHET_TRY(auto rows, database_->Query("SELECT seq FROM sqlite_sequence WHERE name = 'events'"));
+  return rows.empty() ? 0 : rows[0].number(0);
+}
+
+Result<std::set<std::string>> PipelineBook::PipelinesWithEvents(int64_t after) {
+  // By the number alone: the other index would be read whole.
+  FRESHET_TRY(auto rows,
+              database_->Query("SELECT DISTINCT pipeline FROM events NOT INDEXED WHERE number > ?",
+                               {after}));
+  std::set<std::string> pipelines;
+  for (const auto& row : rows) pipelines.insert(row.text(0));
+  return pipelines;
+}
+
+Status PipelineBook::NumberEventsAbove(int64_t number) {
+  return database_->Write([&](store::Session& session) -> Status {
+    FRESHET_CHECK_OK(session.Execute(
+        "INSERT INTO sqlite_sequence (name, seq) SELECT 'events', 0 WHERE NOT EXISTS "
+        "(SELECT 1 FROM sqlite_sequence WHERE name = 'events')"));
+    return session
+        .Execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'", {number})
+        .status();
+  });
 }
 
 }  // namespace freshet::pipeline

@@ -99,6 +99,8 @@ class PipelineBook {
     std::string after_name{}, after_id{};
   };
   Result<std::vector<PipelineRecord>> List(const ListRequest& request);
+  /// Return those that have an `event_log`.
+  Result<std::vector<PipelineRecord>> Publishing();
   /// Return the ingestion pipelines whose gateway this is, the oldest first.
   Result<std::vector<PipelineRecord>> Over(const std::string& gateway);
   /// A number that is another one after each pipeline that was added, edited or removed.
@@ -134,6 +136,12 @@ class PipelineBook {
 
   Status AddEvent(EventRecord event);
   Result<std::vector<EventRecord>> Events(const std::string& pipeline, const EventRequest& request);
+  /// Return the number that the newest event got, whoever's; 0: none was ever noted.
+  Result<int64_t> NewestEvent();
+  /// Return the pipelines that have events with numbers above this.
+  Result<std::set<std::string>> PipelinesWithEvents(int64_t after);
+  /// Give later events numbers above this one.
+  Status NumberEventsAbove(int64_t number);
 
  private:
   Status Insert(store::Session& session, EventRecord event) const;

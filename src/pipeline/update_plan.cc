@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "pipeline/connection_settings.h"
 #include "pipeline/destination.h"
+#include "pipeline/event_target.h"
 #include "pipeline/gateway_place.h"
 #include "pipeline/run_options.h"
 #include "store/local_file.h"
@@ -145,6 +146,7 @@ Result<std::vector<std::string>> SelectedTable(const Definition& definition,
       continue;
     }
     for (const auto& table : tables) {
+      if (IsEventLog(table)) continue;
       if (catalog::KeyOf(table.path) == catalog::KeyOf({schema.catalog, schema.schema, name}))
         patterns.push_back(object.source_schema + "." + table.name());
     }

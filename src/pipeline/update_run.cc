@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "pipeline/destination.h"
 #include "pipeline/event_line.h"
+#include "pipeline/event_publisher.h"
 #include "pipeline/findings.h"
 #include "pipeline/gateway_place.h"
 #include "pipeline/gateway_run.h"
@@ -65,6 +66,7 @@ void UpdateRun::Run(const std::stop_token& stop, const std::stop_token& ending) 
   if (told.ok()) told = Insist([&] { return Enter(&log, state, status); });
   // The server ends: the next one finds the update under way, and runs it again.
   if (!told.ok()) spdlog::error("update={} {}", update_.id, told.ToString());
+  if (parts_.publisher != nullptr) parts_.publisher->Hurry(update_.pipeline);
 }
 
 Status UpdateRun::Insist(const std::function<Status()>& work) const {
@@ -304,6 +306,11 @@ Result<bool> UpdateRun::Register(const std::string& source_table, const std::str
   FRESHET_TRY(auto lineage, LineageOfSource(source_table, definition));
   auto found = parts_.catalog->Get(catalog::Kind::kTable, *path);
   if (found.ok()) {
+    if (IsEventLog(*found)) {
+      return Error(ErrorClass::TABLE_FOREIGN, "the table {} is the event log of a pipeline: {}",
+                   catalog::FullName(*path), found->fact("pipeline_id"))
+          .WithRemedy("Give the table another destination, or the event log another name.");
+    }
     if (found->fact("pipeline_id") == pipeline.id) {
       FRESHET_CHECK_OK(KeepLineage(*found, lineage, pipeline));
       return true;

@@ -20,6 +20,8 @@
 
 namespace freshet::pipeline {
 
+class EventPublisher;
+
 /// What updates are run with; what it points at outlives them.
 struct UpdateParts {
   PipelineBook* book = nullptr;
@@ -29,6 +31,7 @@ struct UpdateParts {
   std::string data;                  // the server's directory
   std::vector<std::string> program;  // a worker's command line; its role is appended
   std::shared_ptr<GatewayDesk> gateways = std::make_shared<GatewayDesk>();
+  EventPublisher* publisher = nullptr;  // null: events are published by nobody
 };
 
 /// One update, from its first state to its last: plans it, runs it in a process of its own, writes
