@@ -174,6 +174,8 @@ std::vector<Line> OfPipelines() {
       {"pipelines.get_update", "GET", p + "/updates/u", "rwoa"},
       {"pipelines.stop", "POST", p + "/stop", "woa"},
       {"pipelines.list_pipeline_events", "GET", p + "/events", "rwoa"},
+      {"pipelines.list_logs", "GET", p + "/logs", "rwoa"},
+      {"pipelines.get_log", "GET", p + "/logs/u.log", "rwoa"},
       {"pipelines.get_permissions", "GET", permissions, "rwoa"},
       {"pipelines.set_permissions", "PUT", permissions, "oa", acl},
       {"pipelines.update_permissions", "PATCH", permissions, "oa", acl},

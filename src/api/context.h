@@ -59,6 +59,7 @@ void AddOAuth(const Context& context, Router* router);
 void AddPermissions(const Context& context, Router* router);
 void AddPrincipals(const Context& context, Router* router);
 void AddPipelines(const Context& context, Router* router);
+void AddRunLogs(const Context& context, Router* router);
 void AddTables(const Context& context, Router* router);
 void AddTokens(const Context& context, Router* router);
 void AddUpdates(const Context& context, Router* router);

@@ -79,6 +79,7 @@ Service::Service(const Context& context) : context_(context) {
   AddOAuth(context_, &router_);
   AddConnections(context_, &router_);
   AddCatalogs(context_, &router_);
+  AddRunLogs(context_, &router_);
   AddTables(context_, &router_);
   AddLineage(context_, &router_);
   AddGrants(context_, &router_);

@@ -65,6 +65,12 @@ inline constexpr int64_t kEventsPerCommit = 2000;
 inline constexpr std::chrono::seconds kPublishAgain{30};
 /// Such tables whose state is kept between two commits; of others it is read anew.
 inline constexpr size_t kEventTablesOpenMax = 64;
+/// Logs of a pipeline's runs that are kept; and of each kind that are listed.
+inline constexpr size_t kRunLogsKept = 100;
+inline constexpr size_t kRunLogsListed = 1000;
+/// What of a log is told at once when it is not said, and at most.
+inline constexpr int64_t kLogBytes = int64_t{64} * 1024;
+inline constexpr int64_t kLogBytesMax = int64_t{1024} * 1024;
 /// What is noted of one field of a change, and after how many changes it is looked whether older
 /// ones go.
 inline constexpr size_t kAuditBytesMax = 1024;

@@ -53,6 +53,7 @@ Result<std::optional<IngestOptions>> GatewayRun::Plan() {
   options.database = plan.database;
   options.spec = std::move(plan.spec);
   options.continuous = true;
+  options.update = parts_.update;
   FRESHET_TRY(options.source,
               ReachSource(*server.catalog, server.data, definition.connection_name, plan.database));
   FRESHET_CHECK_OK(CompleteSource(&options));

@@ -30,6 +30,7 @@ class GatewayRun {
  public:
   struct Parts {
     const UpdateParts* update_parts = nullptr;
+    std::string update{};
     EventLog* log = nullptr;
     /// Makes what has to be there first, and returns the file that the process logs to.
     std::function<Result<std::string>()> prepare;

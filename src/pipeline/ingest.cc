@@ -99,11 +99,12 @@ void ForgetOldLogs(const std::string& folder) {
     std::filesystem::remove(logs[i], error);
 }
 
-/// A log's name begins with the time of its run, without what file names don't like.
-std::string LogPrefix(UtcMicros at) {
+/// A log's name begins with the time of its run, without what file names don't like; then comes the
+/// update that the run is of.
+std::string LogPrefix(UtcMicros at, const std::string& update) {
   auto text = Timestamp(at);
   std::erase_if(text, [](char c) { return c == ':' || c == '-'; });
-  return text;
+  return update.empty() ? text : text + "-" + update;
 }
 
 Status RunWorkers(const IngestOptions& options, const Destination& destination,
@@ -113,7 +114,7 @@ Status RunWorkers(const IngestOptions& options, const Destination& destination,
   Supervisor supervisor(clock, run,
                         {.program = options.worker_program,
                          .log_folder = destination.log(),
-                         .log_prefix = LogPrefix(clock->WallNow()),
+                         .log_prefix = LogPrefix(clock->WallNow(), options.update),
                          .lock = lock.descriptor(),
                          .signals = signals.descriptor(),
                          .retry_for = options.retry_for,

@@ -30,6 +30,7 @@ struct IngestOptions {
   PipelineSpec spec;
   std::vector<TablePattern> refresh;  // tables to be read again, once
   bool continuous = false;
+  std::string update{};  // the server's that this is the run of: its workers' logs say so
   std::chrono::milliseconds retry_for{120'000};
   std::vector<std::string> worker_program;  // its role is appended
   OpenSource open_source;

@@ -11,7 +11,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kStart[] = "start", kRefresh[] = "refresh", kRetry[] = "retry_ms",
-               kHalves[] = "halves", kLeftOut[] = "left_out";
+               kHalves[] = "halves", kLeftOut[] = "left_out", kUpdate[] = "update";
 
 Json LeftOutToJson(const IngestOptions& options) {
   auto list = Json::array();
@@ -76,6 +76,7 @@ std::string ToLine(const IngestOptions& options) {
             {kRefresh, refresh},
             {kRetry, options.retry_for.count()},
             {kHalves, static_cast<int>(options.halves)},
+            {kUpdate, options.update},
             {kLeftOut, LeftOutToJson(options)}};
   return JsonText(line) + "\n";
 }
@@ -83,7 +84,8 @@ std::string ToLine(const IngestOptions& options) {
 Result<IngestOptions> OptionsFromLine(std::string_view line) {
   auto json = ParseJson<Json>(line);
   if (!json.is_object() || !json.contains(kStart) || !json.contains(kRefresh) ||
-      !json.contains(kRetry) || !json.contains(kHalves) || !json.contains(kLeftOut))
+      !json.contains(kRetry) || !json.contains(kHalves) || !json.contains(kLeftOut) ||
+      !json.contains(kUpdate))
     return Error(ErrorClass::INVALID_ARGUMENT, "the first line is not a run's");
   FRESHET_TRY(auto start, WorkerStartFromLine(json[kStart].get<std::string>()));
   IngestOptions options;
@@ -96,6 +98,7 @@ Result<IngestOptions> OptionsFromLine(std::string_view line) {
   options.pipelines = std::move(start.pipelines);
   options.revision = start.revision;
   options.halves = static_cast<Halves>(json[kHalves].get<int>());
+  options.update = json[kUpdate].get<std::string>();
   FRESHET_CHECK_OK(TakeLeftOut(json[kLeftOut], &options));
   options.retry_for = std::chrono::milliseconds(json[kRetry].get<int64_t>());
   FRESHET_TRY(options.refresh, ParsePatterns(json[kRefresh].get<std::vector<std::string>>()));

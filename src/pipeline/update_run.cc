@@ -12,6 +12,7 @@
 #include "pipeline/gateway_place.h"
 #include "pipeline/gateway_run.h"
 #include "pipeline/owned_table.h"
+#include "pipeline/run_logs.h"
 #include "pipeline/run_options.h"
 #include "store/local_file.h"
 
@@ -116,11 +117,12 @@ Status UpdateRun::WorkAsGateway(EventLog* log, const PipelineRecord& pipeline,
     FRESHET_TRY(auto gateway, BegunGateway(parts_.data, pipeline));
     FRESHET_CHECK_OK(MakeStagingVolume(*parts_.catalog, parts_.data, pipeline, gateway));
     FRESHET_CHECK_OK(LinkStaging(parts_.data, pipeline.id, pipeline.id));
-    FRESHET_TRY(auto file, LogFile());
+    FRESHET_TRY(auto file, MakeRunLog(parts_.data, pipeline.id, update_.id));
     FRESHET_CHECK_OK(Enter(log, UpdateState::kRunning, Status::Ok()));
     return file;
   };
   GatewayRun run({.update_parts = &parts_,
+                  .update = update_.id,
                   .log = log,
                   .prepare = std::move(prepare),
                   .ending = ending_,
@@ -194,12 +196,6 @@ Status UpdateRun::RunProcesses(const IngestOptions& options, EventLog* log,
   }
 }
 
-Result<std::string> UpdateRun::LogFile() const {
-  auto folder = FolderOfPipeline(parts_.data, update_.pipeline) + "/log";
-  FRESHET_CHECK_OK(store::MakeFolders(folder));
-  return fmt::format("{}/{}.log", folder, update_.id);
-}
-
 RunEnd UpdateRun::RunOnce(const IngestOptions& options, EventLog* log,
                           const PipelineRecord& pipeline, const Definition& definition) {
   // What a process failed at that died since is the next one's to tell.
@@ -209,7 +205,7 @@ RunEnd UpdateRun::RunOnce(const IngestOptions& options, EventLog* log,
   unread_.clear();
   unregistered_.clear();
   refused_.clear();
-  auto file = LogFile();
+  auto file = MakeRunLog(parts_.data, pipeline.id, update_.id);
   if (!file.ok()) return {file.status(), true};
   RunProcess::Parts parts{
       .clock = parts_.clock,
@@ -219,6 +215,7 @@ RunEnd UpdateRun::RunOnce(const IngestOptions& options, EventLog* log,
       .take =
           [&](const record::Event& event) { return TakeEvent(event, log, pipeline, definition); }};
   auto now = options;
+  now.update = update_.id;
   if (!definition.gateway.empty()) {
     now.left_out = parts_.gateways->LeftOut(definition.gateway);
     if (!options.continuous)

@@ -74,7 +74,6 @@ class UpdateRun {
   RunEnd RunOnce(const IngestOptions& options, EventLog* log, const PipelineRecord& pipeline,
                  const Definition& definition);
   Status LookAtGateway(const std::string& gateway);
-  Result<std::string> LogFile() const;
   Status TakeEvent(const record::Event& event, EventLog* log, const PipelineRecord& pipeline,
                    const Definition& definition);
   /// Register the table, once it says of itself that it is this pipeline's, and where it comes

@@ -78,6 +78,21 @@ def published(client, pipeline, name):
     return wait_until(equal, f"the events of {pipeline} in {name}", 0.2)
 
 
+def check_logs(client, pipeline, update):
+    """What the run and its workers wrote is listed, and read piece by piece."""
+    path = f"/api/2.0/pipelines/{pipeline}/logs"
+    logs = client.api_client.do("GET", path, query={"update_id": update})["logs"]
+    assert {"run", "gateway", "update"} <= {each["worker"] for each in logs}
+    for log in logs:
+        end, text = 0, ""
+        while end < log["file_size"]:
+            query = {"offset": end, "max_bytes": 500}
+            piece = client.api_client.do("GET", f"{path}/{log['name']}", query=query)
+            assert piece["next_offset"] > end
+            end, text = piece["next_offset"], text + piece["content"]
+        assert len(text.encode()) == log["file_size"]
+
+
 def test_the_events_are_a_table(api, shop, database):
     objects = definition(database)["objects"]
     place = {"destination_catalog": "main", "destination_schema": "public"}
@@ -94,6 +109,7 @@ def test_the_events_are_a_table(api, shop, database):
     assert [column.name for column in table.columns] == COLUMNS
     update = shop.pipelines.start_update(pipeline).update_id
     wait_for(shop, pipeline, update, "FAILED")
+    check_logs(shop, pipeline, update)
     events = published(shop, pipeline, "main.ops.log")
     assert {"user_action", "create_update", "flow_progress", "update_progress", "flow_definition"} <= {
         event["event_type"] for event in events
