@@ -151,11 +151,7 @@ void TellNotStaged(const IngestOptions& options, const Destination& destination,
     return;
   }
   for (const auto& name : *missing) {
-    run->Tell(WithStatus({"table_failed", {{"table", name}}},
-                         Error(ErrorClass::NO_TABLE_MATCHES,
-                               "there is no such table at the source, or its user may not see it: "
-                               "{}",
-                               name)));
+    run->Tell(WithStatus({"table_failed", {{"table", name}}}, NoSuchTable(name)));
   }
 }
 
@@ -191,7 +187,7 @@ ExitCode Ingest(const IngestOptions& options, Clock* clock, Display* display) {
       {"run_started", {{"destination", destination->root()}, {"continuous", options.continuous}}});
   for (const auto& warning : prepared->warnings) run.Tell({"warning", {{"reason", warning}}});
   for (const auto& [name, why] : prepared->left_out) {
-    run.Tell(WithStatus({"table_left_out", {{"table", name.ToString()}}}, why));
+    run.Tell(WithStatus({"table_left_out", {{"table", name}}}, why));
   }
   for (const auto& each : prepared->refreshed) {
     run.Tell({"refresh_asked",

@@ -108,7 +108,38 @@ Status CheckCatalogs(const IngestOptions& options) {
   return Status::Ok();
 }
 
-Status TakeTables(const IngestOptions& options, sources::Source& source, Prepared* prepared) {
+/// The tables that the gateway staged and the specification selects.
+Result<std::vector<record::TableName>> StagedTables(const IngestOptions& options,
+                                                    staging::StagingReader& reader) {
+  FRESHET_TRY(auto checkpoint, reader.Latest());
+  std::vector<record::TableName> selected;
+  for (const auto& [table, state] : checkpoint->tables) {
+    if (options.spec.Selects(state.name) && !state.dropped) selected.push_back(state.name);
+  }
+  return selected;
+}
+
+/// Leave out what the specification names and nothing is. What was there at the last run and is
+/// gone by now is the gateway's to tell, behind its last changes.
+Status LeaveOutMissing(const IngestOptions& options, const Destination& destination,
+                       std::vector<record::TableName> known, Prepared* prepared) {
+  FRESHET_TRY(auto store, store::OpenLocalStore(destination.staging()));
+  auto reader = staging::StagingReader::Open(store);
+  if (reader.ok()) {
+    FRESHET_TRY(auto staged, StagedTables(options, **reader));
+    known.insert(known.end(), staged.begin(), staged.end());
+  } else if (!reader.status().Is(ErrorClass::NOT_FOUND)) {
+    return reader.status();
+  }
+  for (const auto& name : options.spec.Unmatched(known))
+    prepared->left_out.emplace_back(name, NoSuchTable(name));
+  return Status::Ok();
+}
+
+/// `begun`: the destination was filled before, or it is a pipeline's, whose tables fail alone. A
+/// table that is gone by now is no reason to leave the others stale.
+Status TakeTables(const IngestOptions& options, const Destination& destination,
+                  sources::Source& source, bool begun, Prepared* prepared) {
   FRESHET_TRY(auto listings, source.ListTables());
   std::vector<record::TableName> all, selected;
   bool passed_over = false;
@@ -122,11 +153,13 @@ Status TakeTables(const IngestOptions& options, sources::Source& source, Prepare
     if (listing.problem.ok()) {
       selected.push_back(listing.name);
     } else {
-      prepared->left_out.emplace_back(listing.name, listing.problem);
+      prepared->left_out.emplace_back(listing.name.ToString(), listing.problem);
     }
   }
   auto unmatched = options.spec.Unmatched(all);
-  if (!unmatched.empty()) {
+  if (begun && !unmatched.empty()) {
+    FRESHET_CHECK_OK(LeaveOutMissing(options, destination, std::move(all), prepared));
+  } else if (!unmatched.empty()) {
     return Error(ErrorClass::NO_TABLE_MATCHES, "no table at the source matches {}",
                  fmt::join(unmatched, ", "));
   }
@@ -175,17 +208,6 @@ WorkerStart StartOf(const IngestOptions& options, const Destination& destination
           .revision = options.revision};
 }
 
-/// The tables that the gateway staged and the specification selects.
-Result<std::vector<record::TableName>> StagedTables(const IngestOptions& options,
-                                                    staging::StagingReader& reader) {
-  FRESHET_TRY(auto checkpoint, reader.Latest());
-  std::vector<record::TableName> selected;
-  for (const auto& [table, state] : checkpoint->tables) {
-    if (options.spec.Selects(state.name) && !state.dropped) selected.push_back(state.name);
-  }
-  return selected;
-}
-
 /// Write what the destination is filled from, and ask for the refreshes that were asked of it.
 Status Remember(const IngestOptions& options, const Destination& destination,
                 const SourceRecord& next, Prepared* prepared) {
@@ -224,7 +246,8 @@ Result<Prepared> PrepareApply(const IngestOptions& options, const Destination& d
   }
   FRESHET_CHECK_OK(CheckFolders(options.spec, tables));
   for (const auto& each : options.left_out) {
-    if (options.spec.Selects(each.first)) prepared.left_out.push_back(each);
+    if (options.spec.Selects(each.first))
+      prepared.left_out.emplace_back(each.first.ToString(), each.second);
   }
   FRESHET_CHECK_OK(Remember(options, destination, next, &prepared));
   return prepared;
@@ -250,13 +273,21 @@ Result<Prepared> Prepare(const IngestOptions& options, const Destination& destin
   FRESHET_CHECK_OK(CheckIdentity(traits, record));
   FRESHET_CHECK_OK(CheckSource(*source, &prepared));
   // What of the tables is wrong for those who read the staging is told by the gateway.
-  if (options.halves == Halves::kBoth) FRESHET_CHECK_OK(TakeTables(options, *source, &prepared));
+  if (options.halves == Halves::kBoth) {
+    const bool begun = record.has_value() || !options.update.empty();
+    FRESHET_CHECK_OK(TakeTables(options, destination, *source, begun, &prepared));
+  }
   next.connector = traits.name;
   next.identity = traits.identity;
   next.parameters = options.source.parameters;
   // Before slot and publication are made, so that `drop` finds them whatever happens next.
   FRESHET_CHECK_OK(Remember(options, destination, next, &prepared));
   return prepared;
+}
+
+Status NoSuchTable(const std::string& name) {
+  return Error(ErrorClass::NO_TABLE_MATCHES,
+               "there is no such table at the source, or its user may not see it: {}", name);
 }
 
 Result<std::vector<std::string>> NotStaged(const IngestOptions& options,

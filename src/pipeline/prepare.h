@@ -15,7 +15,7 @@ namespace freshet::pipeline {
 /// What was found at both ends before any worker starts.
 struct Prepared {
   WorkerStart start;
-  std::vector<std::pair<record::TableName, Status>> left_out;
+  std::vector<std::pair<std::string, Status>> left_out;  // by table, as `schema.table`
   std::vector<RefreshAsked> refreshed;
   std::vector<std::string> warnings;
 };
@@ -25,6 +25,8 @@ struct Prepared {
 Result<Prepared> Prepare(const IngestOptions& options, const Destination& destination,
                          Clock* clock);
 
+/// Why an object of the specification is not ingested: there is nothing of its name.
+Status NoSuchTable(const std::string& name);
 /// Return the objects of the specification that no table in the destination's staging is, as
 /// `schema.table`, but for those that were left out. Errors: STORE_*, STAGING_CORRUPT.
 Result<std::vector<std::string>> NotStaged(const IngestOptions& options,

@@ -74,7 +74,10 @@ void TakeTableEvent(const record::Event& event, TableProgress* table) {
   } else if (name == "table_current") {
     // Of one whose newest reading failed it is as of the one before.
     table->state_read = State::kCurrent;
-    if (table->unread) return;
+    // One that is gone has all that it had, and still it is asked for.
+    const bool gone =
+        table->state == State::kLeftOut && table->failed.Is(ErrorClass::NO_TABLE_MATCHES);
+    if (table->unread || gone) return;
     // Of one that failed too: it was mended, for a failed one is not looked at.
     table->state = State::kCurrent;
     table->failed = Status::Ok();

@@ -119,6 +119,22 @@ TEST_F(RunProgressTest, AFailureLastsThroughWhatTheGatewayStillReads) {
   EXPECT_TRUE(progress_.FirstFailure().Is(ErrorClass::TABLE_FOREIGN));
 }
 
+TEST_F(RunProgressTest, OneThatIsAskedForAndGoneStaysLeftOut) {
+  auto leave_out = [&](ErrorClass why) {
+    progress_.Take(WithStatus({"table_left_out", {{"table", "public.t"}}}, Error(why, "x")));
+  };
+  leave_out(ErrorClass::NO_TABLE_MATCHES);
+  Take("table_current");
+  EXPECT_EQ(Table().state, State::kLeftOut);
+  // It was made again meanwhile.
+  Take("snapshot_started");
+  Take("table_current");
+  EXPECT_EQ(Table().state, State::kCurrent);
+  leave_out(ErrorClass::SOURCE_BLOCKED);
+  Take("table_current");
+  EXPECT_EQ(Table().state, State::kCurrent);
+}
+
 TEST(RunProgress, AFailedTableMayBeTakenUpAgain) {
   RunProgress progress;
   EXPECT_FALSE(progress.TakeUp("public.t"));

@@ -80,6 +80,21 @@ def test_table_dropped(database, freshet):
     assert data_versions(freshet.destination)["public/t"]
 
 
+def test_a_table_that_is_named_and_gone_keeps_no_other_from_being_current(database, freshet):
+    """A name that matches nothing is refused at first; later it may be that of a table that was dropped."""
+    database.execute(TWO)
+    named = ("--tables", "public.t", "--tables", "public.fine")
+    freshet.ingest(*named)
+    database.execute("DROP TABLE t")
+    run = freshet.ingest(*named)
+    assert run.events("table_dropped"), run.describe()
+    database.execute("UPDATE fine SET v = 'new' WHERE id < 10")
+    run = freshet.ingest(*named, expect=5)
+    assert "NO_TABLE_MATCHES" in run.error_classes() and run.events("table_left_out"), run.describe()
+    assert_equal(database.connection, freshet.destination, "public.fine")
+    freshet.ingest("--tables", "public.fine")
+
+
 def test_the_last_changes_of_a_dropped_table_arrive(database, freshet):
     database.execute(TWO)
     freshet.ingest()
