@@ -60,8 +60,12 @@ Result<std::unique_ptr<EventTable>> EventTable::Open(std::shared_ptr<store::File
   std::unique_ptr<EventTable> table(new EventTable(std::move(folder), pipeline, clock));
   auto found = table->Refresh();
   if (found.Is(ErrorClass::NOT_FOUND)) {
-    FRESHET_CHECK_OK(table->Make());
-    return table;
+    found = table->Make();
+    // Who authors the pipeline and who publishes for it may both begin.
+    if (!found.ok()) {
+      auto theirs = table->Refresh();
+      if (!theirs.Is(ErrorClass::NOT_FOUND)) found = std::move(theirs);
+    }
   }
   FRESHET_CHECK_OK(found);
   return table;

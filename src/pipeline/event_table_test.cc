@@ -116,6 +116,20 @@ TEST_F(EventTableTest, OfTwoWhoAppendTheSameOneDoes) {
   EXPECT_EQ(Ids(), IdsOf(5));
 }
 
+TEST_F(EventTableTest, OfTwoWhoMakeItBothHaveIt) {
+  std::unique_ptr<EventTable> rival;
+  faulty_->Restart([&](int64_t, const model::WriteCall&) {
+    if (rival == nullptr) rival = std::move(EventTable::Open(memory_, "p-1", &clock_)).value();
+    return Fault::kNone;
+  });
+  auto table = Open();
+  ASSERT_TRUE(table.ok()) << table.status().ToString();
+  ASSERT_NE(rival, nullptr);
+  ASSERT_TRUE(rival->Append(Events(1, 2)).ok());
+  ASSERT_TRUE((*table)->Append(Events(1, 3)).ok());
+  EXPECT_EQ(Ids(), IdsOf(3));
+}
+
 TEST_F(EventTableTest, SmallFilesBecomeFew) {
   auto table = Opened();
   for (int64_t i = 1; i <= 56; ++i) ASSERT_TRUE(table->Append(Events(i, i)).ok());
