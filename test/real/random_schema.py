@@ -17,8 +17,8 @@ class SchemaWorkload(Workload):
     more = """
 CREATE TABLE shifts (id int PRIMARY KEY, a text, b int, c text);
 INSERT INTO shifts SELECT i, 'a' || i, i, 'c' FROM generate_series(1, 1000) i;
-CREATE TABLE loose (a int, b text, c int); ALTER TABLE loose REPLICA IDENTITY FULL;
-INSERT INTO loose SELECT i % 10, 'b', i % 3 FROM generate_series(1, 300) i;
+CREATE TABLE loose (a int, b text, c int, stays int); ALTER TABLE loose REPLICA IDENTITY FULL;
+INSERT INTO loose SELECT i % 10, 'b', i % 3, i % 5 FROM generate_series(1, 300) i;
 CREATE TABLE remade (id int PRIMARY KEY, v text); INSERT INTO remade SELECT i, 'v' FROM generate_series(1, 100) i;
 """
 
