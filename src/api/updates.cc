@@ -24,7 +24,8 @@ Json UpdateToJson(const UpdateRecord& update, const PipelineRecord& record, bool
             {"creation_time", update.created_at},
             {"mode", record.continuous || pipeline::IsGateway(record) ? "CONTINUOUS" : "DEFAULT"}};
   auto request = ParseJson<Json>(update.request);
-  for (const auto* name : {"full_refresh", "validate_only", "full_refresh_selection"}) {
+  for (const auto* name :
+       {"full_refresh", "validate_only", "full_refresh_selection", "refresh_selection"}) {
     if (request.is_object() && request.contains(name)) json[name] = request[name];
   }
   if (whole) json["config"] = ParseJsonOrThrow<Json>(record.spec);
@@ -36,22 +37,30 @@ Result<int64_t> RowsOf(const Request& request, int64_t standard) {
   return rows == 0 ? standard : std::min(rows, kRowsMax);
 }
 
-/// A full refresh of what is not there would read nothing, and nobody would know. Tables of a whole
-/// schema are known once they were ingested.
+/// An update of what is not there would do nothing, and nobody would know. Tables of a whole schema
+/// are known once they were ingested.
 Status CheckSelection(const Context& context, const PipelineRecord& record,
                       const pipeline::UpdateRequest& request) {
   if (pipeline::IsGateway(record)) {
-    if (!request.full_refresh && request.full_refresh_selection.empty()) return Status::Ok();
-    return Error(
-        ErrorClass::INVALID_ARGUMENT,
-        "full_refresh: a gateway has no tables of its own; those of its pipelines are read "
-        "again by updates of these");
+    if (!request.full_refresh && !request.selects()) return Status::Ok();
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "{}: a gateway has no tables of its own; those of its pipelines are read again by "
+                 "updates of these",
+                 request.refresh_selection.empty() ? "full_refresh" : "refresh_selection");
+  }
+  if (request.full_refresh && request.selects()) {
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "full_refresh, which reads all tables again, is given beside a selection of them")
+        .WithRemedy("Say full_refresh, or name the tables in full_refresh_selection.");
+  }
+  if (record.continuous && !request.refresh_selection.empty()) {
+    return Error(ErrorClass::INVALID_ARGUMENT,
+                 "refresh_selection: an update of a continuous pipeline follows all its tables")
+        .WithRemedy("Leave it out. full_refresh_selection says which are read again.");
   }
   FRESHET_TRY(auto definition, pipeline::DefinitionOf(record));
   FRESHET_TRY(auto tables, context.catalog->TablesOf(record.id));
-  for (const auto& selected : request.full_refresh_selection)
-    FRESHET_CHECK_OK(pipeline::SelectedTable(definition, tables, selected));
-  return Status::Ok();
+  return pipeline::SelectionOf(definition, tables, request).status();
 }
 
 Result<Json> StartUpdate(const Context& context, const Request& request) {

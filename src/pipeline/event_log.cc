@@ -149,6 +149,7 @@ Status EventLog::Take(const record::Event& event) {
     Json metrics{{"num_upserted_rows", upserted}, {"num_deleted_rows", NumberOf(event, "deleted")}};
     return TellFlow(table, "RUNNING", ToText(metrics), Status::Ok());
   }
+  if (name == "table_excluded") return TellFlow(table, "EXCLUDED", "", Status::Ok());
   if (name == "table_failed" || name == "table_broken" || name == "table_left_out" ||
       name == "table_unread")
     return TellFlow(table, "FAILED", "", StatusOf(event));
@@ -166,7 +167,7 @@ Status EventLog::Take(const record::Event& event) {
 Status EventLog::Finish(bool completed) {
   auto open = statuses_;
   for (const auto& [table, status] : open) {
-    if (status == "FAILED") continue;
+    if (status == "FAILED" || status == "EXCLUDED") continue;
     FRESHET_CHECK_OK(TellFlow(table, completed ? "COMPLETED" : "STOPPED", "", Status::Ok()));
   }
   return Status::Ok();

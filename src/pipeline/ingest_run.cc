@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ingest_run.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "pipeline/event_line.h"
 
@@ -20,6 +22,14 @@ bool IsInner(const std::string& name, bool apart) {
          name == "snapshot_taken" || name == "snapshots_read";
 }
 
+/// Whether the event is about a table that this run leaves as it is.
+bool IsOfAnother(const record::Event& event, const PipelineSpec& spec) {
+  auto table = TextOf(event, "table");
+  if (table.empty() || spec.chosen.empty()) return false;
+  return std::ranges::none_of(spec.chosen,
+                              [&](const auto& name) { return name.ToString() == table; });
+}
+
 }  // namespace
 
 IngestRun::IngestRun(Clock* clock, Display* display, const Destination* destination,
@@ -27,6 +37,11 @@ IngestRun::IngestRun(Clock* clock, Display* display, const Destination* destinat
     : clock_(clock), display_(display), destination_(destination), start_(std::move(start)) {}
 
 void IngestRun::Tell(const record::Event& event) {
+  if (IsOfAnother(event, start_.spec)) {
+    // What becomes of it meanwhile is told by the run that brings it up to date.
+    if (event.name == "table_excluded") display_->OnEvent(event, progress_);
+    return;
+  }
   if (event.name == "table_left_out" && IsLeftOut(TextOf(event, "table"))) return;
   progress_.Take(event);
   if (!IsInner(event.name, start_.apart)) display_->OnEvent(event, progress_);

@@ -13,6 +13,7 @@
 #include "pipeline/definition.h"
 #include "pipeline/event_line.h"
 #include "pipeline/event_log.h"
+#include "pipeline/lineage.h"
 #include "pipeline/update_plan.h"
 
 namespace freshet::pipeline {
@@ -227,16 +228,48 @@ TEST(Definition, NamesWhatIsMissing) {
 
 TEST(UpdateRequest, TakesWhatIsBuiltAndRefusesTheRestByName) {
   auto request = ReadUpdateRequest(
-      R"({"full_refresh_selection": ["a"], "refresh_selection": [], "cause": "X"})");
+      R"({"full_refresh_selection": ["a"], "refresh_selection": ["b", "c.d"], "cause": "X"})");
   ASSERT_TRUE(request.ok()) << request.status().ToString();
   EXPECT_THAT(request->full_refresh_selection, ElementsAre("a"));
+  EXPECT_THAT(request->refresh_selection, ElementsAre("b", "c.d"));
+  EXPECT_FALSE(ReadUpdateRequest(R"({"refresh_selection": []})")->selects());
   EXPECT_TRUE(ReadUpdateRequest(R"({"full_refresh": true})")->full_refresh);
-  EXPECT_TRUE(ReadUpdateRequest(R"({"refresh_selection": ["a"]})")
+  EXPECT_TRUE(ReadUpdateRequest(R"({"rewind_spec": {"dry_run": true}})")
                   .status()
                   .Is(ErrorClass::UNSUPPORTED_FIELD));
-  for (const auto* text :
-       {R"({"full_refresh": 1})", R"({"full_refresh_selection": "a"})", R"({"x": 1})", "[]"})
+  for (const auto* text : {R"({"full_refresh": 1})", R"({"full_refresh_selection": "a"})",
+                           R"({"refresh_selection": [1]})", R"({"x": 1})", "[]"})
     EXPECT_TRUE(ReadUpdateRequest(text).status().Is(ErrorClass::INVALID_ARGUMENT)) << text;
+}
+
+TEST(UpdateRequest, SelectsTablesAsTheyAreCalledAtTheSource) {
+  auto definition = ReadDefinition(R"({"connection_name": "c", "connector_type": "CDC", "objects": [
+      {"schema": {"source_catalog": "x", "source_schema": "public", "destination_catalog": "main",
+                  "destination_schema": "d"}},
+      {"table": {"source_catalog": "x", "source_schema": "public", "source_table": "Odd.Name",
+                 "destination_catalog": "main", "destination_schema": "d",
+                 "destination_table": "odd"}}]})");
+  ASSERT_TRUE(definition.ok()) << definition.status().ToString();
+  catalog::Securable plain{.kind = catalog::Kind::kTable, .path = {"main", "d", "plain"}};
+  catalog::Securable renamed{.kind = catalog::Kind::kTable, .path = {"main", "d", "orders"}};
+  renamed.facts =
+      FactsOf(Lineage{.connection = "c", .database = "x", .source = {"public", "Orders 2"}});
+  catalog::Securable foreign{.kind = catalog::Kind::kTable, .path = {"main", "d", "foreign"}};
+  foreign.facts =
+      FactsOf(Lineage{.connection = "c", .database = "x", .source = {"former", "foreign"}});
+  UpdateRequest request;
+  request.refresh_selection = {"MAIN.D.Orders", "odd", "plain"};
+  request.full_refresh_selection = {"d.plain"};
+  auto selection = SelectionOf(*definition, {plain, renamed, foreign}, request);
+  ASSERT_TRUE(selection.ok()) << selection.status().ToString();
+  EXPECT_THAT(selection->tables, ElementsAre(record::TableName{"public", "Odd.Name"},
+                                             record::TableName{"public", "Orders 2"},
+                                             record::TableName{"public", "plain"}));
+  EXPECT_THAT(selection->again, ElementsAre(record::TableName{"public", "plain"}));
+  request.full_refresh_selection = {"foreign"};
+  auto refused = SelectionOf(*definition, {plain, renamed, foreign}, request).status();
+  EXPECT_TRUE(refused.Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_THAT(refused.ToString(), HasSubstr("full_refresh_selection: no table"));
 }
 
 }  // namespace

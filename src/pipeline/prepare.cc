@@ -152,7 +152,7 @@ Status TakeTables(const IngestOptions& options, const Destination& destination,
     }
     if (listing.problem.ok()) {
       selected.push_back(listing.name);
-    } else {
+    } else if (options.spec.Updates(listing.name)) {
       prepared->left_out.emplace_back(listing.name.ToString(), listing.problem);
     }
   }
@@ -246,7 +246,7 @@ Result<Prepared> PrepareApply(const IngestOptions& options, const Destination& d
   }
   FRESHET_CHECK_OK(CheckFolders(options.spec, tables));
   for (const auto& each : options.left_out) {
-    if (options.spec.Selects(each.first))
+    if (options.spec.Updates(each.first))
       prepared.left_out.emplace_back(each.first.ToString(), each.second);
   }
   FRESHET_CHECK_OK(Remember(options, destination, next, &prepared));

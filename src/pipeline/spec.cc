@@ -44,6 +44,10 @@ bool PipelineSpec::Selects(const record::TableName& name) const {
          std::ranges::any_of(objects, [&](const auto& object) { return IsNamedBy(object, name); });
 }
 
+bool PipelineSpec::Updates(const record::TableName& name) const {
+  return Selects(name) && (chosen.empty() || chosen.contains(name));
+}
+
 bool PipelineSpec::Names(const record::TableName& name) const {
   auto in_full = [&](const TablePattern& pattern) {
     return pattern.text().find('*') == std::string::npos && pattern.Matches(name);
@@ -81,6 +85,10 @@ std::map<std::string, std::string> PipelineSpec::PropertiesOf(const record::Tabl
 std::vector<std::string> PipelineSpec::Unmatched(
     const std::vector<record::TableName>& names) const {
   std::vector<std::string> unmatched;
+  for (const auto& name : chosen) {
+    if (std::ranges::find(names, name) == names.end()) unmatched.push_back(name.ToString());
+  }
+  if (!chosen.empty()) return unmatched;
   for (const auto& pattern : tables) {
     if (std::ranges::none_of(names, [&](const auto& name) { return pattern.Matches(name); }))
       unmatched.push_back(pattern.text());
@@ -105,9 +113,12 @@ std::string ToJson(const PipelineSpec& spec) {
   }
   Json history = Json::array();
   for (const auto& rule : spec.history_rules) history.push_back(ToJson(rule));
+  Json chosen = Json::array();
+  for (const auto& name : spec.chosen) chosen.push_back(Json::array({name.schema, name.table}));
   return JsonText(Json{{"tables", PatternsToJson(spec.tables)},
                        {"excludes", PatternsToJson(spec.excludes)},
                        {"objects", objects},
+                       {"chosen", chosen},
                        {"history", history},
                        {"slot", spec.slot},
                        {"publication", spec.publication},
@@ -131,6 +142,8 @@ Result<PipelineSpec> SpecFromJson(std::string_view text) {
                               object.at("source_table"), object.at("destination_schema"),
                               object.at("destination_table")});
     }
+    for (const auto& name : json.at("chosen"))
+      spec.chosen.insert({name.at(0).get<std::string>(), name.at(1).get<std::string>()});
     for (const auto& rule : json.at("history")) spec.history_rules.push_back(HistoryRuleFrom(rule));
     spec.slot = json.at("slot");
     spec.publication = json.at("publication");

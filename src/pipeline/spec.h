@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,10 +60,15 @@ struct PipelineSpec {
   std::chrono::seconds reread_interval = limits::kRereadInterval;
   /// Source catalogs that its settings are for; checked before any worker starts.
   std::vector<std::string> catalogs;
+  /// Of one run: the tables that it brings up to date, as they are called at the source; empty: all
+  /// that are ingested. The others are captured with them, and stay as they are.
+  std::set<record::TableName> chosen;
 
   /// Whether the table is ingested: named by a pattern or an object (everything, when there are
   /// neither), and not excluded.
   bool Selects(const record::TableName& name) const;
+  /// Whether this run brings the table up to date: it is ingested, and chosen if any is.
+  bool Updates(const record::TableName& name) const;
   /// Whether the table is named in full, by a pattern without `*` or an object of its own.
   bool Names(const record::TableName& name) const;
   /// Where the table lands; a table's object comes before its schema's.
@@ -72,7 +78,7 @@ struct PipelineSpec {
   /// The properties that its Delta table is to have.
   std::map<std::string, std::string> PropertiesOf(const record::TableName& name) const;
   /// Return what was asked for and matches none of `names`: patterns as written, objects as
-  /// `schema.table`.
+  /// `schema.table`; of a run for which tables were chosen, these.
   std::vector<std::string> Unmatched(const std::vector<record::TableName>& names) const;
 };
 

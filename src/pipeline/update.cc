@@ -174,6 +174,11 @@ Status Update::AddFlow(const TableId& table, const staging::TableState& state) {
   auto& flow = *owned;
   flow.flow = {FlowIdOf(options_.pipeline, table), table, state.name};
   flow.last_segment = state.last_segment;
+  if (!options_.spec.Updates(state.name)) {
+    Exclude(flow);
+    flows_.emplace(table, std::move(owned));
+    return Status::Ok();
+  }
   std::vector<record::FlowId> formers;
   for (auto former = state.former; former && formers.size() < checkpoint_.tables.size();) {
     flow.formers.push_back({FlowIdOf(options_.pipeline, *former), *former, state.name});
@@ -207,6 +212,14 @@ Status Update::AddFlow(const TableId& table, const staging::TableState& state) {
   return Status::Ok();
 }
 
+/// What is staged for it stays there for the update that takes it.
+void Update::Exclude(FlowState& flow) const {
+  flow.excluded = true;
+  flow.done_through = reader_.floor;
+  if (!book_.entries().contains(flow.flow.id)) return;
+  parts_.observer->OnEvent({"table_excluded", {{"table", flow.flow.source.ToString()}}});
+}
+
 Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& flow) {
   apply::TableApplier::Context context;
   context.staging = parts_.staging;
@@ -238,7 +251,7 @@ Result<std::unique_ptr<apply::TableApplier>> Update::OpenFlow(const FlowState& f
 std::vector<Update::FlowState*> Update::FlowsWithWork() {
   std::vector<FlowState*> flows;
   for (auto& [table, flow] : flows_) {
-    if (flow->failed) continue;
+    if (flow->failed || flow->excluded) continue;
     if (flow->more || flow->last_segment > flow->done_through) flows.push_back(flow.get());
   }
   return flows;
@@ -344,8 +357,11 @@ void Update::Fail(FlowState& flow, const Status& why) {
 Status Update::Tidy() {
   auto floor = checkpoint_.through;
   for (const auto& [table, flow] : flows_) {
+    const auto& state = checkpoint_.tables.at(table);
     // A table whose changes ended for good takes none of these segments any more.
-    if (flow->failed && checkpoint_.tables.at(table).broken) continue;
+    if (flow->failed && state.broken) continue;
+    // One that nothing was ever read of begins with what is staged later.
+    if (flow->excluded && !state.generations.contains(flow->flow.id)) continue;
     // A table whose segments are all applied holds nothing back, however long ago that was.
     if (flow->last_segment > flow->done_through) floor = std::min(floor, flow->done_through);
     if (flow->needed_after) floor = std::min(floor, *flow->needed_after);

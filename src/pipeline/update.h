@@ -24,14 +24,15 @@ namespace freshet::pipeline {
 /// a crash anywhere is repaired by opening it again.
 ///
 ///   Step:  list what was staged since
-///          a table without a flow     → claim its folder
+///          a table without a flow     → claim its folder; of one that is not chosen: leave all as
+///                                     it is
 ///          every flow with work       → one commit each, side by side
 ///          a table that fails         → reported, left; the others go on
 ///          a flow without a snapshot  → wish one
 ///          a wish that could not be fulfilled → reported, and waited for no longer
 ///
-/// Events: table_found, table_committed, table_current, table_refreshing, table_failed,
-/// table_unread, segment_seen, wished.
+/// Events: table_found, table_excluded, table_committed, table_current, table_refreshing,
+/// table_failed, table_unread, segment_seen, wished.
 /// Source: docs/guide/command-line.md, "Events".
 class Update {
  public:
@@ -90,6 +91,7 @@ class Update {
   bool MayRefresh(const staging::TableState& state, const staging::GenerationState& newest) const;
   static void Revive(FlowState& flow, const staging::TableState& state);
   Status AddFlow(const record::TableId& table, const staging::TableState& state);
+  void Exclude(FlowState& flow) const;
   Status Wish(FlowState& flow, const staging::TableState& state);
   /// Hear which tables without a log could not be read, for once those are all that is waited for.
   Status TakeUnread();

@@ -24,6 +24,7 @@ struct Update::FlowState {
   bool current = false;
   bool refreshing = false;  // a later generation is built, and was told of
   int conflicts = 0;
+  bool excluded = false;  // this update leaves it as it is
   std::optional<Status> failed;
   bool broken = false;          // … with what staging says of the table
   bool reread = false;          // it was wished again by this process, or need not be

@@ -8,6 +8,7 @@
 #include "pipeline/destination.h"
 #include "pipeline/event_target.h"
 #include "pipeline/gateway_place.h"
+#include "pipeline/lineage.h"
 #include "pipeline/run_options.h"
 #include "store/local_file.h"
 
@@ -16,6 +17,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using catalog::Kind;
+
+constexpr char kRefreshSelection[] = "refresh_selection",
+               kFullRefreshSelection[] = "full_refresh_selection";
+
+Result<std::vector<std::string>> TextsOf(const std::string& field, const Json& value) {
+  std::vector<std::string> texts;
+  for (const auto& each : value) {
+    if (!value.is_array() || !each.is_string())
+      return Error(ErrorClass::INVALID_ARGUMENT, "{} is not a list of texts", field);
+    texts.push_back(each.get<std::string>());
+  }
+  return texts;
+}
 
 /// The run writes below its own folder; where that is, the link says.
 Status Link(const std::string& folder, const DestinationSchema& destination,
@@ -31,20 +45,20 @@ Status Link(const std::string& folder, const DestinationSchema& destination,
 }
 
 /// Which source tables a selection of destination tables means.
-Status TakeSelection(catalog::Catalog& catalog, const std::string& pipeline,
+Status TakeSelection(catalog::Catalog& catalog, const PipelineRecord& pipeline,
                      const Definition& definition, const UpdateRequest& request,
                      IngestOptions* options) {
   if (request.full_refresh) {
     FRESHET_TRY(options->refresh, ParsePatterns({"*"}));
     return Status::Ok();
   }
-  FRESHET_TRY(auto tables, catalog.TablesOf(pipeline));
-  std::vector<std::string> patterns;
-  for (const auto& selected : request.full_refresh_selection) {
-    FRESHET_TRY(auto meant, SelectedTable(definition, tables, selected));
-    patterns.insert(patterns.end(), meant.begin(), meant.end());
-  }
-  FRESHET_TRY(options->refresh, ParsePatterns(patterns));
+  FRESHET_TRY(auto tables, catalog.TablesOf(pipeline.id));
+  FRESHET_TRY(auto selection, SelectionOf(definition, tables, request));
+  std::vector<std::string> again;
+  for (const auto& name : selection.again) again.push_back(name.ToString());
+  FRESHET_TRY(options->refresh, ParsePatterns(again));
+  // One that never ends would leave the others behind for good.
+  if (!pipeline.continuous) options->spec.chosen = std::move(selection.tables);
   return Status::Ok();
 }
 
@@ -69,6 +83,40 @@ std::string DecodeName(std::string_view text) {
   return name;
 }
 
+Result<std::vector<record::TableName>> SelectedTable(const Definition& definition,
+                                                     const std::vector<catalog::Securable>& tables,
+                                                     std::string_view field,
+                                                     const std::string& selected) {
+  FRESHET_TRY(auto path, catalog::ParseFullName(selected, 0));
+  auto name = catalog::Lower(path.back());
+  std::vector<record::TableName> meant;
+  for (const auto& object : definition.spec.objects) {
+    FRESHET_TRY(auto place, catalog::ParseFullName(object.destination_schema, 2));
+    const DestinationSchema schema{.catalog = place[0], .schema = place[1]};
+    if (!IsIn(path, schema)) continue;
+    auto own = object.destination_table.empty() ? object.source_table : object.destination_table;
+    if (!object.source_table.empty()) {
+      if (catalog::Lower(own) == name) meant.push_back({object.source_schema, object.source_table});
+      continue;
+    }
+    for (const auto& table : tables) {
+      if (IsEventLog(table)) continue;
+      if (catalog::KeyOf(table.path) != catalog::KeyOf({schema.catalog, schema.schema, name}))
+        continue;
+      // It may be called otherwise at the source.
+      auto lineage = LineageOf(table);
+      if (!lineage) {
+        meant.push_back({object.source_schema, table.name()});
+      } else if (lineage->source.schema == object.source_schema) {
+        meant.push_back(lineage->source);
+      }
+    }
+  }
+  if (!meant.empty()) return meant;
+  return Error(ErrorClass::INVALID_ARGUMENT, "{}: no table of the pipeline is {}", field, selected)
+      .WithRemedy("Name a table that it has ingested, as it is called at the destination.");
+}
+
 }  // namespace
 
 std::string FolderOfPipeline(const std::string& data, const std::string& pipeline) {
@@ -86,14 +134,12 @@ Result<UpdateRequest> ReadUpdateRequest(std::string_view text) {
       if (!value.is_boolean())
         return Error(ErrorClass::INVALID_ARGUMENT, "{} is not true or false", name);
       (name == "full_refresh" ? request.full_refresh : request.validate_only) = true;
-    } else if (name == "full_refresh_selection") {
-      for (const auto& each : value) {
-        if (!value.is_array() || !each.is_string())
-          return Error(ErrorClass::INVALID_ARGUMENT, "{} is not a list of texts", name);
-        request.full_refresh_selection.push_back(each.get<std::string>());
-      }
-    } else if (name == "refresh_selection" || name == "reset_checkpoint_selection" ||
-               name == "parameters" || name == "replace_where_overrides" || name == "rewind_spec" ||
+    } else if (name == kFullRefreshSelection) {
+      FRESHET_TRY(request.full_refresh_selection, TextsOf(name, value));
+    } else if (name == kRefreshSelection) {
+      FRESHET_TRY(request.refresh_selection, TextsOf(name, value));
+    } else if (name == "reset_checkpoint_selection" || name == "parameters" ||
+               name == "replace_where_overrides" || name == "rewind_spec" ||
                name == "refresh_selection_by_path" || name == "full_refresh_selection_by_path") {
       return Error(ErrorClass::UNSUPPORTED_FIELD, "{} is not supported yet", name);
     } else {
@@ -129,32 +175,20 @@ Result<SourceSettings> ReachSource(catalog::Catalog& catalog, const std::string&
   return SettingsOf(found, secrets, database, data + "/connections");
 }
 
-Result<std::vector<std::string>> SelectedTable(const Definition& definition,
-                                               const std::vector<catalog::Securable>& tables,
-                                               const std::string& selected) {
-  FRESHET_TRY(auto path, catalog::ParseFullName(selected, 0));
-  auto name = catalog::Lower(path.back());
-  std::vector<std::string> patterns;
-  for (const auto& object : definition.spec.objects) {
-    FRESHET_TRY(auto place, catalog::ParseFullName(object.destination_schema, 2));
-    const DestinationSchema schema{.catalog = place[0], .schema = place[1]};
-    if (!IsIn(path, schema)) continue;
-    auto own = object.destination_table.empty() ? object.source_table : object.destination_table;
-    if (!object.source_table.empty()) {
-      if (catalog::Lower(own) == name)
-        patterns.push_back(object.source_schema + "." + object.source_table);
-      continue;
-    }
-    for (const auto& table : tables) {
-      if (IsEventLog(table)) continue;
-      if (catalog::KeyOf(table.path) == catalog::KeyOf({schema.catalog, schema.schema, name}))
-        patterns.push_back(object.source_schema + "." + table.name());
-    }
+Result<Selection> SelectionOf(const Definition& definition,
+                              const std::vector<catalog::Securable>& tables,
+                              const UpdateRequest& request) {
+  Selection selection;
+  for (const auto& selected : request.refresh_selection) {
+    FRESHET_TRY(auto meant, SelectedTable(definition, tables, kRefreshSelection, selected));
+    selection.tables.insert(meant.begin(), meant.end());
   }
-  if (!patterns.empty()) return patterns;
-  return Error(ErrorClass::INVALID_ARGUMENT,
-               "full_refresh_selection: no table of the pipeline is {}", selected)
-      .WithRemedy("Name a table that it has ingested, as it is called at the destination.");
+  for (const auto& selected : request.full_refresh_selection) {
+    FRESHET_TRY(auto meant, SelectedTable(definition, tables, kFullRefreshSelection, selected));
+    selection.again.insert(meant.begin(), meant.end());
+  }
+  selection.tables.insert(selection.again.begin(), selection.again.end());
+  return selection;
 }
 
 Result<IngestOptions> PlanUpdate(catalog::Catalog& catalog, const std::string& data,
@@ -174,7 +208,7 @@ Result<IngestOptions> PlanUpdate(catalog::Catalog& catalog, const std::string& d
     options.pipeline = pipeline.id;
     FRESHET_CHECK_OK(LinkStaging(data, pipeline.id, definition.gateway));
   }
-  FRESHET_CHECK_OK(TakeSelection(catalog, pipeline.id, definition, request, &options));
+  FRESHET_CHECK_OK(TakeSelection(catalog, pipeline, definition, request, &options));
   FRESHET_CHECK_OK(store::MakeFolders(options.directory));
   for (const auto& destination : definition.destinations) {
     FRESHET_TRY(auto schema, MakeSchema(catalog, destination, pipeline.creator));

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catalog/catalog.h"
 #include "pipeline/definition.h"
@@ -18,7 +20,9 @@ std::string FolderOfPipeline(const std::string& data, const std::string& pipelin
 /// What an update was asked for.
 struct UpdateRequest {
   bool full_refresh = false, validate_only = false;
-  std::vector<std::string> full_refresh_selection;  // destination tables, bare or qualified
+  // Destination tables, bare or qualified. Only these are updated; with neither, all are.
+  std::vector<std::string> refresh_selection, full_refresh_selection;
+  bool selects() const { return !refresh_selection.empty() || !full_refresh_selection.empty(); }
 };
 /// Errors: INVALID_ARGUMENT, UNSUPPORTED_FIELD.
 Result<UpdateRequest> ReadUpdateRequest(std::string_view json);
@@ -36,13 +40,17 @@ Result<catalog::Securable> MakeSchema(catalog::Catalog& catalog, const Destinati
 Result<SourceSettings> ReachSource(catalog::Catalog& catalog, const std::string& data,
                                    const std::string& connection, const std::string& database);
 
-/// Return the patterns of the source tables that a table of a selection stands for: an object's
-/// own, or one of a schema's that was ingested, which `tables`, the pipeline's in the catalog,
-/// says.
-/// Errors: INVALID_ARGUMENT (it is none of the pipeline's).
-Result<std::vector<std::string>> SelectedTable(const Definition& definition,
-                                               const std::vector<catalog::Securable>& tables,
-                                               const std::string& selected);
+/// The tables that a request selects, as they are called at the source.
+struct Selection {
+  std::set<record::TableName> tables;  // with those that are read again
+  std::set<record::TableName> again;
+};
+/// Return what the selections of a request stand for: an object's own table, or one of a schema's
+/// that was ingested, which `tables`, the pipeline's in the catalog, says.
+/// Errors: INVALID_ARGUMENT (one is none of the pipeline's): names the field.
+Result<Selection> SelectionOf(const Definition& definition,
+                              const std::vector<catalog::Securable>& tables,
+                              const UpdateRequest& request);
 
 /// Make a run of an update: the connection with its secrets, the folder with its links; schemas
 /// that are missing are made. What opens the source, and the workers' program, are the caller's.

@@ -178,7 +178,8 @@ Status UpdateRun::WaitForGateway(EventLog* log, const PipelineRecord& pipeline,
 Status UpdateRun::Check(const IngestOptions& options) const {
   FRESHET_TRY(auto source, parts_.open_source(options.source));
   for (const auto& finding : FindingsOf(*source)) {
-    bool ours = !finding.table || options.spec.Names(*finding.table);
+    bool ours = !finding.table ||
+                (options.spec.Names(*finding.table) && options.spec.Updates(*finding.table));
     if (finding.fatal && ours) return finding.problem;
   }
   return Status::Ok();

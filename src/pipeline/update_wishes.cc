@@ -11,7 +11,8 @@ namespace freshet::pipeline {
 
 Status Update::WishAll() {
   for (const auto& [table, flow] : flows_) {
-    if (!flow->failed) FRESHET_CHECK_OK(Wish(*flow, checkpoint_.tables.at(table)));
+    if (flow->failed || flow->excluded) continue;
+    FRESHET_CHECK_OK(Wish(*flow, checkpoint_.tables.at(table)));
   }
   parts_.observer->OnEvent({"wished", {{"through", checkpoint_.through.value()}}});
   return Status::Ok();
@@ -65,7 +66,7 @@ bool Update::AllStaged() const {
 /// Whether the newest snapshot that the flow asked for is staged, or never will be.
 bool Update::IsStaged(const FlowState& flow) const {
   const auto& state = checkpoint_.tables.at(flow.flow.table);
-  if (flow.failed || flow.unread || state.dropped || state.broken) return true;
+  if (flow.failed || flow.excluded || flow.unread || state.dropped || state.broken) return true;
   auto newest = state.generations.find(flow.flow.id);
   if (newest == state.generations.end()) return false;
   const auto& generation = newest->second;

@@ -98,7 +98,7 @@ Status Apply(WorkerChannel& channel) {
                                               .threads = kThreads}));
   std::optional<Apart> apart;
   if (start.apart) {
-    auto selects = [&start](const record::TableName& name) { return start.spec.Selects(name); };
+    auto selects = [&start](const record::TableName& name) { return start.spec.Updates(name); };
     FRESHET_TRY(auto inquiry,
                 Inquiry::Ask(store::Below(root, std::string(kStagingPrefix)),
                              record::PipelineId(start.pipeline), &clock, std::move(selects)));

@@ -7,7 +7,7 @@ import pytest
 from databricks.sdk import errors
 from databricks.sdk.service import pipelines as dlt
 
-from contents import assert_equal, duckdb_connection, table_path
+from contents import assert_equal, data_versions, duckdb_connection, table_path
 from freshet_command import children, group_members, wait_until
 from test_api_pipelines import TABLES, equal, run, shop, typed, wait_for  # noqa: F401
 
@@ -206,9 +206,13 @@ def test_the_whole_life(api, shop, database):
     assert shop.pipelines.get(gateway).state == RUNNING
     check_events(shop, database, gateway, pipeline)
 
-    # A full refresh of one table reads that table, and no other.
+    # A full refresh of one table reads that table, and no other; the others wait for the next update.
     database.execute("UPDATE customers SET name = name || '!'")
+    customers = data_versions(lake)["public/customers"]
     again = run(shop, pipeline, full_refresh_selection=["orders"]).update_id
+    assert_equal(database.connection, lake, "public.orders")
+    assert data_versions(lake)["public/customers"] == customers
+    run(shop, pipeline, refresh_selection=["CUSTOMERS"])
     assert_equal(database.connection, lake, *TABLES)
     snapshots = events_of(shop, pipeline, "operation_progress")
     assert targets(each for each in snapshots if each["origin"]["update_id"] == again) <= {"public.orders"}
@@ -418,8 +422,9 @@ def test_what_cannot_be_is_refused_by_name(api, shop, database):
                 gateway_storage_name="gateway_volume",
             ),
         )
-    with pytest.raises(errors.BadRequest, match="a gateway has no tables of its own"):
-        shop.pipelines.start_update(gateway, full_refresh=True)
+    for asked in ({"full_refresh": True}, {"refresh_selection": ["orders"]}):
+        with pytest.raises(errors.BadRequest, match="a gateway has no tables of its own"):
+            shop.pipelines.start_update(gateway, **asked)
     with pytest.raises(errors.ResourceConflict, match="is used by the pipeline 'gateway'"):
         shop.connections.delete("shop")
     with pytest.raises(errors.BadRequest, match="is the staging of a gateway"):

@@ -44,7 +44,7 @@ FIELDS = """name comment properties options storage_root catalog_name schema_nam
 connection_type read_only changes principal add remove lifetime_seconds token_id source_catalog ingestion_definition objects
 connection_name connector_type table schema report source_schema source_table destination_catalog destination_schema
 destination_table table_configuration scd_type sequence_by include_columns source_configurations catalog postgres slot_config
-continuous dry_run run_as parameters tags full_refresh validate_only full_refresh_selection cause expected_last_modified
+continuous dry_run run_as parameters tags full_refresh validate_only refresh_selection full_refresh_selection cause expected_last_modified
 userName displayName members value Operations op path active application_id access_control_list group_name
 permission_level clusters libraries notifications filters user_name id storage query_based_connector_config auto_full_refresh_policy""".split()
 

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which tables updates bring up to date, over a real PostgreSQL."""
+import pytest
+from databricks.sdk import errors
+
+from contents import assert_equal, data_versions
+from test_api_gateways import make_gateway, make_pipeline, over, schema
+from test_api_pipelines import TABLES, change, create, run, shop  # noqa: F401
+
+
+def flow_statuses(client, pipeline, update):
+    """(flow, status) of an update's flows, the newest first."""
+    events = client.api_client.do(
+        "GET",
+        f"/api/2.0/pipelines/{pipeline}/events",
+        query={"filter": f"event_type = 'flow_progress' AND update_id = '{update}'"},
+    )["events"]
+    return [(each["origin"]["flow_name"], each["details"]["flow_progress"]["status"]) for each in events]
+
+
+def check_selection(client, database, lake, pipeline):
+    """Updates of some tables leave the others as they are, and lose nothing of them; the next one brings all."""
+    before = data_versions(lake)
+
+    def others_are_as_they_were():
+        after = data_versions(lake)
+        return after["public/customers"] == before["public/customers"] and "public/late" not in after
+
+    change(database)
+    database.execute(
+        "UPDATE customers SET name = name || '!'; DELETE FROM customers WHERE id > 90; "
+        "CREATE TABLE late (id bigint PRIMARY KEY); INSERT INTO late VALUES (1)"
+    )
+    some = run(client, pipeline, refresh_selection=["main.Public.ORDERS"])
+    assert some.refresh_selection == ["main.Public.ORDERS"]
+    assert_equal(database.connection, lake, "public.orders")
+    assert others_are_as_they_were()
+    told = flow_statuses(client, pipeline, some.update_id)
+    assert told[0] == ("public.orders", "COMPLETED")
+    assert [each for each in told if each[0] != "public.orders"] == [("public.customers", "EXCLUDED")]
+
+    database.execute(
+        "UPDATE customers SET name = name || '?' WHERE id < 50; DELETE FROM orders WHERE id < 100"
+    )
+    run(client, pipeline, full_refresh_selection=["orders"])
+    assert_equal(database.connection, lake, "public.orders")
+    assert others_are_as_they_were()
+    run(client, pipeline)
+    assert_equal(database.connection, lake, *TABLES, "public.late")
+
+
+def test_an_update_of_some_tables_leaves_the_others_as_they_are(api, shop, database):
+    pipeline = create(shop, database)
+    with pytest.raises(errors.BadRequest, match="refresh_selection: no table of the pipeline is orders"):
+        shop.pipelines.start_update(pipeline, refresh_selection=["orders"])  # known once it was ingested
+    run(shop, pipeline)
+    check_selection(shop, database, api.data / "tables" / "main", pipeline)
+
+
+def test_so_it_does_over_a_gateway(api, shop, database):
+    pipeline = make_pipeline(shop, over(make_gateway(shop), schema(database)))
+    run(shop, pipeline)
+    check_selection(shop, database, api.data / "tables" / "main", pipeline)
