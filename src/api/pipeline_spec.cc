@@ -2,6 +2,7 @@
 #include "api/pipeline_spec.h"
 
 #include "base/server_limits.h"
+#include "pipeline/restart_window.h"
 
 namespace freshet::api {
 namespace {
@@ -21,8 +22,7 @@ void TakeRecorded(Fields* fields) {
 }
 
 void RefuseUnbuilt(Fields* fields) {
-  fields->NotBuilt(
-      {"environment", "filters", "libraries", "notifications", "restart_window", "trigger"});
+  fields->NotBuilt({"environment", "filters", "libraries", "notifications", "trigger"});
 }
 
 /// Whether there is such a principal, and who may say it, is the rule's to know. Nothing is kept,
@@ -79,6 +79,7 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   TakeRecorded(&fields);
   RefuseUnbuilt(&fields);
   fields.Any("event_log");  // read below
+  const auto* window = fields.Any("restart_window");
   const auto* definition = fields.Any("ingestion_definition");
   const auto* gateway = fields.Any("gateway_definition");
   if (definition == nullptr && gateway == nullptr)
@@ -87,6 +88,7 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   if (definition != nullptr && gateway != nullptr)
     fields.Fail("gateway_definition", "is given beside ingestion_definition: a pipeline has one");
   FRESHET_CHECK_OK(fields.Finish());
+  if (window != nullptr) FRESHET_CHECK_OK(pipeline::ReadRestartWindow(JsonText(*window)));
   if (gateway != nullptr) {
     FRESHET_TRY(authored.gateway, pipeline::ReadGateway(JsonText(*gateway), id));
   } else {

@@ -53,6 +53,8 @@ inline constexpr int64_t kPageRowsMax = 1000;
 inline constexpr size_t kUpdatesMax = 16;
 /// How often a table's commits, or its snapshot's progress, are told in a pipeline's event log.
 inline constexpr std::chrono::seconds kEventInterval{10};
+/// Between two looks at whether pipelines are due in their restart windows.
+inline constexpr std::chrono::seconds kRestartLook{30};
 /// Events kept of one pipeline, and after how many new ones it is looked whether older ones go.
 inline constexpr int64_t kEventsMax = 100'000;
 inline constexpr int64_t kEventsPerLook = 1000;

@@ -152,6 +152,16 @@ Result<std::vector<PipelineRecord>> PipelineBook::Publishing() {
   return records;
 }
 
+Result<std::vector<PipelineRecord>> PipelineBook::WithRestartWindow() {
+  FRESHET_TRY(auto rows,
+              database_->Query(std::string(kPipelines) +
+                               " WHERE json_extract(spec, '$.restart_window') IS NOT NULL ORDER BY "
+                               "id"));
+  std::vector<PipelineRecord> records;
+  for (const auto& row : rows) records.push_back(PipelineFrom(row));
+  return records;
+}
+
 Result<std::vector<PipelineRecord>> PipelineBook::Over(const std::string& gateway) {
   FRESHET_TRY(auto rows,
               database_->Query(std::string(kPipelines) +
@@ -230,13 +240,32 @@ bool PipelineBook::IsClosed(const std::string& id) const {
   return closing_.contains(id);
 }
 
+UpdateRecord PipelineBook::NewUpdate(const std::string& pipeline, const std::string& cause,
+                                     const std::string& request) const {
+  return {.id = RandomUuid(),
+          .pipeline = pipeline,
+          .cause = cause,
+          .request = request,
+          .created_at = NowMs()};
+}
+
+Status PipelineBook::InsertUpdate(store::Session& session, const Tell& tell,
+                                  UpdateRecord* update) const {
+  FRESHET_CHECK_OK(session.Execute(
+      "INSERT INTO updates (id, pipeline, state, cause, request, created_at, final) VALUES "
+      "(?, ?, ?, ?, ?, ?, 0)",
+      {update->id, update->pipeline, std::string(NameOf(update->state)), update->cause,
+       update->request, update->created_at}));
+  FRESHET_TRY(auto number, session.Query("SELECT last_insert_rowid()"));
+  update->number = number[0].number(0);
+  if (!tell) return Status::Ok();
+  for (auto& event : tell(*update)) FRESHET_CHECK_OK(Insert(session, std::move(event)));
+  return Status::Ok();
+}
+
 Result<UpdateRecord> PipelineBook::Begin(const std::string& pipeline, const std::string& cause,
                                          const std::string& request, const Tell& tell) {
-  UpdateRecord update{.id = RandomUuid(),
-                      .pipeline = pipeline,
-                      .cause = cause,
-                      .request = request,
-                      .created_at = NowMs()};
+  auto update = NewUpdate(pipeline, cause, request);
   auto worked = database_->Write([&](store::Session& session) -> Status {
     FRESHET_TRY(auto there, session.Query("SELECT 1 FROM pipelines WHERE id = ?", {pipeline}));
     if (there.empty()) return NoPipeline(pipeline);
@@ -252,16 +281,7 @@ Result<UpdateRecord> PipelineBook::Begin(const std::string& pipeline, const std:
                    pipeline)
           .WithRemedy("Wait until it has ended, or stop the pipeline.");
     }
-    FRESHET_CHECK_OK(session.Execute(
-        "INSERT INTO updates (id, pipeline, state, cause, request, created_at, final) VALUES "
-        "(?, ?, ?, ?, ?, ?, 0)",
-        {update.id, pipeline, std::string(NameOf(update.state)), cause, request,
-         update.created_at}));
-    FRESHET_TRY(auto number, session.Query("SELECT last_insert_rowid()"));
-    update.number = number[0].number(0);
-    if (!tell) return Status::Ok();
-    for (auto& event : tell(update)) FRESHET_CHECK_OK(Insert(session, std::move(event)));
-    return Status::Ok();
+    return InsertUpdate(session, tell, &update);
   });
   FRESHET_CHECK_OK(worked);
   return update;
@@ -310,13 +330,38 @@ Result<bool> PipelineBook::Enter(const UpdateRecord& update, UpdateState state, 
     auto now = UpdateFrom(rows[0]).state;
     if (IsFinal(now) || (now == UpdateState::kStopping && !IsFinal(state))) return Status::Ok();
     entered = true;
-    FRESHET_CHECK_OK(
-        session.Execute("UPDATE updates SET state = ?, final = ? WHERE id = ?",
-                        {std::string(NameOf(state)), int64_t{IsFinal(state)}, update.id}));
-    return Insert(session, std::move(event));
+    return SetState(session, update, state, std::move(event));
   });
   FRESHET_CHECK_OK(worked);
   return entered;
+}
+
+Status PipelineBook::SetState(store::Session& session, const UpdateRecord& update,
+                              UpdateState state, EventRecord event) const {
+  FRESHET_CHECK_OK(
+      session.Execute("UPDATE updates SET state = ?, final = ? WHERE id = ?",
+                      {std::string(NameOf(state)), int64_t{IsFinal(state)}, update.id}));
+  return Insert(session, std::move(event));
+}
+
+Result<std::optional<UpdateRecord>> PipelineBook::Succeed(const UpdateRecord& update,
+                                                          EventRecord event,
+                                                          const std::string& cause,
+                                                          const std::string& request,
+                                                          const Tell& tell) {
+  std::optional<UpdateRecord> next;
+  auto worked = database_->Write([&](store::Session& session) -> Status {
+    FRESHET_TRY(auto rows, session.Query(std::string(kUpdates) + " WHERE id = ?", {update.id}));
+    if (rows.empty() || IsFinal(UpdateFrom(rows[0]).state)) return Status::Ok();
+    const bool stopping = UpdateFrom(rows[0]).state == UpdateState::kStopping;
+    FRESHET_CHECK_OK(SetState(session, update, UpdateState::kCanceled, std::move(event)));
+    std::lock_guard lock(mutex_);
+    if (stopping || closing_.contains(update.pipeline)) return Status::Ok();
+    next = NewUpdate(update.pipeline, cause, request);
+    return InsertUpdate(session, tell, &*next);
+  });
+  FRESHET_CHECK_OK(worked);
+  return next;
 }
 
 Status PipelineBook::Insert(store::Session& session, EventRecord event) const {

@@ -101,6 +101,8 @@ class PipelineBook {
   Result<std::vector<PipelineRecord>> List(const ListRequest& request);
   /// Return those that have an `event_log`.
   Result<std::vector<PipelineRecord>> Publishing();
+  /// Return those that have a `restart_window`.
+  Result<std::vector<PipelineRecord>> WithRestartWindow();
   /// Return the ingestion pipelines whose gateway this is, the oldest first.
   Result<std::vector<PipelineRecord>> Over(const std::string& gateway);
   /// A number that is another one after each pipeline that was added, edited or removed.
@@ -134,6 +136,13 @@ class PipelineBook {
   /// Note the state and its event together; false: it is final already, or stopping, and stays so.
   Result<bool> Enter(const UpdateRecord& update, UpdateState state, EventRecord event);
 
+  /// End an update as canceled, with its event, and begin the next one of its pipeline in the same
+  /// breath, so that no server's end comes in between. Nothing: none was begun, for the update is
+  /// being stopped, or has ended, or the pipeline is being deleted.
+  Result<std::optional<UpdateRecord>> Succeed(const UpdateRecord& update, EventRecord event,
+                                              const std::string& cause, const std::string& request,
+                                              const Tell& tell = {});
+
   Status AddEvent(EventRecord event);
   Result<std::vector<EventRecord>> Events(const std::string& pipeline, const EventRequest& request);
   /// Return the number that the newest event got, whoever's; 0: none was ever noted.
@@ -145,6 +154,11 @@ class PipelineBook {
 
  private:
   Status Insert(store::Session& session, EventRecord event) const;
+  UpdateRecord NewUpdate(const std::string& pipeline, const std::string& cause,
+                         const std::string& request) const;
+  Status InsertUpdate(store::Session& session, const Tell& tell, UpdateRecord* update) const;
+  Status SetState(store::Session& session, const UpdateRecord& update, UpdateState state,
+                  EventRecord event) const;
   int64_t NowMs() const { return clock_->WallNow() / 1000; }
 
   store::Database* const database_;

@@ -149,6 +149,11 @@ Result<UpdateRequest> ReadUpdateRequest(std::string_view text) {
   return request;
 }
 
+bool OnlyValidates(const UpdateRecord& update) {
+  auto request = ReadUpdateRequest(update.request);
+  return request.ok() && request->validate_only;
+}
+
 Result<Definition> DefinitionOf(const PipelineRecord& pipeline) {
   auto spec = ParseJson<Json>(pipeline.spec);
   if (!spec.is_object() || !spec.contains("ingestion_definition"))

@@ -26,6 +26,8 @@ struct UpdateRequest {
 };
 /// Errors: INVALID_ARGUMENT, UNSUPPORTED_FIELD.
 Result<UpdateRequest> ReadUpdateRequest(std::string_view json);
+/// Whether it is one that only looks whether all is well: it captures nothing.
+bool OnlyValidates(const UpdateRecord& update);
 
 /// Return the definition within a pipeline's specification. Errors: INVALID_ARGUMENT …
 Result<Definition> DefinitionOf(const PipelineRecord& pipeline);

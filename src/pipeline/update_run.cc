@@ -30,11 +30,8 @@ constexpr std::chrono::seconds kTellWait{1};
 constexpr std::chrono::milliseconds kGatewayWait{100};
 constexpr std::chrono::seconds kGatewayInterval{1};
 
-/// One that only looks whether all is well captures nothing.
-bool OnlyValidates(const UpdateRecord& update) {
-  auto request = ReadUpdateRequest(update.request);
-  return request.ok() && request->validate_only;
-}
+/// Source: the published cause of an update that nobody asked for.
+constexpr char kRenewalCause[] = "INFRASTRUCTURE_MAINTENANCE";
 
 }  // namespace
 
@@ -44,38 +41,58 @@ Status UpdateRun::Enter(EventLog* log, UpdateState state, const Status& why) {
   return Status::Ok();
 }
 
-void UpdateRun::Run(const std::stop_token& stop, const std::stop_token& ending) {
-  stop_ = stop;
-  ending_ = ending;
+std::optional<UpdateRecord> UpdateRun::Run(const Stops& stops) {
+  stops_ = stops;
   PipelineRecord pipeline;
   auto found = Insist([&]() -> Status {
     FRESHET_TRY(pipeline, parts_.book->Get(update_.pipeline));
     return Status::Ok();
   });
-  if (!found.ok()) return;  // it was deleted meanwhile, its updates with it; or the server ends
+  // It was deleted meanwhile, its updates with it; or the server ends
+  if (!found.ok()) return std::nullopt;
   EventLog log(parts_.book, pipeline, update_.id);
   auto status = Work(&log, pipeline);
-  if (ending.stop_requested() && !stop.stop_requested()) return;
+  const bool stopped = stops_.stop.stop_requested();
+  if (stops_.ending.stop_requested() && !stopped) return std::nullopt;
+  const bool renewed = stops_.renewal.stop_requested() && !stopped;
   auto state = UpdateState::kCompleted;
-  if (stop.stop_requested()) {
+  if (stopped || renewed) {
     state = UpdateState::kCanceled;
     status = Status::Ok();
   } else if (!status.ok()) {
     state = UpdateState::kFailed;
   }
   auto told = Insist([&] { return log.Finish(state == UpdateState::kCompleted); });
-  if (told.ok()) told = Insist([&] { return Enter(&log, state, status); });
+  std::optional<UpdateRecord> next;
+  if (told.ok() && renewed) told = Insist([&] { return Renew(log, pipeline, &next); });
+  if (told.ok() && !renewed) told = Insist([&] { return Enter(&log, state, status); });
   // The server ends: the next one finds the update under way, and runs it again.
   if (!told.ok()) spdlog::error("update={} {}", update_.id, told.ToString());
   if (parts_.publisher != nullptr) parts_.publisher->Hurry(update_.pipeline);
+  return next;
+}
+
+Status UpdateRun::Renew(const EventLog& log, const PipelineRecord& pipeline,
+                        std::optional<UpdateRecord>* next) {
+  const std::string request = "{}";
+  auto tell = [&](const UpdateRecord& begun) {
+    return std::vector{
+        EventLog(parts_.book, pipeline, begun.id).CreateUpdate(kRenewalCause, request)};
+  };
+  auto event = log.Progress(UpdateState::kCanceled, Status::Ok());
+  FRESHET_TRY(*next, parts_.book->Succeed(update_, std::move(event), kRenewalCause, request, tell));
+  spdlog::info("update={} state={} next={}", update_.id, NameOf(UpdateState::kCanceled),
+               *next ? (*next)->id : "none");
+  return Status::Ok();
 }
 
 Status UpdateRun::Insist(const std::function<Status()>& work) const {
   while (true) {
     auto status = work();
-    if (status.ok() || status.Is(ErrorClass::NOT_FOUND) || ending_.stop_requested()) return status;
+    if (status.ok() || status.Is(ErrorClass::NOT_FOUND) || stops_.ending.stop_requested())
+      return status;
     spdlog::error("update={} tries again: {}", update_.id, status.ToString());
-    parts_.clock->WaitUntil(parts_.clock->Now() + kTellWait, ending_);
+    parts_.clock->WaitUntil(parts_.clock->Now() + kTellWait, stops_.ending);
   }
 }
 
@@ -125,7 +142,7 @@ Status UpdateRun::WorkAsGateway(EventLog* log, const PipelineRecord& pipeline,
                   .update = update_.id,
                   .log = log,
                   .prepare = std::move(prepare),
-                  .ending = ending_,
+                  .ending = stops_.ending,
                   .stopping = [this] { return stopping(); }},
                  pipeline);
   return run.Run();
@@ -170,7 +187,7 @@ Status UpdateRun::WaitForGateway(EventLog* log, const PipelineRecord& pipeline,
     FRESHET_CHECK_OK(CheckGateway(gateway));
     if (!std::exchange(told, true))
       FRESHET_CHECK_OK(Enter(log, UpdateState::kWaitingForResources, Status::Ok()));
-    parts_.clock->WaitUntil(parts_.clock->Now() + kGatewayWait, ending_);
+    parts_.clock->WaitUntil(parts_.clock->Now() + kGatewayWait, stops_.ending);
   }
   return Status::Ok();
 }
@@ -193,7 +210,7 @@ Status UpdateRun::RunProcesses(const IngestOptions& options, EventLog* log,
     if (progressed_ || parts_.clock->Now() - began > kGoodRun) attempt = 1;
     if (end.said || stopping() || attempt == kAttemptsMax) return end.status;
     spdlog::warn("update={} its process died: {}", update_.id, end.status.ToString());
-    parts_.clock->WaitUntil(parts_.clock->Now() + kAttemptWait, ending_);
+    parts_.clock->WaitUntil(parts_.clock->Now() + kAttemptWait, stops_.ending);
   }
 }
 

@@ -4,7 +4,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,7 @@ struct UpdateParts {
 ///     RUNNING once its tables' snapshots are staged; what a gateway's own update does,
 ///     gateway_run.h says
 ///   any, when it is asked to stop → STOPPING → CANCELED
+///   any, when it is to be begun anew → CANCELED, and its pipeline's next one is begun with that
 ///
 /// A process that dies is started again, and so is everything by the next server: each goes on from
 /// what is durable.
@@ -54,9 +57,14 @@ class UpdateRun {
   UpdateRun(const UpdateParts& parts, UpdateRecord update, TakePlace take_place)
       : parts_(parts), update_(std::move(update)), take_place_(std::move(take_place)) {}
 
-  /// Return at the update's end, or when the server ends: then the update stays under way.
-  /// `stop`: somebody asked to stop it. `ending`: the server ends.
-  void Run(const std::stop_token& stop, const std::stop_token& ending);
+  struct Stops {
+    std::stop_token stop;     // somebody asked to stop it
+    std::stop_token renewal;  // it is to be begun anew
+    std::stop_token ending;   // the server ends
+  };
+  /// Return at the update's end, with the one that was begun in its stead, or when the server ends:
+  /// then the update stays under way.
+  std::optional<UpdateRecord> Run(const Stops& stops);
 
  private:
   Status Work(EventLog* log, const PipelineRecord& pipeline);
@@ -88,16 +96,21 @@ class UpdateRun {
   Status RegisterTold(const record::Event& event, EventLog* log, const PipelineRecord& pipeline,
                       const Definition& definition);
   void CountFailure(const Status& why);
+  Status Renew(const EventLog& log, const PipelineRecord& pipeline,
+               std::optional<UpdateRecord>* next);
   Status Enter(EventLog* log, UpdateState state, const Status& why);
   /// Try again until it succeeds or the server ends: what cannot be told would leave the update
   /// under way and in no thread.
   Status Insist(const std::function<Status()>& work) const;
-  bool stopping() const { return stop_.stop_requested() || ending_.stop_requested(); }
+  bool stopping() const {
+    return stops_.stop.stop_requested() || stops_.renewal.stop_requested() ||
+           stops_.ending.stop_requested();
+  }
 
   const UpdateParts& parts_;
   UpdateRecord update_;
   const TakePlace take_place_;
-  std::stop_token stop_, ending_;
+  Stops stops_;
   MonotonicTime gateway_at_{};  // when it is looked at again
   // Of the process that runs now.
   bool progressed_ = false;  // it committed something

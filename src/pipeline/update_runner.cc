@@ -18,6 +18,7 @@ Status UpdateRunner::Resume() {
     Submit(std::move(update));
     if (stopped) FRESHET_CHECK_OK(Stop(pipeline));
   }
+  windows_.Start();
   return Status::Ok();
 }
 
@@ -36,7 +37,8 @@ void UpdateRunner::Submit(UpdateRecord update) {
   auto& entry = entries_[update.id];
   entry.pipeline = update.pipeline;
   entry.thread =
-      std::jthread([this, update, stop = entry.stop.get_token()] { Work(update, stop); });
+      std::jthread([this, update, stop = entry.stop.get_token(),
+                    renewal = entry.renewal.get_token()] { Work(update, stop, renewal); });
 }
 
 bool UpdateRunner::Enter(const std::stop_token& stop, const std::function<void()>& on_wait) {
@@ -59,7 +61,8 @@ void UpdateRunner::TakeUpStop(const UpdateRecord& update) {
   entries_.at(update.id).stop.request_stop();
 }
 
-void UpdateRunner::Work(const UpdateRecord& update, const std::stop_token& stop) {
+void UpdateRunner::Work(const UpdateRecord& update, const std::stop_token& stop,
+                        const std::stop_token& renewal) {
   TakeUpStop(update);
   bool entered = false;
   auto take_place = [&](const std::function<void()>& on_wait) {
@@ -67,8 +70,13 @@ void UpdateRunner::Work(const UpdateRecord& update, const std::stop_token& stop)
     return entered;
   };
   // One that was stopped while it waited still has to be told canceled.
-  if (!ending_.stop_requested())
-    UpdateRun(parts_, update, take_place).Run(stop, ending_.get_token());
+  std::optional<UpdateRecord> next;
+  if (!ending_.stop_requested()) {
+    next = UpdateRun(parts_, update, take_place)
+               .Run({.stop = stop, .renewal = renewal, .ending = ending_.get_token()});
+  }
+  // Before this one is done: who waits for the pipeline's end waits for both.
+  if (next) Submit(*std::move(next));
   std::lock_guard lock(mutex_);
   if (entered) --running_;
   entries_.at(update.id).done = true;
@@ -88,6 +96,13 @@ Status UpdateRunner::Stop(const std::string& pipeline) {
   return Status::Ok();
 }
 
+void UpdateRunner::Restart(const UpdateRecord& update) {
+  std::lock_guard lock(mutex_);
+  auto entry = entries_.find(update.id);
+  if (entry == entries_.end() || !entry->second.renewal.request_stop()) return;
+  spdlog::info("update={} pipeline={} is begun anew", update.id, update.pipeline);
+}
+
 bool UpdateRunner::WaitForEnd(const std::string& pipeline, Deadline deadline) {
   std::unique_lock lock(mutex_);
   return changed_.wait_until(lock, deadline, [&] {
@@ -99,6 +114,7 @@ bool UpdateRunner::WaitForEnd(const std::string& pipeline, Deadline deadline) {
 
 void UpdateRunner::Shutdown() {
   ending_.request_stop();
+  windows_.Stop();
   std::map<std::string, Entry> entries;
   {
     std::unique_lock lock(mutex_);

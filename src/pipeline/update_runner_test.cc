@@ -235,6 +235,27 @@ TEST_F(GatewayUpdatesTest, AGatewayThatIsOnlyLookedAtCapturesNothing) {
   EXPECT_TRUE(IsTold(follower, "does not run"));
 }
 
+TEST_F(GatewayUpdatesTest, WhatIsBegunAnewIsFollowedAtOnce) {
+  UpdateRunner runner(parts_);
+  auto update = Begin(gateway_);
+  runner.Submit(update);
+  ASSERT_TRUE(WaitFor([&] { return StateOf(update) == UpdateState::kRunning; }));
+  runner.Restart(update);
+  runner.Restart(update);
+  ASSERT_TRUE(WaitFor([&] { return IsFinal(StateOf(update)); }));
+  EXPECT_EQ(StateOf(update), UpdateState::kCanceled);
+  auto next = *book_->Active(gateway_.id);
+  ASSERT_TRUE(next.has_value()) << "not even for a moment has a gateway no update";
+  EXPECT_EQ(next->cause, "INFRASTRUCTURE_MAINTENANCE");
+  ASSERT_TRUE(WaitFor([&] { return StateOf(*next) == UpdateState::kRunning; }));
+  runner.Restart(update);
+  ASSERT_TRUE(runner.Stop(gateway_.id).ok());
+  EXPECT_TRUE(runner.WaitForEnd(gateway_.id, clock_.Now() + std::chrono::seconds(60)));
+  EXPECT_EQ(StateOf(*next), UpdateState::kCanceled);
+  EXPECT_FALSE(book_->Active(gateway_.id)->has_value());
+  EXPECT_EQ(book_->Updates(gateway_.id, 10, 0)->size(), 2U);
+}
+
 TEST_F(GatewayUpdatesTest, AGatewayThatCannotBePreparedTriesAgain) {
   UpdateRunner runner(parts_);
   Block("volumes");

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which tables updates bring up to date, over a real PostgreSQL."""
+"""Which tables updates bring up to date, and when pipelines are begun anew, over a real PostgreSQL."""
+import datetime
+import sqlite3
+
 import pytest
 from databricks.sdk import errors
 
 from contents import assert_equal, data_versions
-from test_api_gateways import make_gateway, make_pipeline, over, schema
-from test_api_pipelines import TABLES, change, create, run, shop  # noqa: F401
+from freshet_command import group_members, wait_until
+from test_api_gateways import RUNNING, make_gateway, make_pipeline, over, schema, wait_for_state
+from test_api_pipelines import TABLES, change, create, equal, run, shop  # noqa: F401
 
 
 def flow_statuses(client, pipeline, update):
@@ -61,3 +65,45 @@ def test_so_it_does_over_a_gateway(api, shop, database):
     pipeline = make_pipeline(shop, over(make_gateway(shop), schema(database)))
     run(shop, pipeline)
     check_selection(shop, database, api.data / "tables" / "main", pipeline)
+
+
+def test_pipelines_are_begun_anew_in_their_windows(api, shop, database):
+    # It has been open for two to three hours, and is for two more.
+    hour = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=2)).hour
+    window = {"start_hour": hour}
+    body = {"name": "gateway", "continuous": True, "restart_window": window}
+    body["gateway_definition"] = {
+        "connection_name": "shop",
+        "gateway_storage_catalog": "main",
+        "gateway_storage_schema": "staging",
+    }
+    gateway = shop.api_client.do("POST", "/api/2.0/pipelines", body=body)["pipeline_id"]
+    body = {"name": "ingest", "catalog": "main", "continuous": True, "restart_window": window}
+    body["ingestion_definition"] = over(gateway, schema(database))
+    pipeline = shop.api_client.do("POST", "/api/2.0/pipelines", body=body)["pipeline_id"]
+    lake = api.data / "tables" / "main"
+    wait_until(lambda: equal(database, lake), "the tables", 0.5)
+    first = {each: shop.pipelines.get(each).latest_updates[0].update_id for each in (gateway, pipeline)}
+
+    # They began within the window; had they begun a day before, they would be due.
+    group = api.process.pid
+    api.kill()
+    wait_until(lambda: not group_members(group), "the end of its processes")
+    with sqlite3.connect(api.data / "freshet.db") as names:
+        names.execute("UPDATE updates SET created_at = created_at - 86400000")
+    names.close()
+    client = api.start().client()
+
+    def begun_anew(each):
+        latest, *former = client.pipelines.list_updates(each).updates
+        return latest.update_id != first[each] and latest.state.value == "RUNNING" and (latest, former)
+
+    for each in (gateway, pipeline):
+        latest, former = wait_until(lambda each=each: begun_anew(each), f"{each} begun anew", 0.1)
+        assert latest.cause.value == "INFRASTRUCTURE_MAINTENANCE"
+        assert [(old.update_id, old.state.value) for old in former] == [(first[each], "CANCELED")]
+    change(database)
+    wait_until(lambda: equal(database, lake), "the changes", 0.5)
+    wait_for_state(client, gateway, RUNNING)
+    for each in (gateway, pipeline):
+        assert len(client.pipelines.list_updates(each).updates) == 2
