@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/pipeline_spec.h"
 
+#include <algorithm>
+
 #include "base/server_limits.h"
+#include "pipeline/configuration.h"
 #include "pipeline/restart_window.h"
 
 namespace freshet::api {
@@ -15,14 +18,31 @@ constexpr const char* kNotOfSpec[] = {
 /// Of a pipeline that no class of machine is chosen for: kept and told, and nothing follows from
 /// them. Documented in docs/guide/server.md.
 void TakeRecorded(Fields* fields) {
-  fields->Ignore({"budget_policy_id", "channel", "clusters", "configuration", "deployment",
-                  "development", "edition", "id", "parent_path", "photon", "pipeline_type",
-                  "root_path", "serverless", "serverless_compute_id", "storage", "tags",
-                  "usage_policy_id"});
+  fields->Ignore({"budget_policy_id", "channel", "clusters", "deployment", "development", "edition",
+                  "id", "parent_path", "photon", "pipeline_type", "root_path", "serverless",
+                  "serverless_compute_id", "storage", "usage_policy_id"});
+}
+
+/// Of UTF-8.
+size_t CharactersOf(const std::string& text) {
+  constexpr int kMask = 0xC0, kContinues = 0x80;
+  return static_cast<size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & kMask) != kContinues; }));
 }
 
 void RefuseUnbuilt(Fields* fields) {
   fields->NotBuilt({"environment", "filters", "libraries", "notifications", "trigger"});
+}
+
+/// What people note with it: kept and told.
+void TakeNotes(Fields* fields, pipeline::PipelineRecord* record) {
+  auto tags = fields->Texts("tags");
+  if (tags && tags->size() > limits::kTagsMax)
+    fields->Fail("tags", fmt::format("are more than {}", limits::kTagsMax));
+  auto parameters = JsonText(ToJson(fields->Texts("parameters").value_or(catalog::Texts())));
+  if (CharactersOf(parameters) > limits::kParametersMax)
+    fields->Fail("parameters", fmt::format("have more than {} characters", limits::kParametersMax));
+  record->parameters = std::move(parameters);
 }
 
 /// Whether there is such a principal, and who may say it, is the rule's to know. Nothing is kept,
@@ -75,7 +95,8 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   auto sent_id = fields.Text("pipeline_id");
   if (sent_id && *sent_id != id) fields.Fail("pipeline_id", "is another pipeline's");
   TakeRunAs(fields.Any("run_as"), &fields, &record);
-  record.parameters = JsonText(ToJson(fields.Texts("parameters").value_or(catalog::Texts())));
+  TakeNotes(&fields, &record);
+  fields.Texts("configuration");
   TakeRecorded(&fields);
   RefuseUnbuilt(&fields);
   fields.Any("event_log");  // read below
@@ -88,6 +109,10 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   if (definition != nullptr && gateway != nullptr)
     fields.Fail("gateway_definition", "is given beside ingestion_definition: a pipeline has one");
   FRESHET_CHECK_OK(fields.Finish());
+  if (body.contains("configuration") && !body["configuration"].is_null()) {
+    FRESHET_CHECK_OK(
+        pipeline::ReadConfiguration(JsonText(body["configuration"]), gateway != nullptr));
+  }
   if (window != nullptr) FRESHET_CHECK_OK(pipeline::ReadRestartWindow(JsonText(*window)));
   if (gateway != nullptr) {
     FRESHET_TRY(authored.gateway, pipeline::ReadGateway(JsonText(*gateway), id));

@@ -78,7 +78,9 @@ Result<Json> PipelineToJson(const Context& context, const PipelineRecord& record
 Status TellUser(const Context& context, const PipelineRecord& record, std::string_view action,
                 const Request& request) {
   pipeline::EventLog log(context.book, record, "");
-  return context.book->AddEvent(log.UserAction(action, request.user.name));
+  FRESHET_CHECK_OK(context.book->AddEvent(log.UserAction(action, request.user.name)));
+  auto unused = log.UnusedSettings();
+  return unused ? context.book->AddEvent(*std::move(unused)) : Status::Ok();
 }
 
 /// Add it with what is there before its first update, or nothing.

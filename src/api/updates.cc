@@ -158,7 +158,9 @@ Result<UpdateRecord> BeginUpdate(const Context& context, const PipelineRecord& p
                                  const std::string& user) {
   auto tell = [&](const UpdateRecord& begun) {
     pipeline::EventLog log(context.book, pipeline, begun.id);
-    return std::vector{log.UserAction("START", user), log.CreateUpdate(cause, body)};
+    auto events = log.Begun(cause, body);
+    events.insert(events.begin(), log.UserAction("START", user));
+    return events;
   };
   FRESHET_TRY(auto update, context.book->Begin(pipeline.id, std::string(cause), body, tell));
   // Nothing may come in between: an update that is begun and in no thread would never end.

@@ -53,6 +53,11 @@ inline constexpr int64_t kPageRowsMax = 1000;
 inline constexpr size_t kUpdatesMax = 16;
 /// How often a table's commits, or its snapshot's progress, are told in a pipeline's event log.
 inline constexpr std::chrono::seconds kEventInterval{10};
+/// How often a gateway's own log has its progress. Source: the published default.
+inline constexpr std::chrono::seconds kProgressInterval{300};
+/// Tags of a pipeline, and characters of its parameters. Source: the published limits.
+inline constexpr size_t kTagsMax = 25;
+inline constexpr size_t kParametersMax = 10'000;
 /// Between two looks at whether pipelines are due in their restart windows.
 inline constexpr std::chrono::seconds kRestartLook{30};
 /// Events kept of one pipeline, and after how many new ones it is looked whether older ones go.

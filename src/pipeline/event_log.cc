@@ -4,12 +4,16 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "pipeline/configuration.h"
 #include "pipeline/event_line.h"
 
 namespace freshet::pipeline {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+/// Of a configuration with many.
+constexpr size_t kKeysNamed = 50;
 
 std::string ToText(const Json& json) { return JsonText(json); }
 
@@ -69,6 +73,25 @@ EventRecord EventLog::CreateUpdate(std::string_view cause, const std::string& re
   auto asked = ParseJson<Json>(request);
   event.details = ToText({{"create_update", {{"cause", cause}, {"request", asked}}}});
   return event;
+}
+
+std::vector<EventRecord> EventLog::Begun(std::string_view cause, const std::string& request) const {
+  std::vector events{CreateUpdate(cause, request)};
+  if (auto unused = UnusedSettings()) events.push_back(*std::move(unused));
+  return events;
+}
+
+std::optional<EventRecord> EventLog::UnusedSettings() const {
+  auto keys = ConfigurationOf(pipeline_).unused;
+  if (keys.empty()) return std::nullopt;
+  std::string rest;
+  if (keys.size() > kKeysNamed) {
+    rest = fmt::format(" and {} more", keys.size() - kKeysNamed);
+    keys.resize(kKeysNamed);
+  }
+  return Make("WARN", "runtime_details",
+              fmt::format("Nothing follows from these keys of the configuration: {}{}.",
+                          fmt::join(keys, ", "), rest));
 }
 
 Status EventLog::TellFlow(const std::string& table, std::string_view status,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,8 +30,10 @@ class EventLog {
   EventRecord Progress(UpdateState state, const Status& why) const;
   /// What somebody did: CREATE, START, EDIT, STOP.
   EventRecord UserAction(std::string_view action, std::string_view user) const;
-  /// How an update was begun.
-  EventRecord CreateUpdate(std::string_view cause, const std::string& request) const;
+  /// How an update was begun, and what of the pipeline's configuration nothing follows from.
+  std::vector<EventRecord> Begun(std::string_view cause, const std::string& request) const;
+  /// The latter alone; nothing: all of it has a meaning.
+  std::optional<EventRecord> UnusedSettings() const;
 
   /// Take an event of the engine; most say nothing that is published.
   Status Take(const record::Event& event);
@@ -38,6 +41,7 @@ class EventLog {
   Status Finish(bool completed);
 
  private:
+  EventRecord CreateUpdate(std::string_view cause, const std::string& request) const;
   EventRecord Make(std::string_view level, std::string_view type, std::string message) const;
   Status TellFlow(const std::string& table, std::string_view status, const std::string& metrics,
                   const Status& why);

@@ -43,6 +43,7 @@ Result<std::optional<IngestOptions>> GatewayRun::Plan() {
   const auto& server = *parts_.update_parts;
   looked_at_ = server.book->revision();
   FRESHET_TRY(auto record, server.book->Get(pipeline_.id));
+  progress_.Configure(ConfigurationOf(record));
   FRESHET_TRY(auto definition, BegunGateway(server.data, record));
   FRESHET_TRY(auto followers, FollowersOf(*server.book, pipeline_.id));
   FRESHET_TRY(auto plan, PlanCapture(definition, std::move(followers)));
@@ -98,6 +99,8 @@ Status GatewayRun::Run() {
     asked_ = {{revision_, followers_}};
     auto end = RunProcesses(*options);
     parts_.update_parts->gateways->Close(pipeline_.id);
+    if (auto told = Tell(progress_.Rest()); !told.ok())
+      spdlog::warn("gateway={} {}", pipeline_.id, told.ToString());
     if (parts_.stopping()) break;
     if (outdated_) continue;
     bool mended_by_waiting = !end.said || end.status.ok() || end.status.retry() == Retry::kBackoff;
@@ -125,6 +128,7 @@ Status GatewayRun::Tick(RunProcess& process) {
   // One that still looks for its source hears nothing.
   auto ended = [] { return Error(ErrorClass::CANCELLED, "it has not reached its source"); };
   if (parts_.stopping() && !capturing_) return ended();
+  if (capturing_) FRESHET_CHECK_OK(Tell(progress_.Due(server.clock->Now())));
   if (server.book->revision() == looked_at_ && server.clock->Now() < look_at_) return Status::Ok();
   look_at_ = server.clock->Now() + kConnectionInterval;
   auto options = Plan();
@@ -159,12 +163,19 @@ Status GatewayRun::Take(const record::Event& event) {
   }
   if (event.name == "table_left_out") TakeLeftOut(event);
   FRESHET_CHECK_OK(followers_log_.Tell(followers_, event));
-  auto named = event;
-  for (auto& [field, value] : named.fields) {
-    // Source: the published names of a gateway's flows begin with the database.
-    if (field == "table") value = database_ + "." + TextOf(event, "table");
+  return Tell(progress_.Take(event, parts_.update_parts->clock->Now()));
+}
+
+Status GatewayRun::Tell(const std::vector<record::Event>& events) {
+  for (const auto& event : events) {
+    auto named = event;
+    for (auto& [field, value] : named.fields) {
+      // Source: the published names of a gateway's flows begin with the database.
+      if (field == "table") value = database_ + "." + TextOf(event, "table");
+    }
+    FRESHET_CHECK_OK(parts_.log->Take(named));
   }
-  return parts_.log->Take(named);
+  return Status::Ok();
 }
 
 /// What was there when it began is told before it says that it captures; the rest is found later.

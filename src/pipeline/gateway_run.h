@@ -11,6 +11,7 @@
 #include "pipeline/capture_plan.h"
 #include "pipeline/follower_log.h"
 #include "pipeline/gateway_desk.h"
+#include "pipeline/gateway_progress.h"
 #include "pipeline/run_process.h"
 #include "pipeline/update_run.h"
 
@@ -53,6 +54,8 @@ class GatewayRun {
   RunEnd RunProcesses(const IngestOptions& options);
   Status Tick(RunProcess& process);
   Status Take(const record::Event& event);
+  /// Into the gateway's own log, under its published names.
+  Status Tell(const std::vector<record::Event>& events);
   void TakeLeftOut(const record::Event& event);
   void TakeCapturing(int64_t revision);
   /// Wait, but not longer than until it is to stop.
@@ -63,6 +66,7 @@ class GatewayRun {
   const Parts parts_;
   const PipelineRecord& pipeline_;
   FollowerLog followers_log_;
+  GatewayProgress progress_;
   std::string log_file_;  // empty: it is not prepared yet
   Backoff backoff_{std::chrono::hours(24 * 365 * 100)};
   Jitter jitter_{1};

@@ -76,8 +76,7 @@ Status UpdateRun::Renew(const EventLog& log, const PipelineRecord& pipeline,
                         std::optional<UpdateRecord>* next) {
   const std::string request = "{}";
   auto tell = [&](const UpdateRecord& begun) {
-    return std::vector{
-        EventLog(parts_.book, pipeline, begun.id).CreateUpdate(kRenewalCause, request)};
+    return EventLog(parts_.book, pipeline, begun.id).Begun(kRenewalCause, request);
   };
   auto event = log.Progress(UpdateState::kCanceled, Status::Ok());
   FRESHET_TRY(*next, parts_.book->Succeed(update_, std::move(event), kRenewalCause, request, tell));

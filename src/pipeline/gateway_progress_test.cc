@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/gateway_progress.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pipeline/event_line.h"
+
+namespace freshet::pipeline {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+record::Event Segment(int64_t rows) {
+  return {"segment_sealed",
+          {{"rows", rows}, {"bytes", 10 * rows}, {"lag_ms", int64_t{7}}, {"bytes_behind", rows}}};
+}
+record::Event Snapshot(const std::string& table, int64_t left) {
+  return {"snapshot_progress", {{"table", table}, {"chunks_left", left}}};
+}
+
+class GatewayProgressTest : public testing::Test {
+ protected:
+  GatewayProgressTest() {
+    Configuration configuration;
+    configuration.progress_interval = kInterval;
+    progress_.Configure(configuration);
+  }
+  static constexpr std::chrono::seconds kInterval{60};
+  MonotonicTime now_ = MonotonicTime() + std::chrono::hours(1);
+  GatewayProgress progress_;
+};
+
+TEST_F(GatewayProgressTest, CountersAreSinceTheLastTime) {
+  auto told = progress_.Take(Segment(1), now_);
+  ASSERT_THAT(told, SizeIs(1)) << "the first is told at once";
+  EXPECT_EQ(NumberOf(told[0], "rows"), 1);
+  EXPECT_THAT(progress_.Take(Segment(2), now_), IsEmpty());
+  EXPECT_THAT(progress_.Take(Segment(3), now_ + kInterval / 2), IsEmpty());
+  told = progress_.Due(now_ + kInterval);
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(NumberOf(told[0], "rows"), 5);
+  EXPECT_EQ(NumberOf(told[0], "bytes"), 50);
+  EXPECT_EQ(NumberOf(told[0], "lag_ms"), 7);
+  EXPECT_EQ(NumberOf(told[0], "bytes_behind"), 3);
+}
+
+TEST_F(GatewayProgressTest, NothingIsToldTooSoThatOneSeesThatItLives) {
+  progress_.Take(Segment(1), now_);
+  EXPECT_THAT(progress_.Due(now_ + kInterval / 2), IsEmpty());
+  auto told = progress_.Due(now_ + kInterval);
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].name, "segment_sealed");
+  EXPECT_EQ(NumberOf(told[0], "rows"), 0);
+  EXPECT_EQ(NumberOf(told[0], "lag_ms"), 0);
+}
+
+TEST_F(GatewayProgressTest, OfASnapshotTheLastIsToldAndNoneAfterItsEnd) {
+  EXPECT_THAT(progress_.Take(Snapshot("a", 9), now_), SizeIs(2));
+  EXPECT_THAT(progress_.Take(Snapshot("a", 8), now_), IsEmpty());
+  EXPECT_THAT(progress_.Take(Snapshot("a", 7), now_), IsEmpty());
+  EXPECT_THAT(progress_.Take(Snapshot("b", 5), now_), IsEmpty());
+  EXPECT_THAT(progress_.Take({"snapshot_completed", {{"table", "b"}}}, now_), SizeIs(1));
+  auto told = progress_.Due(now_ + kInterval);
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_EQ(TextOf(told[1], "table"), "a");
+  EXPECT_EQ(NumberOf(told[1], "chunks_left"), 7);
+}
+
+TEST_F(GatewayProgressTest, WhatWaitsIsToldAtTheEndAndTheNextBeginsAtOnce) {
+  progress_.Take(Segment(1), now_);
+  EXPECT_THAT(progress_.Rest(), IsEmpty());
+  progress_.Take(Segment(2), now_);
+  auto told = progress_.Rest();
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(NumberOf(told[0], "rows"), 2);
+  EXPECT_THAT(progress_.Take(Segment(3), now_), SizeIs(1));
+}
+
+TEST_F(GatewayProgressTest, WhoDoesNotWantItIsToldAllElse) {
+  Configuration configuration;
+  configuration.tells_progress = false;
+  progress_.Configure(configuration);
+  EXPECT_THAT(progress_.Take(Segment(1), now_), IsEmpty());
+  EXPECT_THAT(progress_.Take(Snapshot("a", 9), now_), IsEmpty());
+  EXPECT_THAT(progress_.Due(now_ + std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(progress_.Rest(), IsEmpty());
+  EXPECT_THAT(progress_.Take({"table_broken", {{"table", "a"}}}, now_), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace freshet::pipeline
