@@ -121,6 +121,10 @@ Status EventLog::TellSnapshot(const record::Event& event, std::string_view statu
                {"status", status},
                {"progress_percent", percent},
                {"cdc_snapshot", {{"target_table_name", table}}}};
+  // Ours; the published shape has none of them.
+  if (Has(event, "rows")) details["cdc_snapshot"]["num_rows"] = NumberOf(event, "rows");
+  auto speed = RealOf(event, "rows_per_second", -1);
+  if (speed >= 0) details["cdc_snapshot"]["rows_per_second"] = speed;
   auto left = RealOf(event, "seconds_left", -1);
   if (left >= 0) details["estimated_completion_ms"] = static_cast<int64_t>(left * 1000);
   record.details = ToText({{"operation_progress", details}});

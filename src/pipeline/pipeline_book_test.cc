@@ -167,6 +167,8 @@ TEST_F(PipelineBookTest, WhatTheEngineSaysBecomesPublishedEvents) {
       log.Take({"table_found", {{"table", "public.t"}, {"flow", "f"}, {"folder", "x/t"}}}).ok());
   ASSERT_TRUE(log.Take({"snapshot_progress",
                         {{"table", "public.t"},
+                         {"rows", int64_t{300}},
+                         {"rows_per_second", 120.5},
                          {"chunks", int64_t{4}},
                          {"chunks_left", int64_t{1}},
                          {"seconds_left", 2.5}}})
@@ -187,6 +189,8 @@ TEST_F(PipelineBookTest, WhatTheEngineSaysBecomesPublishedEvents) {
   EXPECT_EQ(details(0)["flow_definition"]["output_dataset"], "public.t");
   EXPECT_EQ(details(3)["operation_progress"]["progress_percent"], 75.0);
   EXPECT_EQ(details(3)["operation_progress"]["estimated_completion_ms"], 2500);
+  EXPECT_EQ(details(3)["operation_progress"]["cdc_snapshot"]["num_rows"], 300);
+  EXPECT_EQ(details(3)["operation_progress"]["cdc_snapshot"]["rows_per_second"], 120.5);
   EXPECT_EQ(details(4)["flow_progress"]["metrics"]["num_upserted_rows"], 5);
   EXPECT_EQ(events[5].level, "ERROR");
   EXPECT_THAT(events[5].error, HasSubstr("KEY_CHANGED"));
