@@ -10,6 +10,8 @@
 #include "app/commands.h"
 #include "app/server.h"
 #include "app/source.h"
+#include "app/terminal.h"
+#include "client/command_line.h"
 #include "pipeline/workers.h"
 
 namespace freshet::app {
@@ -67,9 +69,13 @@ constexpr const char* kExamples = R"(Examples:
   freshet status lake
   freshet server --data DIR
       serve the API: connections, catalogs, grants
+  freshet auth login --host http://127.0.0.1:8080 --token-file DIR/admin.token
+      keep where the server is, and its token, for the commands to a server
+  freshet pipelines start-update ingest --wait
+      begin an update there, and watch it
   freshet drop lake
       remove slot and publication at the source; the tables stay
-Exit codes: 0 all current, 1 internal, 2 usage, 3 source, 4 destination,
+Exit codes: 0 all current, 1 internal, 2 usage, 3 source or server, 4 destination,
   5 some tables failed or were left out, 130 interrupted.)";
 
 constexpr const char* kSourceWords =
@@ -310,11 +316,20 @@ void AddWorkers(CLI::App& app, int* worker_code) {
   worker->require_subcommand(1);
 }
 
-/// A first word that is none is named; CLI11 would only say that a command is missing.
-void CheckFirst(const CLI::App& app, const std::string& word) {
-  auto named = [&](const CLI::App* command) { return command->get_name() == word; };
-  if (!app.get_subcommands(named).empty() || app.get_option_no_throw(word) != nullptr) return;
-  throw CLI::ParseError("there is no command " + word, CLI::ExitCodes::ExtrasError);
+/// A word that should be a command and is none is named; CLI11 would only say that one is missing.
+void CheckNames(const CLI::App& app, int count, char** arguments) {
+  const auto* at = &app;
+  std::string path;
+  for (int i = 1; i < count && at->get_require_subcommand_min() > 0; ++i) {
+    const std::string word = arguments[i];
+    auto named = [&](const CLI::App* command) { return command->check_name(word); };
+    auto found = at->get_subcommands(named);
+    if (found.empty() && at->get_option_no_throw(word) != nullptr) return;
+    path += " " + word;
+    if (found.empty())
+      throw CLI::ParseError("there is no command" + path, CLI::ExitCodes::ExtrasError);
+    at = found[0];
+  }
 }
 
 std::string OneLine(std::string text) {
@@ -324,8 +339,23 @@ std::string OneLine(std::string text) {
 
 /// `ingest ` where the arguments name that command, else nothing.
 std::string ParsedCommand(const CLI::App& app) {
+  std::string path;
   auto parsed = app.get_subcommands();
-  return parsed.empty() ? "" : parsed[0]->get_name() + " ";
+  while (!parsed.empty()) {
+    path += parsed[0]->get_name() + " ";
+    parsed = parsed[0]->get_subcommands();
+  }
+  return path;
+}
+
+/// Add the commands that ask a server. A worker is none of them, and starts without.
+void AddClient(CLI::App& app, int count, char** arguments, Terminal* terminal, ExitCode* code) {
+  if (count > 1 && std::string_view(arguments[1]) == "worker") return;
+  auto ended = [=](const client::Outcome& outcome) {
+    *code = outcome.status.ok() ? ExitCode::kOk : Fail(outcome.status);
+    if (outcome.only_tables) *code = ExitCode::kTables;
+  };
+  client::AddCommands(&app, {.surroundings = terminal, .open = client::OpenHttp, .ended = ended});
 }
 
 }  // namespace
@@ -357,8 +387,10 @@ int Main(int count, char** arguments) {
   AddOthers(app, &check, &status, &drop, &code);
   AddServer(app, &server, &code);
   AddWorkers(app, &worker_code);
+  Terminal terminal;
+  AddClient(app, count, arguments, &terminal, &code);
   try {
-    if (count > 1) CheckFirst(app, arguments[1]);
+    CheckNames(app, count, arguments);
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
     // --help and --version end here too, with 0.

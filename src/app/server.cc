@@ -342,6 +342,13 @@ void AddServer(CLI::App& app, ServerArguments* arguments, ExitCode* code) {
                          "tls-cert and tls-key are given together, or neither of them"));
       return;
     }
+    // The commands to a server have a variable of this name, too.
+    if (arguments->host.find("://") != std::string::npos) {
+      *code = Fail(Error(ErrorClass::INVALID_ARGUMENT, "the address to listen on is a URL: '{}'",
+                         arguments->host)
+                       .WithRemedy("Give --host ADDRESS: FRESHET_HOST says where clients go."));
+      return;
+    }
     if (arguments->data.empty()) throw CLI::RequiredError("--data");
     *code = RunServer(*arguments);
   });
