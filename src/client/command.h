@@ -54,7 +54,8 @@ struct Command {
   enum class Action : uint8_t {
     kRequest,  // nothing more
     kStart,    // with --wait it watches the update that it began
-    kWatch     // it watches an update
+    kWatch,    // it watches an update
+    kLogs      // it reads a log on
   };
 
   std::string resource{}, verb{}, summary{};

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "client/legible.h"
+#include "client/log_tail.h"
 #include "client/server_error.h"
 #include "client/watch.h"
 
@@ -250,6 +251,14 @@ Outcome RunCommand(const Command& command, const Given& given, Format format, Ap
   if (auto prepared = prepare(); !prepared.ok()) return {prepared};
   if (command.action == Action::kWatch)
     return Watched(complete, complete.Text("--update"), format, api, surroundings);
+  if (command.action == Action::kLogs) {
+    return TailLog({.pipeline = complete.Text("PIPELINE"),
+                    .name = complete.Text("--name"),
+                    .update = complete.Text("--update"),
+                    .follow = complete.Has("--follow"),
+                    .lines_of_json = format == Format::kJson},
+                   api, surroundings);
+  }
   Json answer;
   auto status = Request(command, given, complete, format, api, surroundings, &answer);
   if (!status.ok() || command.action != Action::kStart || !complete.Has("--wait")) return {status};

@@ -10,7 +10,8 @@ using Place = Argument::Place;
 using Shape = Command::Shape;
 
 constexpr char kUpdates[] = "/api/2.0/pipelines/{id}/updates",
-               kEvents[] = "/api/2.0/pipelines/{id}/events";
+               kEvents[] = "/api/2.0/pipelines/{id}/events",
+               kLogs[] = "/api/2.0/pipelines/{id}/logs";
 
 Argument Tables(std::string name, std::string field, std::string meaning) {
   auto argument = InBody(std::move(name), std::move(field), "TABLES", std::move(meaning));
@@ -112,6 +113,30 @@ std::vector<Command> UpdateCommands() {
        .items = "update",
        .example = "freshet pipelines get-update ingest 5e2c…"},
       Events(),
+      {.resource = "pipelines",
+       .verb = "list-logs",
+       .summary = "the logs of its runs and their processes, what was written to last first",
+       .method = "GET",
+       .path = kLogs,
+       .arguments = {ThePipeline(), InQuery("--update", "update_id", "ID", "only of this update"),
+                     Limit()},
+       .shape = Shape::kList,
+       .items = "logs",
+       .columns = {{"NAME", "name"},
+                   {"PROCESS", "worker"},
+                   {"UPDATE ID", "update_id"},
+                   {"BYTES", "file_size"},
+                   {"WRITTEN", "last_modified"}},
+       .example = "freshet pipelines list-logs ingest"},
+      {.resource = "pipelines",
+       .verb = "logs",
+       .summary = "the end of a log: of the one that was written to last, or that is named",
+       .arguments = {ThePipeline(), OfEvents("--name", "NAME", "this one, as list-logs names it"),
+                     OfEvents("--update", "ID", "of this update"),
+                     Flag(Place::kHere, "--follow", "",
+                          "also what is written from now on, until the update ends")},
+       .example = "freshet pipelines logs ingest --follow",
+       .action = Command::Action::kLogs},
   };
 }
 

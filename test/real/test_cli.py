@@ -95,6 +95,11 @@ def check_events(cli, pipeline, update):
     assert "Update" in events[0]["message"] and "COMPLETED" in events[0]["message"]
     assert len(cli.json("pipelines", "list-pipeline-events", pipeline, "--limit", 3)) == 3
     assert cli.json("pipelines", "events", "ingest", "--level", "ERROR") == []
+    logs = cli.json("pipelines", "list-logs", "ingest", "--update", update)
+    assert {each["update_id"] for each in logs} == {update}
+    assert {each["worker"] for each in logs} >= {"run", "gateway", "update"}
+    # They have nothing to say of an update that went well: it ends with that.
+    cli("pipelines", "logs", "ingest", "--update", update, "--follow")
     table = cli("pipelines", "events", "ingest", "--filter", "event_type = 'create_update'").stdout
     assert table.splitlines()[0].split() == ["TIMESTAMP", "LEVEL", "TYPE", "MESSAGE"]
     assert len(table.splitlines()) == 3, table
