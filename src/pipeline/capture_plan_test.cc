@@ -134,6 +134,13 @@ TEST(GatewayDefinition, SaysWhereItStages) {
               HasSubstr("connection_parameters.catalog is not a field"));
 }
 
+TEST(GatewayDefinition, IsNotThereWhereItIsNull) {
+  PipelineRecord pipeline;
+  pipeline.spec = R"({"gateway_definition":null,"ingestion_definition":{}})";
+  EXPECT_FALSE(IsGateway(pipeline));
+  EXPECT_FALSE(GatewayOf(pipeline).ok());
+}
+
 TEST(Definition, IsOverAConnectionOrAGateway) {
   auto why = [](Json json) {
     json["objects"] = Json::array({Schema("public")});

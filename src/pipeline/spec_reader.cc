@@ -58,6 +58,14 @@ FieldReader Into(std::string* target) {
   };
 }
 
+Status NotAField(const Place& place, const YAML::Node& node,
+                 const std::map<std::string, FieldReader>& fields) {
+  std::vector<std::string> names;
+  for (const auto& [name, read] : fields) names.push_back(name);
+  return Wrong(place, node, "is not a field of the specification")
+      .WithRemedy(fmt::format("The fields are: {}.", fmt::join(names, ", ")));
+}
+
 /// Read a map whose fields are `fields`; a null node is an empty map.
 Status ReadMap(const Place& place, const YAML::Node& node,
                const std::map<std::string, FieldReader>& fields) {
@@ -70,8 +78,7 @@ Status ReadMap(const Place& place, const YAML::Node& node,
     const auto& name = entry.first.Scalar();
     auto below = place.Below(name);
     auto field = fields.find(name);
-    if (field == fields.end())
-      return Wrong(below, entry.first, "is not a field of the specification");
+    if (field == fields.end()) return NotAField(below, entry.first, fields);
     if (!seen.insert(name).second) return Wrong(below, entry.first, "is given twice");
     FRESHET_CHECK_OK(field->second(below, entry.second));
   }
