@@ -76,7 +76,7 @@ Result<std::vector<Permission>> ReadAcl(const Context& context, const Request& r
                                         Levels levels) {
   FRESHET_TRY(auto body, ParseBody(request.body));
   Fields fields(body);
-  const auto* list = fields.Any("access_control_list");
+  const auto* list = fields.Array("access_control_list");
   FRESHET_CHECK_OK(fields.Finish());
   std::vector<Permission> wanted;
   if (list == nullptr) return wanted;

@@ -103,7 +103,7 @@ Result<Json> ListAudit(const Context& context, const Request& request) {
                                .operation = request.parameter("operation")};
   FRESHET_TRY(wanted.since, request.NumberParameter("start_time", 0));
   FRESHET_TRY(wanted.until, request.NumberParameter("end_time", 0));
-  FRESHET_TRY(wanted.before, request.NumberParameter("page_token", 0));
+  FRESHET_TRY(wanted.before, request.PageNumber());
   FRESHET_TRY(auto rows, request.NumberParameter("max_results", 0));
   rows = rows == 0 ? limits::kPageRows : std::min(rows, limits::kPageRowsMax);
   wanted.rows = rows + 1;
@@ -116,6 +116,16 @@ Result<Json> ListAudit(const Context& context, const Request& request) {
   if (more) json["next_page_token"] = std::to_string(records.back().number);
   return json;
 }
+
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+AuditEntry = {id: number, timestamp: moment, principal: text, source_ip: text, operation: text, method: text, path: text,
+  parameters: {*: any}, outcome: "DONE" | "REFUSED" | "FAILED" | "UNKNOWN", status?: number, error_code?: text,
+  result?: {*: any}}
+
+audit.list(principal?: text, operation?: text, start_time?: count, end_time?: count, max_results?: count, page_token?: text):
+  {entries: [AuditEntry], ...Page} -- Lists who changed what, the newest first.
+)";
 
 }  // namespace
 
@@ -141,9 +151,9 @@ Status EndAudit(catalog::AuditLog* log, int64_t number, const Response& response
 }
 
 void AddAudit(const Context& context, Router* router) {
+  router->Describe(kDescription);
   const RouteAdder add(context, router);
-  add("GET", "/api/2.0/audit-log", "audit.list", Rule::Admins(), ListAudit,
-      {"principal", "operation", "start_time", "end_time", "max_results", "page_token"});
+  add("GET", "/api/2.0/audit-log", "audit.list", Rule::Admins(), ListAudit);
 }
 
 }  // namespace freshet::api

@@ -263,9 +263,43 @@ Result<Json> ListVolumes(const Context& context, const Request& request) {
   return PageToJson(context, found, "volumes", VolumeToJson);
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+Catalog = {name: text, catalog_type: text, isolation_mode: text, securable_type: "CATALOG", storage_location: text,
+  storage_root?: text, options?: {*: text}, ...Securable}
+NewCatalog = {name: text, comment?: text, properties?: {*: text}, options?: {*: text}, storage_root?: text,
+  connection_name?: unbuilt, provider_name?: unbuilt, share_name?: unbuilt, managed_encryption_settings?: unbuilt}
+PlaceChange = {...SecurableChange, name?: any, full_name?: any, isolation_mode?: unbuilt,
+  enable_predictive_optimization?: unbuilt, managed_encryption_settings?: unbuilt}
+Schema = {name: text, catalog_name: text, schema_id: text, catalog_type: text, storage_location: text,
+  storage_root?: text, ...Securable}
+Volume = {name: text, catalog_name: text, schema_name: text, volume_id: text, volume_type: "MANAGED" | "EXTERNAL",
+  storage_location: text, ...Securable}
+
+catalogs.create(NewCatalog): Catalog -- Makes a catalog.
+catalogs.list(max_results?: count, page_token?: text): {catalogs: [Catalog], ...Page} -- Lists catalogs.
+catalogs.get(): Catalog -- Tells of a catalog.
+catalogs.update({...PlaceChange, options?: {*: text}}): Catalog -- Changes a catalog.
+catalogs.delete(force?: flag): {} -- Removes a catalog, with what is in it if force says so.
+
+schemas.create({catalog_name: text, name: text, comment?: text, properties?: {*: text}, storage_root?: text}): Schema -- Makes a schema.
+schemas.list(catalog_name: text, max_results?: count, page_token?: text): {schemas: [Schema], ...Page} -- Lists a catalog's schemas.
+schemas.get(): Schema -- Tells of a schema.
+schemas.update(PlaceChange): Schema -- Changes a schema.
+schemas.delete(force?: flag): {} -- Removes a schema, with what is in it if force says so.
+
+volumes.create({catalog_name: text, schema_name: text, name: text, comment?: text,
+  volume_type?: "MANAGED" | "EXTERNAL", storage_location?: text}): Volume -- Makes a volume.
+volumes.list(catalog_name: text, schema_name: text, max_results?: count, page_token?: text): {volumes: [Volume], ...Page} -- Lists a schema's volumes.
+volumes.read(): Volume -- Tells of a volume.
+volumes.update(PlaceChange): Volume -- Changes a volume.
+volumes.delete(): {} -- Removes a volume.
+)";
+
 }  // namespace
 
 void AddCatalogs(const Context& context, Router* router) {
+  router->Describe(kDescription);
   constexpr std::string_view kCatalogs = "/api/2.1/unity-catalog/catalogs",
                              kCatalog = "/api/2.1/unity-catalog/catalogs/{name}",
                              kSchemas = "/api/2.1/unity-catalog/schemas",
@@ -275,26 +309,23 @@ void AddCatalogs(const Context& context, Router* router) {
   const RouteAdder add(context, router);
   constexpr std::string_view kManage = "MANAGE";
   add("POST", kCatalogs, "catalogs.create", Rule::Of(MayCreateCatalog), CreateCatalog);
-  add("GET", kCatalogs, "catalogs.list", Rule::Anyone(), ListCatalogs,
-      {"max_results", "page_token"});
+  add("GET", kCatalogs, "catalogs.list", Rule::Anyone(), ListCatalogs);
   add("GET", kCatalog, "catalogs.get", Rule::Seeing(Kind::kCatalog),
       GetOne<Kind::kCatalog, CatalogToJson>);
   add("PATCH", kCatalog, "catalogs.update", Rule::Having(kManage, Kind::kCatalog),
       AlterOne<Kind::kCatalog, CatalogToJson>);
   add("DELETE", kCatalog, "catalogs.delete", Rule::Having(kManage, Kind::kCatalog),
-      DropOne<Kind::kCatalog>, {"force"});
+      DropOne<Kind::kCatalog>);
   add("POST", kSchemas, "schemas.create", Rule::Of(MayCreateSchema), CreateSchema);
-  add("GET", kSchemas, "schemas.list", Rule::Anyone(), ListSchemas,
-      {"catalog_name", "max_results", "page_token"});
+  add("GET", kSchemas, "schemas.list", Rule::Anyone(), ListSchemas);
   add("GET", kSchema, "schemas.get", Rule::Seeing(Kind::kSchema),
       GetOne<Kind::kSchema, SchemaToJson>);
   add("PATCH", kSchema, "schemas.update", Rule::Having(kManage, Kind::kSchema),
       AlterOne<Kind::kSchema, SchemaToJson>);
   add("DELETE", kSchema, "schemas.delete", Rule::Having(kManage, Kind::kSchema),
-      DropOne<Kind::kSchema>, {"force"});
+      DropOne<Kind::kSchema>);
   add("POST", kVolumes, "volumes.create", Rule::Of(MayCreateVolume), CreateVolume);
-  add("GET", kVolumes, "volumes.list", Rule::Anyone(), ListVolumes,
-      {"catalog_name", "schema_name", "max_results", "page_token"});
+  add("GET", kVolumes, "volumes.list", Rule::Anyone(), ListVolumes);
   add("GET", kVolume, "volumes.read", Rule::Seeing(Kind::kVolume),
       GetOne<Kind::kVolume, VolumeToJson>);
   add("PATCH", kVolume, "volumes.update", Rule::Having(kManage, Kind::kVolume),

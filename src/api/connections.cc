@@ -294,9 +294,36 @@ Result<Json> ListTypes(const Context&, const Request&) {
   return Json{{"connection_types", types}};
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+Connection = {name: text, connection_type: text, credential_type: text, options: {*: text}, read_only: flag,
+  connection_id: text, securable_type: "CONNECTION", provisioning_info: {state: text}, url?: text, ...Securable}
+NewConnection = {name: text, connection_type: text, comment?: text, options?: {*: text}, properties?: {*: text},
+  read_only?: flag, environment_settings?: unbuilt, parent?: unbuilt, secrets?: unbuilt}
+ConnectionChange = {...SecurableChange, options?: {*: text}, name?: any, name_arg?: any,
+  environment_settings?: unbuilt, secrets?: unbuilt}
+ConnectionType = {connection_type: text, supported: flag, other_options: flag,
+  options: [{name: text, secret: flag, description: text, default?: text}],
+  credentials: [{credential_type: text, required_options: [text]}]}
+Finding = {fatal: flag, error_class: text, message: text, table?: text, remedy?: text}
+DiscoveredTable = {source_schema: text, source_table: text, rows_estimated?: count, ingestible: flag, logged: flag,
+  by_name_only: flag, columns?: [{name: text, source_type: text, delta_type: text}], primary_keys?: [text],
+  error_class?: text, message?: text, remedy?: text}
+
+connections.create(NewConnection): Connection -- Makes a connection; its secrets are kept sealed.
+connections.list(max_results?: count, page_token?: text): {connections: [Connection], ...Page} -- Lists connections.
+connections.get(): Connection -- Tells of a connection, but not its secrets.
+connections.update(ConnectionChange): Connection -- Changes a connection.
+connections.delete(): {} -- Removes a connection that no pipeline uses.
+connections.test({source_catalog?: text}): {passed: flag, findings: [Finding]} -- Tells what keeps its database from being ingested.
+connections.discover({source_catalog: text, tables?: [text]}): {tables: [DiscoveredTable], truncated?: flag} -- Tells what there is to ingest.
+connections.list_types(): {connection_types: [ConnectionType]} -- Lists the types of connections with their options.
+)";
+
 }  // namespace
 
 void AddConnections(const Context& context, Router* router) {
+  router->Describe(kDescription);
   constexpr std::string_view kAll = "/api/2.1/unity-catalog/connections",
                              kOne = "/api/2.1/unity-catalog/connections/{name}",
                              kTest = "/api/2.1/unity-catalog/connections/{name}/test",
@@ -305,8 +332,7 @@ void AddConnections(const Context& context, Router* router) {
   const RouteAdder add(context, router);
   add("POST", kAll, "connections.create", Rule::HavingOnMetastore("CREATE_CONNECTION"),
       CreateConnection);
-  add("GET", kAll, "connections.list", Rule::Anyone(), ListConnections,
-      {"max_results", "page_token"});
+  add("GET", kAll, "connections.list", Rule::Anyone(), ListConnections);
   add("GET", kOne, "connections.get", Rule::Seeing(Kind::kConnection), GetConnection);
   add("PATCH", kOne, "connections.update", Rule::Having("MANAGE", Kind::kConnection),
       AlterConnection);

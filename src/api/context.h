@@ -73,21 +73,21 @@ class RouteAdder {
 
   using Answer = Result<Json> (*)(const Context&, const Request&);
   void operator()(std::string_view method, std::string_view pattern, std::string_view operation,
-                  Rule rule, Answer answer, std::vector<std::string_view> query = {}) const {
-    Add(method, pattern, operation, std::move(rule), Bind(answer), std::move(query));
+                  Rule rule, Answer answer) const {
+    Add(method, pattern, operation, std::move(rule), Bind(answer));
   }
 
   /// For what is no JSON, or has a status of its own.
   using Respond = Result<Response> (*)(const Context&, const Request&);
   void operator()(std::string_view method, std::string_view pattern, std::string_view operation,
-                  Rule rule, Respond respond, std::vector<std::string_view> query = {}) const {
-    Add(method, pattern, operation, std::move(rule), Bind(respond), std::move(query));
+                  Rule rule, Respond respond) const {
+    Add(method, pattern, operation, std::move(rule), Bind(respond));
   }
 
   /// For a body that may be large.
   using RespondStreamed = Result<Response> (*)(const Context&, const Request&, const BringBody&);
   void Streamed(std::string_view method, std::string_view pattern, std::string_view operation,
-                Rule rule, RespondStreamed respond, std::vector<std::string_view> query) const {
+                Rule rule, RespondStreamed respond) const {
     auto stream = [context = context_, respond](const Request& request, const BringBody& bring) {
       return respond(context, request, bring);
     };
@@ -95,18 +95,17 @@ class RouteAdder {
                   .pattern = pattern,
                   .operation = operation,
                   .rule = std::move(rule),
-                  .query = std::move(query),
                   .stream = std::move(stream)});
   }
 
   /// For what waits for a source.
   void Visiting(std::string_view method, std::string_view pattern, std::string_view operation,
-                Rule rule, Answer answer, std::vector<std::string_view> query = {}) const {
-    AddVisiting(method, pattern, operation, std::move(rule), Bind(answer), std::move(query));
+                Rule rule, Answer answer) const {
+    AddVisiting(method, pattern, operation, std::move(rule), Bind(answer));
   }
   void Visiting(std::string_view method, std::string_view pattern, std::string_view operation,
-                Rule rule, Respond respond, std::vector<std::string_view> query = {}) const {
-    AddVisiting(method, pattern, operation, std::move(rule), Bind(respond), std::move(query));
+                Rule rule, Respond respond) const {
+    AddVisiting(method, pattern, operation, std::move(rule), Bind(respond));
   }
 
   /// For a body that may be a form of several parts.
@@ -132,23 +131,21 @@ class RouteAdder {
         [context = context_, respond](const Request& request) { return respond(context, request); };
   }
   void AddVisiting(std::string_view method, std::string_view pattern, std::string_view operation,
-                   Rule rule, Handler handler, std::vector<std::string_view> query) const {
+                   Rule rule, Handler handler) const {
     router_->Add({.method = method,
                   .pattern = pattern,
                   .operation = operation,
                   .rule = std::move(rule),
                   .handler = std::move(handler),
-                  .query = std::move(query),
                   .visits_source = true});
   }
   void Add(std::string_view method, std::string_view pattern, std::string_view operation, Rule rule,
-           Handler handler, std::vector<std::string_view> query) const {
+           Handler handler) const {
     router_->Add({.method = method,
                   .pattern = pattern,
                   .operation = operation,
                   .rule = std::move(rule),
-                  .handler = std::move(handler),
-                  .query = std::move(query)});
+                  .handler = std::move(handler)});
   }
 
   const Context& context_;

@@ -145,18 +145,30 @@ Result<Response> DeleteFolder(const Context& context, const Request& request) {
   return Response{.status = 204};
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+FolderEntry = {path: text, name: text, is_directory: flag, last_modified: number, file_size?: count}
+
+files.download(): bytes -- Gives a file of a volume, or a range of it.
+files.upload(overwrite?: flag, action?: text, bytes): nothing -- Puts a file.
+files.delete(): nothing -- Removes a file.
+files.list_directory_contents(page_size?: count, page_token?: text): {contents: [FolderEntry], ...Page} -- Lists what is in a folder.
+files.create_directory(): nothing -- Makes a folder and those that it is in.
+files.delete_directory(): nothing -- Removes an empty folder.
+)";
+
 }  // namespace
 
 void AddFiles(const Context& context, Router* router) {
+  router->Describe(kDescription);
   constexpr std::string_view kFile = "/api/2.0/fs/files/{*path}",
                              kFolder = "/api/2.0/fs/directories/{*path}";
   constexpr std::string_view kRead = "READ_VOLUME", kWrite = "WRITE_VOLUME";
   const RouteAdder add(context, router);
   add("GET", kFile, "files.download", OnVolume(kRead), GetFile);
-  add.Streamed("PUT", kFile, "files.upload", OnVolume(kWrite), PutFile, {"overwrite", "action"});
+  add.Streamed("PUT", kFile, "files.upload", OnVolume(kWrite), PutFile);
   add("DELETE", kFile, "files.delete", OnVolume(kWrite), DeleteFile);
-  add("GET", kFolder, "files.list_directory_contents", OnVolume(kRead), ListFolder,
-      {"page_size", "page_token"});
+  add("GET", kFolder, "files.list_directory_contents", OnVolume(kRead), ListFolder);
   add("PUT", kFolder, "files.create_directory", OnVolume(kWrite), MakeFolder);
   add("DELETE", kFolder, "files.delete_directory", OnVolume(kWrite), DeleteFolder);
 }

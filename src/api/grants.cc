@@ -113,7 +113,7 @@ Result<Json> ChangeGrants(const Context& context, const Request& request) {
   FRESHET_TRY(auto targets, TargetsOf(context, request));
   FRESHET_TRY(auto body, ParseBody(request.body));
   Fields fields(body);
-  const auto* list = fields.Any("changes");
+  const auto* list = fields.Array("changes");
   FRESHET_CHECK_OK(fields.Finish());
   std::vector<catalog::GrantChange> changes;
   if (list != nullptr) {
@@ -130,15 +130,27 @@ Result<Json> ChangeGrants(const Context& context, const Request& request) {
   return AssignmentsToJson(found);
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+Assignments = {privilege_assignments: [{principal: text, privileges: [text]}]}
+EffectivePrivilege = {privilege: text, inherited_from_type?: text, inherited_from_name?: text}
+
+grants.get(principal?: text): Assignments -- Tells what was granted on something.
+grants.update({changes?: [{principal: text, add?: [text], remove?: [text]}]}): Assignments -- Grants and revokes.
+grants.get_effective(principal?: text):
+  {privilege_assignments: [{principal: text, privileges: [EffectivePrivilege]}]} -- Tells what holds, inherited or not.
+)";
+
 }  // namespace
 
 void AddGrants(const Context& context, Router* router) {
+  router->Describe(kDescription);
   constexpr std::string_view kGrants = "/api/2.1/unity-catalog/permissions/{type}/{name}";
   const RouteAdder add(context, router);
-  add("GET", kGrants, "grants.get", Rule::Of(MayAsk), GetGrants, {"principal"});
+  add("GET", kGrants, "grants.get", Rule::Of(MayAsk), GetGrants);
   add("PATCH", kGrants, "grants.update", Rule::Of(MayGrant), ChangeGrants);
   add("GET", "/api/2.1/unity-catalog/effective-permissions/{type}/{name}", "grants.get_effective",
-      Rule::Of(MayAsk), GetEffective, {"principal"});
+      Rule::Of(MayAsk), GetEffective);
 }
 
 }  // namespace freshet::api

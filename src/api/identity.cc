@@ -36,9 +36,20 @@ Result<Json> GetMetastore(const Context& context, const Request& request) {
   return Error(ErrorClass::NOT_FOUND, "Metastore '{}' does not exist.", request.part("id"));
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+Metastore = {metastore_id: text, name: text, global_metastore_id: text, cloud: text, region: text,
+  storage_root: text, privilege_model_version: text}
+configuration(): {oidc_endpoint: text, workspace_id: text} -- Where clients log in, and to what.
+metastores.current(): {metastore_id: text, workspace_id: number, default_catalog_name: text} -- Tells the workspace's metastore.
+metastores.summary(): Metastore -- Tells of the one metastore that there is.
+metastores.get(): Metastore -- Tells of a metastore.
+)";
+
 }  // namespace
 
 void AddIdentity(const Context& context, Router* router) {
+  router->Describe(kDescription);
   const RouteAdder add(context, router);
   add("GET", "/.well-known/databricks-config", "configuration", Rule::Open(), Configuration);
   add("GET", "/api/2.1/unity-catalog/current-metastore-assignment", "metastores.current",

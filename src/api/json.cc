@@ -138,10 +138,17 @@ std::optional<std::vector<std::string>> Fields::List(std::string_view name) {
   return std::nullopt;
 }
 
-const Json* Fields::Any(std::string_view name) {
+const Json* Fields::Object(std::string_view name) {
   const auto* value = Find(name);
-  if (value == nullptr || value->is_object() || value->is_array()) return value;
-  Fail(name, "is neither an object nor a list");
+  if (value == nullptr || value->is_object()) return value;
+  Fail(name, "is not an object");
+  return nullptr;
+}
+
+const Json* Fields::Array(std::string_view name) {
+  const auto* value = Find(name);
+  if (value == nullptr || value->is_array()) return value;
+  Fail(name, "is not a list");
   return nullptr;
 }
 
@@ -165,12 +172,13 @@ void Fields::Ignore(std::initializer_list<std::string_view> names) {
 }
 
 Status Fields::Finish() {
-  if (!first_.ok() || !object_.is_object()) return first_;
+  if (!object_.is_object()) return first_;
   for (const auto& [name, value] : object_.items()) {
-    if (!asked_.contains(name))
-      return Error(ErrorClass::INVALID_ARGUMENT, "{} is not a field of this request", Place(name));
+    if (asked_.contains(name)) continue;
+    return Error(ErrorClass::INVALID_ARGUMENT, "{} is not a field of this request", Place(name))
+        .WithRemedy(fmt::format("The fields are: {}.", fmt::join(asked_, ", ")));
   }
-  return Status::Ok();
+  return first_;
 }
 
 }  // namespace freshet::api

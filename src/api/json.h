@@ -22,8 +22,8 @@ using Json = nlohmann::ordered_json;
 Result<Json> ParseBody(std::string_view text);
 Json ToJson(const catalog::Texts& texts);
 
-/// Reads the fields of one object, each by name and kind; the first that is wrong is what Finish
-/// returns, and so is a field that nobody asked for: nothing is silently ignored. One thread.
+/// Reads the fields of one object, each by name and kind. What Finish returns is a field that
+/// nobody asked for, for nothing is silently ignored, else the first that is wrong. One thread.
 class Fields {
  public:
   /// `where`: the object's place in the body, for messages; empty: the body. Both live longer.
@@ -35,8 +35,11 @@ class Fields {
   std::optional<int64_t> Number(std::string_view name);
   std::optional<catalog::Texts> Texts(std::string_view name);
   std::optional<std::vector<std::string>> List(std::string_view name);
-  /// An object or a list, whatever is in it; null when absent.
-  const Json* Any(std::string_view name);
+  /// Whatever is in it; null when absent.
+  const Json* Object(std::string_view name);
+  const Json* Array(std::string_view name);
+  /// Whatever it is.
+  const Json* Any(std::string_view name) { return Find(name); }
   /// A text that has to be there and not be empty.
   std::string Required(std::string_view name);
   /// Known fields that are not built: refused by name when they are given.
@@ -45,7 +48,8 @@ class Fields {
   void Ignore(std::initializer_list<std::string_view> names);
   /// Note an error of the caller's own.
   void Fail(std::string_view name, std::string_view why);
-  /// Errors: INVALID_ARGUMENT, UNSUPPORTED_FIELD.
+  /// Errors: INVALID_ARGUMENT (the remedy of an unknown field names those that there are),
+  /// UNSUPPORTED_FIELD.
   Status Finish();
 
  private:

@@ -96,14 +96,28 @@ Result<Json> ColumnLineage(const Context& context, const Request& request) {
   return answer;
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+LineageTable = {name: text, catalog_name: text, schema_name: text, table_type: text, connection_name?: text,
+  lineage_timestamp: number}
+LineageEnd = {tableInfo: LineageTable,
+  pipelineInfos?: [{workspace_id: text, pipeline_id: text, lineage_timestamp: number}]}
+LineageColumn = {name: text, catalog_name: text, schema_name: text, table_name: text, table_type: text,
+  lineage_timestamp: number}
+
+lineage.table(table_name: text, include_entity_lineage?: flag): {upstreams: [LineageEnd], downstreams: [LineageEnd]} -- Tells where a table comes from.
+lineage.column(table_name: text, column_name: text): {upstream_cols: [LineageColumn], downstream_cols: [LineageColumn]} -- Tells where a column comes from.
+)";
+
 }  // namespace
 
 void AddLineage(const Context& context, Router* router) {
+  router->Describe(kDescription);
   const RouteAdder add(context, router);
   add("GET", "/api/2.0/lineage-tracking/table-lineage", "lineage.table", Rule::Of(MaySee),
-      TableLineage, {"table_name", "include_entity_lineage"});
+      TableLineage);
   add("GET", "/api/2.0/lineage-tracking/column-lineage", "lineage.column", Rule::Of(MaySee),
-      ColumnLineage, {"table_name", "column_name"});
+      ColumnLineage);
 }
 
 }  // namespace freshet::api

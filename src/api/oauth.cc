@@ -74,6 +74,15 @@ Result<Json> Discover(const Context& context, const Request& request) {
       {"token_endpoint_auth_methods_supported", {"client_secret_basic", "client_secret_post"}}};
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+oauth.discover(): {issuer: text, authorization_endpoint: text, token_endpoint: text, grant_types_supported: [text],
+  scopes_supported: [text], token_endpoint_auth_methods_supported: [text]} -- Where tokens are given for secrets.
+# Source: RFC 6749, 3.2: what is not known is ignored.
+oauth.token(form {grant_type: "client_credentials", scope?: text, client_id?: text, client_secret?: text, *: any}):
+  {access_token: text, token_type: text, expires_in: count, scope: text} -- Gives a token for a secret.
+)";
+
 }  // namespace
 
 std::string UrlOf(const Context& context, const Request& request) {
@@ -93,6 +102,7 @@ std::string ClientIdOf(const Request& request) {
 }
 
 void AddOAuth(const Context& context, Router* router) {
+  router->Describe(kDescription);
   const RouteAdder add(context, router);
   add("GET", "/oidc/.well-known/oauth-authorization-server", "oauth.discover", Rule::Open(),
       Discover);

@@ -104,9 +104,26 @@ Result<Json> GetPermissions(const Context& context, const Request& request) {
 
 Result<Json> GetLevels(const Context&, const Request&) { return LevelsToJson(kPipelineLevels); }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+SentPermission = {user_name?: text, group_name?: text, service_principal_name?: text, permission_level: text}
+SentPermissions = {access_control_list?: [SentPermission]}
+Permission = {permission_level: text, inherited: flag, inherited_from_object?: [text]}
+Permissions = {object_id: text, object_type: text,
+  access_control_list: [{user_name?: text, group_name?: text, service_principal_name?: text, display_name?: text,
+    all_permissions: [Permission]}]}
+PermissionLevels = {permission_levels: [{permission_level: text, description: text}]}
+
+pipelines.get_permissions(): Permissions -- Tells who may do what with a pipeline.
+pipelines.set_permissions(SentPermissions): Permissions -- Replaces what was said of that.
+pipelines.update_permissions(SentPermissions): Permissions -- Adds to what was said of that.
+pipelines.get_permission_levels(): PermissionLevels -- Lists the levels that there are.
+)";
+
 }  // namespace
 
 void AddPermissions(const Context& context, Router* router) {
+  router->Describe(kDescription);
   constexpr std::string_view kOne = "/api/2.0/permissions/pipelines/{id}",
                              kLevels = "/api/2.0/permissions/pipelines/{id}/permissionLevels";
   const RouteAdder add(context, router);

@@ -96,13 +96,21 @@ std::string RunnerOf(const pipeline::PipelineRecord& record) {
   return record.run_as.empty() ? record.creator : record.run_as;
 }
 
+/// Return whom a body names in `run_as`, by field.
+std::map<std::string, std::string> SaidRunners(const Json& body) {
+  std::map<std::string, std::string> runners;
+  auto said = body.find("run_as");
+  if (said == body.end() || !said->is_object()) return runners;
+  for (const auto* field : {"user_name", "service_principal_name"}) {
+    auto name = said->find(field);
+    if (name != said->end() && name->is_string()) runners[field] = name->get<std::string>();
+  }
+  return runners;
+}
+
 /// Only administrators let a pipeline run as somebody else.
 Result<Verdict> CheckSaidRunAs(const Context& context, const Request& request, const Json& body) {
-  auto said = body.find("run_as");
-  if (said == body.end() || !said->is_object()) return Verdict();
-  for (const auto& [field, value] : said->items()) {
-    if (!value.is_string()) continue;
-    auto name = value.get<std::string>();
+  for (const auto& [field, name] : SaidRunners(body)) {
     if (catalog::Lower(name) == catalog::Lower(request.user.name)) continue;
     if (!request.user.admin) {
       return Verdict("run_as names somebody else than who asks. Only administrators can say it.");
@@ -117,11 +125,7 @@ Result<Verdict> CheckSaidRunAs(const Context& context, const Request& request, c
 
 /// Return who the pipeline runs as once the request is done.
 Result<std::string> RunnerAfter(const Context& context, const Request& request, const Json& body) {
-  if (auto said = body.find("run_as"); said != body.end() && said->is_object()) {
-    for (const auto& [field, value] : said->items()) {
-      if (value.is_string()) return value.get<std::string>();
-    }
-  }
+  if (auto said = SaidRunners(body); !said.empty()) return said.begin()->second;
   auto edited = request.parts.find("id");
   if (edited == request.parts.end()) return request.user.name;
   FRESHET_TRY(auto former, context.book->Get(edited->second));

@@ -47,14 +47,30 @@ void TakeNotes(Fields* fields, pipeline::PipelineRecord* record) {
 
 /// Whether there is such a principal, and who may say it, is the rule's to know. Nothing is kept,
 /// and so nothing told, where nothing was said.
-void TakeRunAs(const Json* run_as, Fields* fields, pipeline::PipelineRecord* record) {
-  if (run_as == nullptr) return;
-  Fields inner(*run_as, "run_as");
-  auto user = inner.Text("user_name"), service = inner.Text("service_principal_name");
-  inner.NotBuilt({"group_name"});
-  if (user && service) inner.Fail("user_name", "is given beside service_principal_name");
-  if (auto status = inner.Finish(); !status.ok()) fields->Fail("run_as", status.message());
+Status TakeRunAs(const Json* run_as, pipeline::PipelineRecord* record) {
+  if (run_as == nullptr) return Status::Ok();
+  Fields fields(*run_as, "run_as");
+  auto user = fields.Text("user_name"), service = fields.Text("service_principal_name");
+  fields.NotBuilt({"group_name"});
+  if (user && service) fields.Fail("user_name", "is given beside service_principal_name");
   record->run_as = user ? *user : service.value_or("");
+  return fields.Finish();
+}
+
+/// Its fields; what they come to is read with the pipeline's own.
+Status CheckEventLog(const Json* event_log) {
+  if (event_log == nullptr) return Status::Ok();
+  Fields fields(*event_log, "event_log");
+  for (const auto* name : {"catalog", "schema", "name"}) fields.Text(name);
+  return fields.Finish();
+}
+
+/// Its fields; what they say is the window's to read.
+Status CheckRestartWindow(const Json* window) {
+  if (window == nullptr) return Status::Ok();
+  Fields fields(*window, "restart_window");
+  fields.Ignore({"days_of_week", "start_hour", "time_zone_id"});
+  return fields.Finish();
 }
 
 Json SpecOf(const Json& body, const AuthoredPipeline& authored, bool placed) {
@@ -94,15 +110,16 @@ Result<AuthoredPipeline> ReadPipeline(const Json& body, const std::string& id,
   if (schema && target) fields.Fail("target", "is the former name of schema, which is given too");
   auto sent_id = fields.Text("pipeline_id");
   if (sent_id && *sent_id != id) fields.Fail("pipeline_id", "is another pipeline's");
-  TakeRunAs(fields.Any("run_as"), &fields, &record);
+  FRESHET_CHECK_OK(TakeRunAs(fields.Object("run_as"), &record));
   TakeNotes(&fields, &record);
   fields.Texts("configuration");
   TakeRecorded(&fields);
   RefuseUnbuilt(&fields);
-  fields.Any("event_log");  // read below
-  const auto* window = fields.Any("restart_window");
-  const auto* definition = fields.Any("ingestion_definition");
-  const auto* gateway = fields.Any("gateway_definition");
+  FRESHET_CHECK_OK(CheckEventLog(fields.Object("event_log")));
+  const auto* window = fields.Object("restart_window");
+  FRESHET_CHECK_OK(CheckRestartWindow(window));
+  const auto* definition = fields.Object("ingestion_definition");
+  const auto* gateway = fields.Object("gateway_definition");
   if (definition == nullptr && gateway == nullptr)
     fields.Fail("ingestion_definition",
                 "is missing, and so is gateway_definition: this version has no other pipelines");

@@ -54,7 +54,7 @@ TEST_F(PipelineSpecTest, ARestartWindowIsReadAndToldAsItWasSent) {
   EXPECT_EQ(Get(pipeline)["spec"]["restart_window"], window);
   EXPECT_THAT(Refused("restart_window", {{"start_hour", 24}}),
               HasSubstr("restart_window.start_hour is not an hour"));
-  EXPECT_THAT(Refused("restart_window", 3), HasSubstr("restart_window is neither"));
+  EXPECT_THAT(Refused("restart_window", 3), HasSubstr("restart_window is not an object"));
   auto edited = Gateway("restart_window", {{"start_hour", 3}, {"time_zone_id", "Nowhere"}});
   EXPECT_THAT(Ask("PUT", pipeline, edited, 400)["message"].get<std::string>(),
               HasSubstr("restart_window.time_zone_id"));

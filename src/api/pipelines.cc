@@ -223,18 +223,77 @@ Result<Json> ListPipelines(const Context& context, const Request& request) {
   return json;
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+PipelineState = "DEPLOYING" | "STARTING" | "RUNNING" | "STOPPING" | "DELETED" | "RECOVERING" | "FAILED" | "RESETTING" | "IDLE"
+UpdateState = "QUEUED" | "CREATED" | "WAITING_FOR_RESOURCES" | "INITIALIZING" | "RESETTING" | "SETTING_UP_TABLES"
+  | "RUNNING" | "STOPPING" | "COMPLETED" | "FAILED" | "CANCELED"
+RunAs = {user_name?: text, service_principal_name?: text, group_name?: unbuilt}
+
+QueryBasedConfig = {cursor_columns?: [text], deletion_condition?: text,
+  hard_deletion_sync_min_interval_in_seconds?: count, late_commit_window?: count, hard_deletion_max_fraction?: real}
+TableConfiguration = {scd_type?: "SCD_TYPE_1" | "SCD_TYPE_2" | "APPEND_ONLY", sequence_by?: text | [text],
+  soft_delete?: flag, auto_full_refresh_policy?: {enabled: flag, min_interval_hours?: count},
+  on_schema_change?: "evolve" | "pause" | "ignore", drop_inactive_columns?: flag, table_properties?: {*: text},
+  include_columns?: [text], exclude_columns?: [text], primary_keys?: [text],
+  query_based_connector_config?: QueryBasedConfig, cursor_columns?: [text], cursor_column?: text,
+  deletion_condition?: text, enable_auto_clustering?: flag, salesforce_include_formula_fields?: flag,
+  row_filter?: unbuilt, clustering_columns?: unbuilt, source_metadata_column?: unbuilt,
+  workday_report_parameters?: unbuilt}
+TableObject = {source_catalog: text, source_schema: text, source_table: text, destination_catalog: text,
+  destination_schema: text, destination_table?: text, table_configuration?: TableConfiguration,
+  connector_options?: unbuilt}
+SchemaObject = {source_catalog: text, source_schema: text, destination_catalog: text, destination_schema: text,
+  table_configuration?: TableConfiguration, connector_options?: unbuilt, fanout_options?: unbuilt}
+SourceConfiguration = {catalog?: {source_catalog?: text, postgres?: {type_mapping?: "lossless" | "databricks",
+    slot_config?: {slot_name?: text, publication_name?: text}}},
+  google_ads_config?: unbuilt, api_source_connector_config?: unbuilt}
+IngestionDefinition = {connection_name?: text, ingestion_gateway_id?: text, connector_type?: "CDC" | "QUERY_BASED",
+  objects: [{table?: TableObject, schema?: SchemaObject, report?: unbuilt}],
+  source_configurations?: [SourceConfiguration], table_configuration?: TableConfiguration,
+  profile?: "portable" | "full" | "classic", source_type?: "POSTGRESQL", ingest_from_uc_foreign_catalog?: flag,
+  data_staging_options?: unbuilt, full_refresh_window?: unbuilt, netsuite_jar_path?: unbuilt}
+GatewayDefinition = {connection_name: text, connection_id?: text, gateway_storage_catalog: text,
+  gateway_storage_schema: text, gateway_storage_name?: text, connection_parameters?: {source_catalog?: text}}
+
+RestartWindow = {start_hour: count, days_of_week?: [text], time_zone_id?: text}
+EventLog = {catalog?: text, schema?: text, name?: text}
+
+# What is of type `any` is kept and told.
+PipelineSpec = {name: text, catalog?: text, schema?: text, target?: text, continuous?: flag,
+  ingestion_definition?: IngestionDefinition, gateway_definition?: GatewayDefinition,
+  budget_policy_id?: any, channel?: any, clusters?: any, configuration?: {*: text}, deployment?: any, development?: any,
+  edition?: any, id?: any, parent_path?: any, photon?: any, pipeline_type?: any, root_path?: any, serverless?: any,
+  serverless_compute_id?: any, storage?: any, tags?: {*: text}, usage_policy_id?: any,
+  environment?: unbuilt, event_log?: EventLog, filters?: unbuilt, libraries?: unbuilt, notifications?: unbuilt,
+  restart_window?: RestartWindow, trigger?: unbuilt}
+SentPipeline = {...PipelineSpec, allow_duplicate_names?: flag, dry_run?: flag, expected_last_modified?: number,
+  parameters?: {*: text}, pipeline_id?: text, run_as?: RunAs}
+PipelineStatus = {pipeline_id: text, name: text, state: PipelineState, health: "HEALTHY" | "UNHEALTHY",
+  latest_updates: [{update_id: text, state: UpdateState, creation_time: moment}], creator_user_name: text,
+  run_as_user_name: text}
+Pipeline = {...PipelineStatus, spec: PipelineSpec, last_modified: number, run_as?: RunAs, parameters?: {*: text}}
+
+pipelines.create(SentPipeline): {pipeline_id?: text, effective_settings?: PipelineSpec} -- Makes a pipeline, or tells what it would be (dry_run).
+pipelines.list_pipelines(filter?: text, max_results?: count, order_by?: text, page_token?: text):
+  {statuses: [PipelineStatus], ...Page} -- Lists pipelines.
+pipelines.get(): Pipeline -- Tells of a pipeline.
+pipelines.update(SentPipeline): {} -- Replaces what is said of a pipeline.
+pipelines.delete(cascade?: flag, force?: flag):
+  {left_behind?: [{error_class: text, message: text, remedy: text}]} -- Removes a pipeline, and its tables unless cascade=false.
+)";
+
 }  // namespace
 
 void AddPipelines(const Context& context, Router* router) {
+  router->Describe(kDescription);
   constexpr std::string_view kAll = "/api/2.0/pipelines", kOne = "/api/2.0/pipelines/{id}";
   const RouteAdder add(context, router);
   add("POST", kAll, "pipelines.create", Rule::Of(MayAuthor), CreatePipeline);
-  add("GET", kAll, "pipelines.list_pipelines", Rule::Anyone(), ListPipelines,
-      {"filter", "max_results", "order_by", "page_token"});
+  add("GET", kAll, "pipelines.list_pipelines", Rule::Anyone(), ListPipelines);
   add("GET", kOne, "pipelines.get", Rule::OnPipeline("CAN_VIEW"), GetPipeline);
   add("PUT", kOne, "pipelines.update", Rule::OnPipeline("CAN_MANAGE").And(MayAuthor), EditPipeline);
-  add.Visiting("DELETE", kOne, "pipelines.delete", Rule::OnPipeline("CAN_MANAGE"), DropPipeline,
-               {"cascade", "force"});
+  add.Visiting("DELETE", kOne, "pipelines.delete", Rule::OnPipeline("CAN_MANAGE"), DropPipeline);
 }
 
 }  // namespace freshet::api

@@ -119,9 +119,8 @@ Result<std::vector<int64_t>> ReadMembers(const Json& list, std::string_view plac
 /// What was said of a user besides what we know: told again as it came.
 std::string ReadDetails(Fields* fields) {
   auto details = Json::object();
-  for (const auto* name : {"name", "emails"}) {
-    if (const auto* said = fields->Any(name); said != nullptr) details[name] = *said;
-  }
+  if (const auto* name = fields->Object("name"); name != nullptr) details["name"] = *name;
+  if (const auto* emails = fields->Array("emails"); emails != nullptr) details["emails"] = *emails;
   return JsonText(details);
 }
 
@@ -195,7 +194,11 @@ Result<Json> List(const Context& context, const Request& request) {
       return Error(ErrorClass::INVALID_ARGUMENT, "sortBy is none of its attributes: '{}'", by);
     wanted.order = fields[by];
   }
-  wanted.descending = request.parameter("sortOrder") == "descending";
+  auto way = catalog::Lower(request.parameter("sortOrder"));
+  wanted.descending = way == "descending";
+  if (!way.empty() && way != "ascending" && !wanted.descending)
+    return Error(ErrorClass::INVALID_ARGUMENT, "sortOrder is not ascending or descending: '{}'",
+                 way);
   FRESHET_TRY(auto start, request.NumberParameter("startIndex", 1));
   FRESHET_TRY(auto count, request.NumberParameter("count", limits::kPageRowsMax));
   wanted.skip = std::max<int64_t>(start, 1) - 1;
@@ -272,17 +275,13 @@ Status ReadMemberOperation(const std::string& op, const std::string& path, const
 }
 
 Status ReadOperation(const Resource& resource, const Json& operation, PrincipalChange* change) {
-  if (!operation.is_object())
-    return Error(ErrorClass::INVALID_ARGUMENT, "Operations is not a list of objects");
-  auto op = operation.contains("op") && operation["op"].is_string()
-                ? catalog::Lower(operation["op"].get<std::string>())
-                : "";
-  auto path = operation.contains("path") && operation["path"].is_string()
-                  ? operation["path"].get<std::string>()
-                  : "";
-  const Json* value = operation.contains("value") ? &operation["value"] : nullptr;
+  Fields fields(operation, "Operations");
+  auto op = catalog::Lower(fields.Required("op"));
+  auto path = fields.Text("path").value_or("");
+  const auto* value = fields.Any("value");
   if (op != "add" && op != "remove" && op != "replace")
-    return Error(ErrorClass::INVALID_ARGUMENT, "Operations.op is not add, remove or replace");
+    fields.Fail("op", "is not add, remove or replace");
+  FRESHET_CHECK_OK(fields.Finish());
   bool group = resource.kind == PrincipalKind::kGroup;
   if (group && path.starts_with("members")) return ReadMemberOperation(op, path, value, change);
   if (op == "remove" || value == nullptr) return Unusable(op, path);
@@ -303,7 +302,7 @@ Result<Json> Patch(const Context& context, const Request& request) {
   FRESHET_TRY(auto found, Named<resource>(context, request));
   FRESHET_TRY(auto body, ParseBody(request.body));
   Fields fields(body);
-  const auto* operations = fields.Any("Operations");
+  const auto* operations = fields.Array("Operations");
   fields.Ignore({"schemas", "id"});
   FRESHET_CHECK_OK(fields.Finish());
   PrincipalChange change;
@@ -355,22 +354,69 @@ template <const Resource& resource>
 void AddResource(const RouteAdder& add, std::string_view all, std::string_view one,
                  const std::array<std::string_view, 6>& operations) {
   // Whoever is in a group, or may be granted something, is no secret among those who are in.
-  add("GET", all, operations[0], Rule::Anyone(), List<resource>,
-      {"attributes", "count", "excludedAttributes", "filter", "sortBy", "sortOrder", "startIndex"});
+  add("GET", all, operations[0], Rule::Anyone(), List<resource>);
   add("POST", all, operations[1], Rule::Admins(), Create<resource>);
-  add("GET", one, operations[2], Rule::Anyone(), Get<resource>,
-      {"attributes", "excludedAttributes"});
+  add("GET", one, operations[2], Rule::Anyone(), Get<resource>);
   add("PATCH", one, operations[3], Rule::Admins(), Patch<resource>);
   add("PUT", one, operations[4], Rule::Admins(), Replace<resource>);
   add("DELETE", one, operations[5], Rule::Admins(), Remove<resource>);
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+# A group's member, or a group that somebody is in.
+Reference = {value: text, display?: any, type?: any, $ref?: any, primary?: any, ref?: any}
+SentPrincipal = {externalId?: text, schemas?: any, id?: any, meta?: any,
+  groups?: unbuilt, roles?: unbuilt, entitlements?: unbuilt}
+UserDetails = {displayName?: text, active?: flag, name?: {*: any}, emails?: [any]}
+NewUser = {userName: text, ...UserDetails, ...SentPrincipal}
+SentUser = {userName?: text, ...UserDetails, ...SentPrincipal}
+SentService = {applicationId?: text, displayName?: text, active?: flag, ...SentPrincipal}
+GroupMembers = {members?: [Reference] | Reference}
+NewGroup = {displayName: text, ...GroupMembers, ...SentPrincipal}
+SentGroup = {displayName?: text, ...GroupMembers, ...SentPrincipal}
+PrincipalPatch = {Operations?: [{op: text, path?: text, value?: any}], schemas?: any, id?: any}
+
+# What is asked for by `attributes` is told; these two always are.
+Principal = {schemas: [text], id: text, externalId?: text, groups?: [Reference]}
+User = {...Principal, userName?: text, ...UserDetails}
+ServicePrincipal = {...Principal, applicationId?: text, displayName?: text, active?: flag}
+Group = {...Principal, displayName?: text, members?: [Reference], meta?: {resourceType: text}}
+Listed = {schemas: [text], totalResults: count, startIndex: count, itemsPerPage: count}
+
+current_user.me(attributes?: text, excludedAttributes?: text): {...User, applicationId?: text} -- Tells who asks.
+
+users.list(attributes?: text, count?: count, excludedAttributes?: text, filter?: text, sortBy?: text,
+  sortOrder?: "ascending" | "descending", startIndex?: count): {...Listed, Resources: [User]} -- Lists users.
+users.create(NewUser): User -- Makes a user.
+users.get(attributes?: text, excludedAttributes?: text): User -- Tells of a user.
+users.patch(PrincipalPatch): User -- Changes some of a user.
+users.update(SentUser): User -- Replaces what is said of a user.
+users.delete(): {} -- Removes a user.
+
+groups.list(attributes?: text, count?: count, excludedAttributes?: text, filter?: text, sortBy?: text,
+  sortOrder?: "ascending" | "descending", startIndex?: count): {...Listed, Resources: [Group]} -- Lists groups.
+groups.create(NewGroup): Group -- Makes a group.
+groups.get(attributes?: text, excludedAttributes?: text): Group -- Tells of a group.
+groups.patch(PrincipalPatch): Group -- Changes some of a group.
+groups.update(SentGroup): Group -- Replaces what is said of a group.
+groups.delete(): {} -- Removes a group.
+
+service_principals.list(attributes?: text, count?: count, excludedAttributes?: text, filter?: text, sortBy?: text,
+  sortOrder?: "ascending" | "descending", startIndex?: count): {...Listed, Resources: [ServicePrincipal]} -- Lists service principals.
+service_principals.create(SentService): ServicePrincipal -- Makes a service principal.
+service_principals.get(attributes?: text, excludedAttributes?: text): ServicePrincipal -- Tells of a service principal.
+service_principals.patch(PrincipalPatch): ServicePrincipal -- Changes some of a service principal.
+service_principals.update(SentService): ServicePrincipal -- Replaces what is said of a service principal.
+service_principals.delete(): {} -- Removes a service principal.
+)";
+
 }  // namespace
 
 void AddPrincipals(const Context& context, Router* router) {
+  router->Describe(kDescription);
   const RouteAdder add(context, router);
-  add("GET", "/api/2.0/preview/scim/v2/Me", "current_user.me", Rule::Anyone(), Me,
-      {"attributes", "excludedAttributes"});
+  add("GET", "/api/2.0/preview/scim/v2/Me", "current_user.me", Rule::Anyone(), Me);
   AddResource<kUsers>(
       add, "/api/2.0/preview/scim/v2/Users", "/api/2.0/preview/scim/v2/Users/{id}",
       {"users.list", "users.create", "users.get", "users.patch", "users.update", "users.delete"});

@@ -79,19 +79,25 @@ std::string Request::parameter(const std::string& name) const {
 }
 
 Result<bool> Request::FlagParameter(const std::string& name, bool standard) const {
+  if (!query.contains(name)) return standard;
   auto text = parameter(name);
-  if (text.empty()) return standard;
   if (text == "true") return true;
   if (text == "false") return false;
   return Error(ErrorClass::INVALID_ARGUMENT, "{} is not true or false: '{}'", name, text);
 }
 
 Result<int64_t> Request::NumberParameter(const std::string& name, int64_t standard) const {
+  if (!query.contains(name)) return standard;
   auto text = parameter(name);
-  if (text.empty()) return standard;
   auto number = NumberOf(text);
   if (number.ok()) return number;
   return Error(ErrorClass::INVALID_ARGUMENT, "{} is not a number of 0 or more: '{}'", name, text);
+}
+
+Result<int64_t> Request::PageNumber() const {
+  // Clients say that they have none, too.
+  if (parameter("page_token").empty()) return int64_t{0};
+  return NumberParameter("page_token", 0);
 }
 
 Result<int64_t> NumberOf(std::string_view text) {

@@ -40,6 +40,8 @@ struct Request {
   /// Errors: INVALID_ARGUMENT.
   Result<bool> FlagParameter(const std::string& name, bool standard) const;
   Result<int64_t> NumberParameter(const std::string& name, int64_t standard) const;
+  /// Where a list that is numbered goes on: `page_token`. 0: at its beginning.
+  Result<int64_t> PageNumber() const;
 };
 
 /// Read a number of 0 or more. Errors: INVALID_ARGUMENT.

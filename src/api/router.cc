@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/router.h"
 
-#include "catalog/names.h"
-
 namespace freshet::api {
 namespace {
 
@@ -19,12 +17,6 @@ std::vector<std::string_view> PartsOf(std::string_view pattern) {
 
 bool IsName(std::string_view part) { return part.starts_with('{'); }
 bool IsRest(std::string_view part) { return part.starts_with("{*"); }
-/// As OpenAPI writes it.
-std::string PublishedPattern(std::string_view pattern) {
-  std::string published(pattern);
-  if (auto star = published.find("{*"); star != std::string::npos) published.erase(star + 1, 1);
-  return published;
-}
 std::string NameOf(std::string_view part) { return std::string(part.substr(1, part.size() - 2)); }
 
 bool Matches(std::string_view pattern, const std::vector<std::string>& path,
@@ -48,42 +40,19 @@ bool Matches(std::string_view pattern, const std::vector<std::string>& path,
   return true;
 }
 
-Json ParametersOf(const Route& route) {
-  auto parameters = Json::array();
-  auto add = [&](std::string_view name, const char* in, bool required) {
-    parameters.push_back(
-        {{"name", name}, {"in", in}, {"required", required}, {"schema", {{"type", "string"}}}});
-  };
-  auto pattern = PublishedPattern(route.pattern);
-  for (auto part : PartsOf(pattern)) {
-    if (IsName(part)) add(part.substr(1, part.size() - 2), "path", true);
-  }
-  for (auto name : route.query) add(name, "query", false);
-  return parameters;
-}
-
-Json AnswerOf(std::string_view description, const char* schema) {
-  return {{"description", description},
-          {"content",
-           {{"application/json",
-             {{"schema", {{"$ref", std::string("#/components/schemas/") + schema}}}}}}}};
-}
-
-Json OperationOf(const Route& route) {
-  Json operation{{"operationId", route.operation}, {"parameters", ParametersOf(route)}};
-  if (route.method == "POST" || route.method == "PUT" || route.method == "PATCH") {
-    operation["requestBody"] = {
-        {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}};
-  }
-  operation["responses"] = {{"200", AnswerOf("done", "Answer")},
-                            {"default", AnswerOf("an error", "Error")}};
-  if (route.rule.open()) operation["security"] = Json::array();
-  return operation;
-}
-
 }  // namespace
 
 void Router::Add(Route route) { routes_.push_back(std::move(route)); }
+
+void Router::Describe(std::string_view text) {
+  auto read = ReadDescription(text, &descriptions_);
+  FRESHET_ASSERT(read.ok(), "{}", read.ToString());
+}
+
+const Described* Router::DescribedOf(const Route& route) const {
+  auto found = descriptions_.operations.find(route.operation);
+  return found == descriptions_.operations.end() ? nullptr : &found->second;
+}
 
 const Route* Router::Find(Request* request) const {
   for (const auto& route : routes_) {
@@ -94,25 +63,6 @@ const Route* Router::Find(Request* request) const {
       return &route;
   }
   return nullptr;
-}
-
-Json OpenApiOf(const std::vector<Route>& routes) {
-  auto paths = Json::object();
-  for (const auto& route : routes)
-    paths[PublishedPattern(route.pattern)][catalog::Lower(route.method)] = OperationOf(route);
-  Json error{{"type", "object"},
-             {"required", {"error_code", "message"}},
-             {"properties",
-              {{"error_code", {{"type", "string"}}},
-               {"message", {{"type", "string"}}},
-               {"details", {{"type", "array"}, {"items", {{"type", "object"}}}}}}}};
-  return {{"openapi", "3.0.3"},
-          {"info", {{"title", "Freshet"}, {"version", FRESHET_VERSION}}},
-          {"security", Json::array({{{"token", Json::array()}}})},
-          {"paths", paths},
-          {"components",
-           {{"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}},
-            {"schemas", {{"Answer", {{"type", "object"}}}, {"Error", error}}}}}};
 }
 
 }  // namespace freshet::api

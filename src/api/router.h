@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/description.h"
 #include "api/request.h"
 #include "api/rule.h"
 
@@ -17,7 +18,8 @@ using Handler = std::function<Result<Response>(const Request&)>;
 /// The same, of a body that may be large: `bring` gives it, once.
 using StreamHandler = std::function<Result<Response>(const Request&, const BringBody&)>;
 
-/// One operation of the API; the OpenAPI document is made from it too.
+/// One operation of the API. What it takes and answers its description says, from which, and from
+/// this, the OpenAPI document is made.
 struct Route {
   std::string_view method;
   /// `/a/{name}/b`: a part in braces stands for one part of the path; `{*name}`, the last, for one
@@ -26,9 +28,8 @@ struct Route {
   std::string_view operation;  // the SDK's name of it
   Rule rule;                   // who may use it
   Handler handler{};
-  std::vector<std::string_view> query{};  // the parameters that it reads
-  StreamHandler stream{};                 // instead of the handler
-  bool form = false;                      // it takes a form of several parts, too
+  StreamHandler stream{};  // instead of the handler
+  bool form = false;       // it takes a form of several parts, too
   /// It waits for a source: so many at once, for each has a thread meanwhile.
   bool visits_source = false;
 };
@@ -37,15 +38,18 @@ struct Route {
 class Router {
  public:
   void Add(Route route);
+  /// Add what a resource says of its operations. REQUIRES: it is readable.
+  void Describe(std::string_view text);
   const std::vector<Route>& routes() const { return routes_; }
+  const Descriptions& descriptions() const { return descriptions_; }
+  /// Null: it has none.
+  const Described* DescribedOf(const Route& route) const;
   /// Return the route and fill in the request's parts; null: there is none.
   const Route* Find(Request* request) const;
 
  private:
   std::vector<Route> routes_;
+  Descriptions descriptions_;
 };
-
-/// Return the OpenAPI 3.0 document of these routes.
-Json OpenApiOf(const std::vector<Route>& routes);
 
 }  // namespace freshet::api

@@ -32,7 +32,7 @@ Result<Json> GetLog(const Context& context, const Request& request) {
   FRESHET_TRY(auto bytes, request.NumberParameter("max_bytes", 0));
   bytes = bytes == 0 ? limits::kLogBytes : std::min(bytes, limits::kLogBytesMax);
   std::optional<int64_t> from;
-  if (!request.parameter("offset").empty()) {
+  if (request.query.contains("offset")) {
     FRESHET_TRY(from, request.NumberParameter("offset", 0));
   }
   const auto& name = request.part("name");
@@ -44,14 +44,24 @@ Result<Json> GetLog(const Context& context, const Request& request) {
               {"file_size", piece.bytes}};
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+RunLog = {name: text, worker: text, update_id?: text, file_size: count, last_modified: number}
+
+pipelines.list_logs(update_id?: text): {logs: [RunLog]} -- Lists the log files of a pipeline's runs and their workers.
+pipelines.get_log(max_bytes?: count, offset?: count):
+  {name: text, content: text, offset: count, next_offset: count, file_size: count} -- Gives a piece of one, its end unless told.
+)";
+
 }  // namespace
 
 void AddRunLogs(const Context& context, Router* router) {
+  router->Describe(kDescription);
   const RouteAdder add(context, router);
   add("GET", "/api/2.0/pipelines/{id}/logs", "pipelines.list_logs", Rule::OnPipeline("CAN_VIEW"),
-      ListLogs, {"update_id"});
+      ListLogs);
   add("GET", "/api/2.0/pipelines/{id}/logs/{name}", "pipelines.get_log",
-      Rule::OnPipeline("CAN_VIEW"), GetLog, {"max_bytes", "offset"});
+      Rule::OnPipeline("CAN_VIEW"), GetLog);
 }
 
 }  // namespace freshet::api

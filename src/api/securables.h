@@ -7,6 +7,15 @@
 
 namespace freshet::api {
 
+/// What descriptions of resources have in common: an entry of the catalog, what can be changed of
+/// every one, the end of a page.
+inline constexpr std::string_view kCommonDescription = R"(
+Securable = {full_name: text, owner: text, comment?: text, properties?: {*: text}, metastore_id: text,
+  created_at: number, created_by: text, updated_at: number, updated_by: text}
+SecurableChange = {new_name?: text, owner?: text, comment?: text, properties?: {*: text}}
+Page = {next_page_token?: text}
+)";
+
 /// Add what every entry of the catalog has: owner, comment, properties, times, who.
 /// Source: the published shapes of the Unity Catalog API.
 void AddCommon(const Context& context, const catalog::Securable& securable, Json* json);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/service.h"
 
+#include <algorithm>
+
 #include "api/audit.h"
+#include "api/openapi.h"
+#include "api/securables.h"
 #include "base/log.h"
 #include "base/server_limits.h"
 
@@ -44,15 +48,32 @@ class Visit {
   const bool granted_;
 };
 
+/// What a route does not say that it reads, it does not get.
+void KeepDescribed(const Described& described, std::map<std::string, std::string>* query) {
+  std::erase_if(*query, [&](const auto& given) {
+    return std::ranges::none_of(described.query,
+                                [&](const auto& each) { return each.name == given.first; });
+  });
+}
+
 Response TooManyVisits() {
   return ComeAgain(
       limits::kSourceVisitAgain.count(),
       fmt::format("{} requests wait for a source already; try again", limits::kSourceVisitsMax));
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+health(): {status: text} -- Answers.
+ready(): {status: text} -- Answers once the server works, until it ends.
+openapi(): {*: any} -- Tells this document.
+)";
+
 }  // namespace
 
 Service::Service(const Context& context) : context_(context) {
+  router_.Describe(kCommonDescription);
+  router_.Describe(kDescription);
   router_.Add({.method = "GET",
                .pattern = "/health",
                .operation = "health",
@@ -71,8 +92,11 @@ Service::Service(const Context& context) : context_(context) {
   router_.Add({.method = "GET",
                .pattern = "/api/openapi.json",
                .operation = "openapi",
-               .rule = Rule::Anyone(),
-               .handler = [this](const Request&) { return Respond(OpenApiOf(router_.routes())); }});
+               // It says of every server the same, and nothing of what this one has.
+               .rule = Rule::Open(),
+               .handler = [this](const Request&) -> Result<Response> {
+                 return Response{.body = document_};
+               }});
   AddIdentity(context_, &router_);
   AddPrincipals(context_, &router_);
   AddTokens(context_, &router_);
@@ -90,6 +114,9 @@ Service::Service(const Context& context) : context_(context) {
   AddWorkspacePermissions(context_, &router_);
   AddFiles(context_, &router_);
   AddAudit(context_, &router_);
+  auto document = OpenApiOf(router_);
+  FRESHET_ASSERT(document.ok(), "{}", document.status().ToString());
+  document_ = JsonText(*document);
 }
 
 Result<bool> Service::Authenticate(Request& request) const {
@@ -149,6 +176,7 @@ Response Service::Serve(Request& request, const ReceiveBody& receive) const {
         fmt::format("No API found for '{} {}'", request.method, Legible(request.target)));
   }
   request.takes_form = route->form;
+  KeepDescribed(*router_.DescribedOf(*route), &request.query);
   auto bring = [&](const BodySink& sink) -> std::optional<Response> {
     if (receive) return receive(&request, sink);
     if (sink) sink(request.body);

@@ -26,6 +26,7 @@ class Service {
 
   const Context context_;
   Router router_;
+  std::string document_;  // of the API
   std::atomic<bool> ready_{false};
   mutable std::atomic<int> visits_{0};  // requests that wait for a source now
 };

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "api/conformance_test.h"
 #include "api/service.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -77,7 +78,15 @@ class ServiceFixture {
     request.body = body;
     request.host = "server:8080";
     request.authorization = authorization;
-    return service_->Answer(std::move(request));
+    auto response = service_->Answer(std::move(request));
+    EXPECT_EQ(conformance().BreachOf(method, target, body, response), "")
+        << method << " " << target << " " << body << ": " << response.body;
+    return response;
+  }
+  /// What every request and answer here is compared with.
+  const Conformance& conformance() const {
+    static const Conformance kConformance(ParseJsonOrThrow<Json>(DocumentText()));
+    return kConformance;
   }
   /// By somebody with this token.
   Response SendAs(const Secret& who, const std::string& method, const std::string& target,
@@ -122,6 +131,12 @@ class ServiceFixture {
   };
 
  private:
+  std::string DocumentText() const {
+    Request request;
+    request.method = "GET";
+    request.target = "/api/openapi.json";
+    return service_->Answer(std::move(request)).body;
+  }
   pipeline::OpenSource OpenSource() {
     return [this](const pipeline::SourceSettings& settings) { return open_source_(settings); };
   }

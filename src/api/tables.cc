@@ -154,12 +154,25 @@ Result<Json> ListTables(const Context& context, const Request& request) {
   return json;
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+Column = {name: text, type_name: text, type_text: text, type_json: text, position: count, nullable: flag,
+  type_precision?: count, type_scale?: count}
+Table = {name: text, catalog_name: text, schema_name: text, table_type: text, data_source_format: text,
+  storage_location: text, table_id: text, pipeline_id?: text, columns?: [Column], ...Securable}
+
+tables.list(catalog_name: text, schema_name: text, max_results?: count, page_token?: text, omit_columns?: flag):
+  {tables: [Table], ...Page} -- Lists a schema's tables.
+tables.get(): Table -- Tells of a table.
+tables.exists(): {table_exists: flag} -- Tells whether there is such a table.
+)";
+
 }  // namespace
 
 void AddTables(const Context& context, Router* router) {
+  router->Describe(kDescription);
   const RouteAdder add(context, router);
-  add("GET", "/api/2.1/unity-catalog/tables", "tables.list", Rule::Anyone(), ListTables,
-      {"catalog_name", "schema_name", "max_results", "page_token", "omit_columns"});
+  add("GET", "/api/2.1/unity-catalog/tables", "tables.list", Rule::Anyone(), ListTables);
   add("GET", "/api/2.1/unity-catalog/tables/{name}", "tables.get", Rule::Seeing(Kind::kTable),
       GetTable);
   add("GET", "/api/2.1/unity-catalog/tables/{name}/exists", "tables.exists", Rule::Of(MayLookFor),

@@ -70,7 +70,7 @@ Result<Json> DeleteToken(const Context& context, const Request& request) {
 Result<Json> CommentToken(const Context& context, const Request& request) {
   FRESHET_TRY(auto body, ParseBody(request.body));
   Fields fields(body);
-  const auto* token = fields.Any("token");
+  const auto* token = fields.Object("token");
   fields.Ignore({"update_mask", "token_id"});
   FRESHET_CHECK_OK(fields.Finish());
   if (token == nullptr) return Json::object();
@@ -181,9 +181,32 @@ Result<Json> DeleteSecret(const Context& context, const Request& request) {
   return Json::object();
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+TokenRequest = {comment?: text, lifetime_seconds?: number, scopes?: unbuilt, autoscope_enabled?: unbuilt}
+Token = {token_id: text, comment: text, creation_time: number, expiry_time: number}
+ManagedToken = {...Token, owner_id: number, created_by_id: number, created_by_username: text}
+Secret = {id: text, status: "ACTIVE" | "EXPIRED", create_time: moment, update_time: moment, expire_time: moment}
+
+tokens.create(TokenRequest): {token_value: text, token_info: Token} -- Makes a token of one's own.
+tokens.list(): {token_infos: [Token]} -- Lists one's tokens.
+tokens.delete({token_id: text}): {} -- Ends a token of one's own.
+tokens.update({token?: {comment?: text, token_id?: any}, update_mask?: any, token_id?: any}): {} -- Changes what is said of one.
+
+token_management.create_obo_token({application_id: text, ...TokenRequest}): {token_value: text, token_info: ManagedToken} -- Makes a service principal's token.
+token_management.list(created_by_id?: count, created_by_username?: text): {token_infos: [ManagedToken]} -- Lists everybody's tokens.
+token_management.get(): {token_info: ManagedToken} -- Tells of a token.
+token_management.delete(): {} -- Ends anybody's token.
+
+service_principal_secrets.create({lifetime?: text, scopes?: unbuilt}): {...Secret, secret: text} -- Makes a secret.
+service_principal_secrets.list(): {secrets: [Secret]} -- Lists the secrets, but not themselves.
+service_principal_secrets.delete(): {} -- Ends a secret.
+)";
+
 }  // namespace
 
 void AddTokens(const Context& context, Router* router) {
+  router->Describe(kDescription);
   constexpr std::string_view
       kManaged = "/api/2.0/token-management/tokens",
       kOne = "/api/2.0/token-management/tokens/{id}",
@@ -196,13 +219,11 @@ void AddTokens(const Context& context, Router* router) {
   add("PATCH", "/api/2.0/token/{id}", "tokens.update", Rule::Anyone(), CommentToken);
   add("POST", "/api/2.0/token-management/on-behalf-of/tokens", "token_management.create_obo_token",
       Rule::Admins(), CreateOnBehalf);
-  add("GET", kManaged, "token_management.list", Rule::Admins(), ListManaged,
-      {"created_by_id", "created_by_username"});
+  add("GET", kManaged, "token_management.list", Rule::Admins(), ListManaged);
   add("GET", kOne, "token_management.get", Rule::Admins(), GetManaged);
   add("DELETE", kOne, "token_management.delete", Rule::Admins(), DeleteManaged);
   add("POST", kSecrets, "service_principal_secrets.create", Rule::Admins(), CreateSecret);
-  add("GET", kSecrets, "service_principal_secrets.list", Rule::Admins(), ListSecrets,
-      {"page_size", "page_token"});
+  add("GET", kSecrets, "service_principal_secrets.list", Rule::Admins(), ListSecrets);
   add("DELETE", kSecret, "service_principal_secrets.delete", Rule::Admins(), DeleteSecret);
 }
 

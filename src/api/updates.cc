@@ -26,7 +26,8 @@ Json UpdateToJson(const UpdateRecord& update, const PipelineRecord& record, bool
   auto request = ParseJson<Json>(update.request);
   for (const auto* name :
        {"full_refresh", "validate_only", "full_refresh_selection", "refresh_selection"}) {
-    if (request.is_object() && request.contains(name)) json[name] = request[name];
+    if (request.is_object() && request.contains(name) && !request[name].is_null())
+      json[name] = request[name];
   }
   if (whole) json["config"] = ParseJsonOrThrow<Json>(record.spec);
   return json;
@@ -63,16 +64,27 @@ Status CheckSelection(const Context& context, const PipelineRecord& record,
   return pipeline::SelectionOf(definition, tables, request).status();
 }
 
-Result<Json> StartUpdate(const Context& context, const Request& request) {
-  FRESHET_TRY(auto record, context.book->Get(request.part("id")));
-  FRESHET_TRY(auto body, ParseBody(request.body));
-  FRESHET_TRY(auto asked, pipeline::ReadUpdateRequest(JsonText(body)));
-  FRESHET_CHECK_OK(CheckSelection(context, record, asked));
+/// Read who says that it is to begin; the rest of the body is what is kept of the update.
+Result<std::string> ReadCause(const Json& body) {
   Fields fields(body);
   auto cause = fields.Text("cause").value_or("API_CALL");
   if (cause != "API_CALL" && cause != "JOB_TASK" && cause != "USER_ACTION")
-    return Error(ErrorClass::INVALID_ARGUMENT, "cause is not one that a client may say: '{}'",
-                 cause);
+    fields.Fail("cause", "is not one that a client may say: '" + cause + "'");
+  for (const auto* name : {"full_refresh", "validate_only"}) fields.Flag(name);
+  for (const auto* name : {"full_refresh_selection", "refresh_selection"}) fields.List(name);
+  fields.Ignore({"development"});
+  fields.NotBuilt({"full_refresh_selection_by_path", "parameters", "refresh_selection_by_path",
+                   "replace_where_overrides", "reset_checkpoint_selection", "rewind_spec"});
+  FRESHET_CHECK_OK(fields.Finish());
+  return cause;
+}
+
+Result<Json> StartUpdate(const Context& context, const Request& request) {
+  FRESHET_TRY(auto record, context.book->Get(request.part("id")));
+  FRESHET_TRY(auto body, ParseBody(request.body));
+  FRESHET_TRY(auto cause, ReadCause(body));
+  FRESHET_TRY(auto asked, pipeline::ReadUpdateRequest(JsonText(body)));
+  FRESHET_CHECK_OK(CheckSelection(context, record, asked));
   FRESHET_TRY(auto update, BeginUpdate(context, record, cause, JsonText(body), request.user.name));
   return Json{{"update_id", update.id}};
 }
@@ -86,7 +98,7 @@ Result<Json> GetUpdate(const Context& context, const Request& request) {
 Result<Json> ListUpdates(const Context& context, const Request& request) {
   FRESHET_TRY(auto record, context.book->Get(request.part("id")));
   FRESHET_TRY(auto rows, RowsOf(request, kUpdateRows));
-  FRESHET_TRY(auto before, request.NumberParameter("page_token", 0));
+  FRESHET_TRY(auto before, request.PageNumber());
   if (auto until = request.parameter("until_update_id"); !until.empty() && before == 0) {
     FRESHET_TRY(auto last, context.book->GetUpdate(record.id, until));
     before = last.number + 1;
@@ -133,7 +145,7 @@ Result<Json> ListEvents(const Context& context, const Request& request) {
     return Error(ErrorClass::INVALID_ARGUMENT, "order_by is not timestamp, asc or desc: '{}'",
                  order);
   FRESHET_TRY(auto rows, RowsOf(request, kEventRows));
-  FRESHET_TRY(events.after, request.NumberParameter("page_token", 0));
+  FRESHET_TRY(events.after, request.PageNumber());
   events.rows = rows + 1;
   FRESHET_TRY(auto found, context.book->Events(record.id, events));
   bool more = static_cast<int64_t>(found.size()) > rows;
@@ -144,6 +156,26 @@ Result<Json> ListEvents(const Context& context, const Request& request) {
   if (more) json["next_page_token"] = std::to_string(found.back().number);
   return json;
 }
+
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+Update = {pipeline_id: text, update_id: text, state: UpdateState, cause: text, creation_time: number,
+  mode: "DEFAULT" | "CONTINUOUS", full_refresh?: flag, validate_only?: flag, full_refresh_selection?: [text],
+  refresh_selection?: [text], config?: PipelineSpec}
+UpdateRequest = {cause?: "API_CALL" | "JOB_TASK" | "USER_ACTION", full_refresh?: flag, validate_only?: flag,
+  full_refresh_selection?: [text], refresh_selection?: [text], development?: any, reset_checkpoint_selection?: unbuilt,
+  parameters?: unbuilt, replace_where_overrides?: unbuilt, rewind_spec?: unbuilt, refresh_selection_by_path?: unbuilt,
+  full_refresh_selection_by_path?: unbuilt}
+Event = {id: text, sequence: {control_plane_seq_no: number}, origin: {*: any}, timestamp: moment, message: text,
+  level: "INFO" | "WARN" | "ERROR" | "METRICS", maturity_level: text, event_type: text, details?: {*: any},
+  error?: {fatal: flag, exceptions: [{class_name: text, message: text, error_class: text}]}}
+
+pipelines.start_update(UpdateRequest): {update_id: text} -- Begins an update.
+pipelines.list_updates(max_results?: count, page_token?: text, until_update_id?: text): {updates: [Update], ...Page} -- Lists a pipeline's updates, the newest first.
+pipelines.get_update(): {update: Update} -- Tells of an update.
+pipelines.stop(): {} -- Stops the update that is active, if one is.
+pipelines.list_pipeline_events(filter?: text, max_results?: count, order_by?: text, page_token?: text): {events: [Event], ...Page} -- Lists what happened, the newest first.
+)";
 
 }  // namespace
 
@@ -169,19 +201,18 @@ Result<UpdateRecord> BeginUpdate(const Context& context, const PipelineRecord& p
 }
 
 void AddUpdates(const Context& context, Router* router) {
+  router->Describe(kDescription);
   constexpr std::string_view kUpdates = "/api/2.0/pipelines/{id}/updates";
   const RouteAdder add(context, router);
   add("POST", kUpdates, "pipelines.start_update", Rule::OnPipeline("CAN_RUN").And(MayStart),
       StartUpdate);
-  add("GET", kUpdates, "pipelines.list_updates", Rule::OnPipeline("CAN_VIEW"), ListUpdates,
-      {"max_results", "page_token", "until_update_id"});
+  add("GET", kUpdates, "pipelines.list_updates", Rule::OnPipeline("CAN_VIEW"), ListUpdates);
   add("GET", "/api/2.0/pipelines/{id}/updates/{update_id}", "pipelines.get_update",
       Rule::OnPipeline("CAN_VIEW"), GetUpdate);
   add("POST", "/api/2.0/pipelines/{id}/stop", "pipelines.stop", Rule::OnPipeline("CAN_RUN"),
       StopPipeline);
   add("GET", "/api/2.0/pipelines/{id}/events", "pipelines.list_pipeline_events",
-      Rule::OnPipeline("CAN_VIEW"), ListEvents,
-      {"filter", "max_results", "order_by", "page_token"});
+      Rule::OnPipeline("CAN_VIEW"), ListEvents);
 }
 
 }  // namespace freshet::api

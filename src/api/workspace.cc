@@ -13,7 +13,7 @@ namespace {
 using catalog::WorkspaceObject;
 
 /// With the prefix that the client said, if it did.
-Json ObjectToJson(const Request& request, const std::string& said, const WorkspaceObject& object) {
+Json ObjectToJson(const std::string& said, const WorkspaceObject& object) {
   constexpr std::string_view kPrefix = "/Workspace";
   auto path = said.starts_with(kPrefix) ? std::string(kPrefix) + object.path : object.path;
   Json json{{"object_type", object.folder ? "DIRECTORY" : "FILE"},
@@ -24,8 +24,6 @@ Json ObjectToJson(const Request& request, const std::string& said, const Workspa
   json["size"] = object.size;
   json["created_at"] = object.created_at;
   json["modified_at"] = object.modified_at;
-  // Where a client asks for how it would be exported.
-  if (request.parameter("return_export_info") == "true") json["export_format"] = "AUTO";
   return json;
 }
 
@@ -39,7 +37,10 @@ Result<Json> GetStatus(const Context& context, const Request& request) {
   FRESHET_TRY(auto said, SaidPath(request));
   FRESHET_TRY(auto path, catalog::WorkspacePath(said));
   FRESHET_TRY(auto object, context.workspace->Get(path));
-  return ObjectToJson(request, said, object);
+  auto json = ObjectToJson(said, object);
+  FRESHET_TRY(auto how_exported, request.FlagParameter("return_export_info", false));
+  if (how_exported && !object.folder) json["export_format"] = "AUTO";
+  return json;
 }
 
 Result<Json> ListObjects(const Context& context, const Request& request) {
@@ -53,7 +54,7 @@ Result<Json> ListObjects(const Context& context, const Request& request) {
   }
   for (const auto& each : objects) {
     FRESHET_TRY(auto hidden, CheckWorkspace(context, request.user, each.path, "CAN_READ"));
-    if (!hidden) list.push_back(ObjectToJson(request, said, each));
+    if (!hidden) list.push_back(ObjectToJson(said, each));
   }
   return Json{{"objects", list}};
 }
@@ -88,30 +89,29 @@ Status CheckFormat(const std::string& format) {
       .WithRemedy("AUTO, RAW and SOURCE are kept as they are.");
 }
 
+/// The parts of a form are texts.
+Result<Json> BodyOf(const Request& request) {
+  if (request.form.empty()) return ParseBody(request.body);
+  auto body = ToJson(request.form);
+  if (auto flag = body.find("overwrite");
+      flag != body.end() && (*flag == "true" || *flag == "false"))
+    *flag = *flag == "true";
+  return body;
+}
+
 Result<Json> Import(const Context& context, const Request& request) {
-  std::string said, format, content;
-  bool overwrite = false;
+  FRESHET_TRY(auto body, BodyOf(request));
+  Fields fields(body);
+  auto said = fields.Required("path");
+  auto format = fields.Text("format").value_or("");
+  auto overwrite = fields.Flag("overwrite").value_or(false);
+  auto content = fields.Text("content").value_or("");
+  fields.Ignore({"language"});
+  FRESHET_CHECK_OK(fields.Finish());
   if (request.form.empty()) {
-    FRESHET_TRY(auto body, ParseBody(request.body));
-    Fields fields(body);
-    said = fields.Required("path");
-    format = fields.Text("format").value_or("");
-    overwrite = fields.Flag("overwrite").value_or(false);
-    auto text = fields.Text("content").value_or("");
-    fields.Ignore({"language"});
-    FRESHET_CHECK_OK(fields.Finish());
-    auto bytes = FromBase64(text);
+    auto bytes = FromBase64(content);
     if (!bytes) return Error(ErrorClass::INVALID_ARGUMENT, "content is not base64");
     content = std::move(*bytes);
-  } else {
-    auto field = [&](const char* name) {
-      auto found = request.form.find(name);
-      return found == request.form.end() ? std::string() : found->second;
-    };
-    said = field("path");
-    format = field("format");
-    overwrite = field("overwrite") == "true";
-    content = field("content");
   }
   FRESHET_CHECK_OK(CheckFormat(format));
   FRESHET_TRY(auto path, catalog::WorkspacePath(said));
@@ -184,21 +184,36 @@ Rule InPath(std::string_view level) {
   });
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+WorkspaceObject = {object_type: "DIRECTORY" | "FILE", path: text, object_id: number, resource_id: text, size?: count,
+  created_at?: number, modified_at?: number, export_format?: text}
+
+workspace.get_status(path: text, return_export_info?: flag): WorkspaceObject -- Tells of a folder or file.
+workspace.list(path: text): {objects: [WorkspaceObject]} -- Lists what is in a folder.
+workspace.export(path: text, format?: "AUTO" | "RAW" | "SOURCE", direct_download?: flag):
+  {content: text, file_type: text} | bytes -- Gives a file, in base64 or directly.
+workspace.mkdirs({path: text}): {} -- Makes a folder and those that it is in.
+workspace.import({path: text, format?: text, overwrite?: flag, content?: text, language?: any}): {} -- Puts a file, in base64.
+workspace.delete({path: text, recursive?: flag}): {} -- Removes a file or folder.
+workspace_files.import(overwrite?: flag, bytes): {} -- Puts a file.
+workspace_files.get(): bytes -- Gives a file.
+)";
+
 }  // namespace
 
 void AddWorkspace(const Context& context, Router* router) {
+  router->Describe(kDescription);
   const RouteAdder add(context, router);
   add("GET", "/api/2.0/workspace/get-status", "workspace.get_status", InQuery("CAN_READ"),
-      GetStatus, {"path", "return_export_info"});
-  add("GET", "/api/2.0/workspace/list", "workspace.list", InQuery("CAN_READ"), ListObjects,
-      {"path"});
-  add("GET", "/api/2.0/workspace/export", "workspace.export", InQuery("CAN_READ"), Export,
-      {"path", "format", "direct_download"});
+      GetStatus);
+  add("GET", "/api/2.0/workspace/list", "workspace.list", InQuery("CAN_READ"), ListObjects);
+  add("GET", "/api/2.0/workspace/export", "workspace.export", InQuery("CAN_READ"), Export);
   add("POST", "/api/2.0/workspace/mkdirs", "workspace.mkdirs", InBody("CAN_EDIT"), MakeFolders);
   add.WithForm("/api/2.0/workspace/import", "workspace.import", InBody("CAN_EDIT"), Import);
   add("POST", "/api/2.0/workspace/delete", "workspace.delete", InBody("CAN_MANAGE"), Delete);
   add("POST", "/api/2.0/workspace-files/import-file/{*path}", "workspace_files.import",
-      InPath("CAN_EDIT"), ImportFile, {"overwrite"});
+      InPath("CAN_EDIT"), ImportFile);
   add("GET", "/api/2.0/workspace-files/{*path}", "workspace_files.get", InPath("CAN_READ"),
       Download);
 }

@@ -94,9 +94,22 @@ void AddType(const RouteAdder& add, std::string_view one, std::string_view level
   add("GET", levels, operations[3], On<folder>("CAN_READ"), GetLevels);
 }
 
+/// As description.h says.
+constexpr std::string_view kDescription = R"(
+directories.get_permissions(): Permissions -- Tells who may do what with a folder and what is in it.
+directories.set_permissions(SentPermissions): Permissions -- Replaces what was said of that.
+directories.update_permissions(SentPermissions): Permissions -- Adds to what was said of that.
+directories.get_permission_levels(): PermissionLevels -- Lists the levels that there are.
+workspace_files.get_permissions(): Permissions -- Tells who may do what with a file.
+workspace_files.set_permissions(SentPermissions): Permissions -- Replaces what was said of that.
+workspace_files.update_permissions(SentPermissions): Permissions -- Adds to what was said of that.
+workspace_files.get_permission_levels(): PermissionLevels -- Lists the levels that there are.
+)";
+
 }  // namespace
 
 void AddWorkspacePermissions(const Context& context, Router* router) {
+  router->Describe(kDescription);
   const RouteAdder add(context, router);
   AddType<true>(add, "/api/2.0/permissions/directories/{id}",
                 "/api/2.0/permissions/directories/{id}/permissionLevels",
