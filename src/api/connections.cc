@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "api/base64.h"
 #include "api/securables.h"
 #include "base/server_limits.h"
 #include "catalog/connection_types.h"
@@ -231,21 +232,56 @@ Result<std::optional<Json>> DiscoveredToJson(sources::Source& source,
   return std::optional(std::move(json));
 }
 
-/// The source's tables by name, as many as one answer takes.
-Result<Json> TablesToJson(sources::Source& source, const pipeline::PipelineSpec& spec) {
+/// What of a database is asked for.
+struct Wanted {
+  pipeline::PipelineSpec spec{};
+  size_t rows = limits::kDiscoveredMax;
+  std::optional<record::TableName> after{};  // a page's last one
+};
+
+/// A name goes to the client in base64: it may hold what JSON does not.
+std::string PageTokenOf(const record::TableName& name) {
+  return ToBase64(catalog::FullName({name.schema, name.table}));
+}
+
+Result<record::TableName> ReadPageToken(const std::string& token) {
+  auto name = catalog::ParseFullName(FromBase64(token).value_or(""), 2);
+  if (name.ok()) return record::TableName{(*name)[0], (*name)[1]};
+  return Error(ErrorClass::INVALID_ARGUMENT, "page_token is of no list: '{}'", token);
+}
+
+/// The source's tables by name, as many as one page takes.
+Result<Json> TablesToJson(sources::Source& source, const Wanted& wanted) {
   FRESHET_TRY(auto listings, source.ListTables());
-  std::erase_if(listings, [&](const auto& listing) { return !spec.Selects(listing.name); });
+  std::erase_if(listings, [&](const auto& listing) {
+    return !wanted.spec.Selects(listing.name) || (wanted.after && !(*wanted.after < listing.name));
+  });
   std::ranges::sort(listings, {}, [](const auto& listing) { return listing.name; });
-  const bool truncated = listings.size() > limits::kDiscoveredMax;
-  if (truncated) listings.resize(limits::kDiscoveredMax);
+  const bool more = listings.size() > wanted.rows;
+  if (more) listings.resize(wanted.rows);
   auto list = Json::array();
   for (const auto& listing : listings) {
     FRESHET_TRY(auto json, DiscoveredToJson(source, listing));
     if (json) list.push_back(*std::move(json));
   }
   Json answer{{"tables", list}};
-  if (truncated) answer["truncated"] = true;
+  if (more) answer["next_page_token"] = PageTokenOf(listings.back().name);
   return answer;
+}
+
+Result<Wanted> ReadWanted(Fields* fields) {
+  Wanted wanted;
+  auto patterns = fields->List("tables").value_or(std::vector<std::string>());
+  auto rows = fields->Number("max_results").value_or(0);
+  auto token = fields->Text("page_token").value_or("");
+  if (rows < 0) fields->Fail("max_results", "is not a number of 0 or more");
+  FRESHET_CHECK_OK(fields->Finish());
+  if (rows > 0) wanted.rows = std::min(static_cast<size_t>(rows), wanted.rows);
+  if (!token.empty()) {
+    FRESHET_TRY(wanted.after, ReadPageToken(token));
+  }
+  FRESHET_TRY(wanted.spec.tables, pipeline::ParsePatterns(patterns));
+  return wanted;
 }
 
 /// What there is to ingest in the connection's database.
@@ -254,10 +290,7 @@ Result<Json> DiscoverTables(const Context& context, const Request& request) {
   FRESHET_TRY(auto body, ParseBody(request.body));
   Fields fields(body);
   auto database = fields.Required("source_catalog");
-  auto patterns = fields.List("tables").value_or(std::vector<std::string>());
-  FRESHET_CHECK_OK(fields.Finish());
-  pipeline::PipelineSpec spec;
-  FRESHET_TRY(spec.tables, pipeline::ParsePatterns(patterns));
+  FRESHET_TRY(auto wanted, ReadWanted(&fields));
   FRESHET_TRY(auto settings, SettingsOf(context, connection, database));
   auto source = context.open_source(settings);
   // What a client would take for the connection's absence, or for a server that is busy and is
@@ -266,7 +299,7 @@ Result<Json> DiscoverTables(const Context& context, const Request& request) {
   if (code == Code::kUnavailable || code == Code::kNotFound)
     return Error(ErrorClass::SOURCE_CHANGED, "{}", source.status().ToString());
   FRESHET_CHECK_OK(source);
-  return TablesToJson(**source, spec);
+  return TablesToJson(**source, wanted);
 }
 
 Json TypeToJson(const catalog::ConnectionType& type) {
@@ -316,7 +349,8 @@ connections.get(): Connection -- Tells of a connection, but not its secrets.
 connections.update(ConnectionChange): Connection -- Changes a connection.
 connections.delete(): {} -- Removes a connection that no pipeline uses.
 connections.test({source_catalog?: text}): {passed: flag, findings: [Finding]} -- Tells what keeps its database from being ingested.
-connections.discover({source_catalog: text, tables?: [text]}): {tables: [DiscoveredTable], truncated?: flag} -- Tells what there is to ingest.
+connections.discover({source_catalog: text, tables?: [text], max_results?: count, page_token?: text}):
+  {tables: [DiscoveredTable], ...Page} -- Tells what there is to ingest.
 connections.list_types(): {connection_types: [ConnectionType]} -- Lists the types of connections with their options.
 )";
 

@@ -21,7 +21,7 @@ inline constexpr size_t kRequestThreads = 16;
 /// Requests that wait for a source at once; the others are told to come again after that long.
 inline constexpr int kSourceVisitsMax = 2;
 inline constexpr std::chrono::seconds kSourceVisitAgain{2};
-/// Tables that one look at a source tells of; more of them are asked for by patterns.
+/// Tables that one look at a source tells of at most; a next page has more.
 inline constexpr size_t kDiscoveredMax = 1000;
 /// When a deletion that takes longer than a request waits is asked for again.
 inline constexpr std::chrono::seconds kDeletionAgain{1};

@@ -108,7 +108,7 @@ def test_a_discovery_tells_what_there_is_to_ingest(api, server, database):
     status, body, _ = api.request("POST", path, {"source_catalog": database.name, "tables": ["public.*"]})
     assert status == 200, body
     tables = {each["source_table"]: each for each in body["tables"]}
-    assert list(tables) == ["bad", "good", "loose", "seen"] and "truncated" not in body
+    assert list(tables) == ["bad", "good", "loose", "seen"] and "next_page_token" not in body
     good = tables["good"]
     assert good["source_schema"] == "public" and good["ingestible"] and good["logged"]
     assert good["primary_keys"] == ["id"] and "message" not in good
@@ -123,6 +123,16 @@ def test_a_discovery_tells_what_there_is_to_ingest(api, server, database):
 
     status, body, _ = api.request("POST", path, {"source_catalog": database.name})
     assert {each["source_table"] for each in body["tables"]} == {*tables, "far"}
+    pages, token = [], ""
+    while token is not None:
+        asked = {"source_catalog": database.name, "max_results": 2, "page_token": token}
+        status, body, _ = api.request("POST", path, asked)
+        assert status == 200, body
+        pages.append([each["source_table"] for each in body["tables"]])
+        token = body.get("next_page_token")
+    assert pages == [["far", "bad"], ["good", "loose"], ["seen"]]
+    for wrong in [{"page_token": "x"}, {"max_results": -1}]:
+        assert api.request("POST", path, {"source_catalog": database.name, **wrong})[0] == 400
     status, body, _ = api.request("POST", path, {})
     assert status == 400 and "source_catalog" in body["message"]
     status, body, _ = api.request("POST", path, {"source_catalog": "no_such_database"})
