@@ -30,8 +30,15 @@ Result<catalog::Path> AskedTable(const Request& request) {
   return catalog::ParseFullName(name, 3);
 }
 
+/// A table at a source is seen by whoever sees the connection to it.
 Result<Verdict> MaySee(const Context& context, const Request& request) {
   FRESHET_TRY(auto path, AskedTable(request));
+  if (auto name = request.parameter("connection_name"); !name.empty()) {
+    FRESHET_TRY(auto connection, catalog::ParseFullName(name, 1));
+    FRESHET_TRY(auto hidden,
+                context.access->CheckVisible(request.user, Kind::kConnection, connection));
+    return VerdictOf(hidden);
+  }
   FRESHET_TRY(auto missing, context.access->CheckVisible(request.user, Kind::kTable, path));
   return VerdictOf(missing);
 }
@@ -43,20 +50,56 @@ Json SourceToJson(const pipeline::Lineage& lineage) {
           {"connection_name", lineage.connection}, {"lineage_timestamp", lineage.at}};
 }
 
+Json DestinationToJson(const Securable& table, const pipeline::Lineage& lineage) {
+  return {{"name", table.name()},
+          {"catalog_name", table.path[0]},
+          {"schema_name", table.path[1]},
+          {"table_type", table.fact("table_type")},
+          {"lineage_timestamp", lineage.at}};
+}
+
+/// One end of the way that a table takes, and the pipeline that brings it.
+Json EndToJson(const Context& context, Json info, const Securable& table,
+               const pipeline::Lineage& lineage, bool with_entities) {
+  Json end{{"tableInfo", std::move(info)}};
+  if (with_entities) {
+    end["pipelineInfos"] = Json::array({{{"workspace_id", context.workspace_id},
+                                         {"pipeline_id", table.fact("pipeline_id")},
+                                         {"lineage_timestamp", lineage.at}}});
+  }
+  return end;
+}
+
+/// The tables of the catalog that come from one at the source, as far as the caller sees them.
+Result<Json> DownstreamsOf(const Context& context, const Request& request,
+                           const catalog::Path& path, bool with_entities) {
+  pipeline::Lineage source{.connection = request.parameter("connection_name"),
+                           .database = path[0],
+                           .source = {path[1], path[2]}};
+  FRESHET_TRY(auto tables, pipeline::TablesFrom(*context.catalog, source));
+  FRESHET_TRY(tables, context.access->Visible(request.user, std::move(tables)));
+  auto list = Json::array();
+  for (const auto& table : tables) {
+    auto lineage = *pipeline::LineageOf(table);
+    list.push_back(
+        EndToJson(context, DestinationToJson(table, lineage), table, lineage, with_entities));
+  }
+  return list;
+}
+
 Result<Json> TableLineage(const Context& context, const Request& request) {
   FRESHET_TRY(auto path, AskedTable(request));
-  FRESHET_TRY(auto table, context.catalog->Get(Kind::kTable, path));
-  Json answer{{"upstreams", Json::array()}, {"downstreams", Json::array()}};
-  auto lineage = pipeline::LineageOf(table);
-  if (!lineage) return answer;
-  Json upstream{{"tableInfo", SourceToJson(*lineage)}};
   FRESHET_TRY(auto with_entities, request.FlagParameter("include_entity_lineage", true));
-  if (with_entities) {
-    upstream["pipelineInfos"] = Json::array({{{"workspace_id", context.workspace_id},
-                                              {"pipeline_id", table.fact("pipeline_id")},
-                                              {"lineage_timestamp", lineage->at}}});
+  Json answer{{"upstreams", Json::array()}, {"downstreams", Json::array()}};
+  if (!request.parameter("connection_name").empty()) {
+    FRESHET_TRY(answer["downstreams"], DownstreamsOf(context, request, path, with_entities));
+    return answer;
   }
-  answer["upstreams"].push_back(std::move(upstream));
+  FRESHET_TRY(auto table, context.catalog->Get(Kind::kTable, path));
+  if (auto lineage = pipeline::LineageOf(table)) {
+    answer["upstreams"].push_back(
+        EndToJson(context, SourceToJson(*lineage), table, *lineage, with_entities));
+  }
   return answer;
 }
 
@@ -105,7 +148,8 @@ LineageEnd = {tableInfo: LineageTable,
 LineageColumn = {name: text, catalog_name: text, schema_name: text, table_name: text, table_type: text,
   lineage_timestamp: number}
 
-lineage.table(table_name: text, include_entity_lineage?: flag): {upstreams: [LineageEnd], downstreams: [LineageEnd]} -- Tells where a table comes from.
+lineage.table(table_name: text, connection_name?: text, include_entity_lineage?: flag):
+  {upstreams: [LineageEnd], downstreams: [LineageEnd]} -- Tells where a table comes from, or what comes of one at a source.
 lineage.column(table_name: text, column_name: text): {upstream_cols: [LineageColumn], downstream_cols: [LineageColumn]} -- Tells where a column comes from.
 )";
 

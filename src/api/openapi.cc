@@ -63,7 +63,8 @@ class Closer {
  private:
   void CloseObject(Json* object) {
     std::set<std::string> required;
-    for (const auto& name : object->value("required", Json::array())) required.insert(name);
+    for (const auto& name : object->value("required", Json::array()))
+      required.insert(name.get<std::string>());
     auto& properties = (*object)["properties"];
     for (auto property = properties.begin(); property != properties.end(); ++property) {
       Close(&*property);

@@ -259,11 +259,18 @@ Result<Page> Catalog::List(Kind kind, const Path& parent, const PageRequest& req
 }
 
 Result<std::vector<Securable>> Catalog::TablesOf(const std::string& pipeline) {
-  FRESHET_TRY(auto rows,
-              database_->Query(fmt::format("SELECT {} FROM securables WHERE kind = ? AND "
-                                           "json_extract(facts, '$.pipeline_id') = ? ORDER BY key",
-                                           kColumns),
-                               {Number(Kind::kTable), pipeline}));
+  return TablesWith({{"pipeline_id", pipeline}});
+}
+
+Result<std::vector<Securable>> Catalog::TablesWith(const Texts& facts) {
+  auto sql = fmt::format("SELECT {} FROM securables WHERE kind = ?", kColumns);
+  std::vector<store::Parameter> values{Number(Kind::kTable)};
+  for (const auto& [name, value] : facts) {
+    sql += " AND json_extract(facts, ?) = ?";
+    values.emplace_back("$." + name);
+    values.emplace_back(value);
+  }
+  FRESHET_TRY(auto rows, database_->Query(sql + " ORDER BY key", values));
   std::vector<Securable> tables;
   for (const auto& row : rows) tables.push_back(FromRow(row));
   return tables;

@@ -90,6 +90,8 @@ class Catalog {
   Result<Page> List(Kind kind, const Path& parent, const PageRequest& request);
   /// Return every table that the pipeline made, whatever it is in.
   Result<std::vector<Securable>> TablesOf(const std::string& pipeline);
+  /// Return every table that has these facts, whatever it is in. The names are not a client's.
+  Result<std::vector<Securable>> TablesWith(const Texts& facts);
   /// Return every volume in a catalog or schema, however deep.
   Result<std::vector<Securable>> VolumesIn(const Path& path);
   /// Errors: NOT_FOUND, ALREADY_EXISTS (the new name), UNSUPPORTED_FIELD (a new name of what others

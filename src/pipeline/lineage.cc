@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "apply/history_form.h"
+#include "catalog/names.h"
 
 namespace freshet::pipeline {
 namespace {
@@ -27,6 +28,18 @@ std::optional<Lineage> LineageOf(const catalog::Securable& table) {
                  .database = table.fact(kDatabase),
                  .source = {table.fact(kSchema), table.fact(kTable)},
                  .at = std::strtoll(table.fact(kSince).c_str(), nullptr, 10)};
+}
+
+Result<std::vector<catalog::Securable>> TablesFrom(catalog::Catalog& catalog,
+                                                   const Lineage& lineage) {
+  FRESHET_TRY(auto tables, catalog.TablesWith({{kDatabase, lineage.database},
+                                               {kSchema, lineage.source.schema},
+                                               {kTable, lineage.source.table}}));
+  // A pipeline names its connection in any case.
+  std::erase_if(tables, [&](const auto& table) {
+    return catalog::Lower(table.fact(kConnection)) != catalog::Lower(lineage.connection);
+  });
+  return tables;
 }
 
 bool IsOwnColumn(std::string_view name) {

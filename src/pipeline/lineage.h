@@ -25,6 +25,9 @@ struct Lineage {
 catalog::Texts FactsOf(const Lineage& lineage);
 /// Nothing: the table has none, for its pipeline has not run since they are kept.
 std::optional<Lineage> LineageOf(const catalog::Securable& table);
+/// Return the tables of the catalog that come from a table at a source. The time says nothing here.
+Result<std::vector<catalog::Securable>> TablesFrom(catalog::Catalog& catalog,
+                                                   const Lineage& lineage);
 /// Whether a column of a table is ours, and comes from nowhere.
 bool IsOwnColumn(std::string_view name);
 

@@ -181,6 +181,14 @@ def test_where_a_table_comes_from_is_known(shop, database):
     info = upstream["tableInfo"]
     assert (info["catalog_name"], info["schema_name"], info["name"]) == (database.name, "public", "orders")
     assert info["connection_name"] == "shop" and upstream["pipelineInfos"][0]["pipeline_id"] == pipeline
+    (downstream,) = lineage("table", table_name=f"{database.name}.public.orders", connection_name="SHOP")[
+        "downstreams"
+    ]
+    info = downstream["tableInfo"]
+    assert (info["catalog_name"], info["schema_name"], info["name"]) == ("main", "public", "orders")
+    assert downstream["pipelineInfos"][0]["pipeline_id"] == pipeline
+    none = lineage("table", table_name=f"{database.name}.public.none", connection_name="shop")
+    assert none == {"upstreams": [], "downstreams": []}
     (column,) = lineage("column", table_name="main.public.orders", column_name="amount")["upstream_cols"]
     assert (column["table_name"], column["name"]) == ("orders", "amount")
     with pytest.raises(errors.NotFound, match="Column 'none' does not exist"):
