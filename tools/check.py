@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from suites import PYTHON, ROOT, ctest, on_version, real_tests, run_tests, write_ctest, write_parts
+from suites import PYTEST, PYTHON, ROOT, ctest, on_version, real_tests, run_tests, write_ctest, write_parts
 
 LOGS = ROOT / "build/check"
 
@@ -72,7 +72,7 @@ def lint_tests():
     yield "format", ["tools/fmt", "--check"], 1
     yield "tidy", [PYTHON, "tools/tidy.py"], 1
     yield "errors_page", [PYTHON, "tools/errors_doc.py", "--check"], 1
-    yield "tools", [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tools"], 2
+    yield "tools", [*PYTEST, "tools"], 2
 
 
 def real_tests_on_newest():
