@@ -152,17 +152,16 @@ Status EventPublisher::Publish(Publication* publication) {
 Status EventPublisher::OpenTable(Publication* publication) {
   FRESHET_TRY(auto entry, MakeEventTable(*parts_.catalog, publication->pipeline,
                                          publication->target, parts_.clock));
-  auto folder = entry.folder();
-  if (publication->table != nullptr && publication->folder == folder) return Status::Ok();
+  if (publication->table != nullptr && publication->entry == entry.id) return Status::Ok();
   size_t open = 0;
   for (auto& [id, each] : publications_) open += each.table != nullptr ? 1 : 0;
   if (open >= limits::kEventTablesOpenMax) {
     for (auto& [id, each] : publications_) each.table.reset();
   }
-  FRESHET_TRY(auto store, store::OpenLocalStore(folder));
+  FRESHET_TRY(auto store, store::OpenLocalStore(entry.folder()));
   FRESHET_TRY(publication->table,
               EventTable::Open(std::move(store), publication->pipeline.id, parts_.clock));
-  publication->folder = std::move(folder);
+  publication->entry = entry.id;
   return CheckNumbers(*parts_.book, publication->pipeline.id, publication->table->position());
 }
 

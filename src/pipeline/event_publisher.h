@@ -54,9 +54,9 @@ class EventPublisher {
   struct Publication {
     PipelineRecord pipeline;
     EventTarget target;
-    bool waiting = true;   // it has events that are not published, as far as is known
-    MonotonicTime due{};   // not before
-    std::string folder{};  // of the table
+    bool waiting = true;  // it has events that are not published, as far as is known
+    MonotonicTime due{};  // not before
+    std::string entry{};  // the table's in the catalog
     std::unique_ptr<EventTable> table{};
     std::string trouble{};  // the class of what was told last; empty: all is well
   };

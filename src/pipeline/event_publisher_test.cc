@@ -229,6 +229,20 @@ TEST_F(EventPublisherTest, AnEntryThatWentWithItsSchemaComesBackWithTheSameTable
   EXPECT_EQ(Rows("log"), 2);
 }
 
+TEST_F(EventPublisherTest, ATableThatWasTakenAwayIsBegunAnew) {
+  auto pipeline = Add("one", R"({"name":"events"})");
+  Say(pipeline, 3);
+  WaitAndStep();
+  ASSERT_EQ(Rows("events"), 3);
+  // A deletion that took it, and then failed.
+  auto entry = *catalog_->Get(Kind::kTable, {"main", "ops", "events"});
+  ASSERT_TRUE(catalog_->Drop(Kind::kTable, entry.path, true).ok());
+  std::filesystem::remove_all(entry.folder());
+  Say(pipeline);
+  WaitAndStep();
+  EXPECT_EQ(Rows("events"), 4);
+}
+
 TEST_F(EventPublisherTest, AFolderOfAnothersIsLeftAloneAndItsNameFree) {
   std::filesystem::create_directories(folder_ + "/main/ops/log");
   std::ofstream(folder_ + "/main/ops/log/part-0.parquet") << "bytes";

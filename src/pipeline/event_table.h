@@ -9,6 +9,7 @@
 #include "apply/housekeeping.h"
 #include "apply/table_form.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "delta/table.h"
 #include "pipeline/owned_table.h"
 #include "pipeline/pipeline_book.h"
@@ -58,7 +59,8 @@ class EventTable {
   std::shared_ptr<const delta::Snapshot> state_;
   apply::TableForm form_;
   int64_t position_ = 0;
-  int64_t commits_ = 0;  // since files were last looked at
+  // Since files were last looked at: nobody knows what was done before it was opened.
+  int64_t commits_ = limits::kCommitsPerCompaction;
 };
 
 }  // namespace freshet::pipeline

@@ -129,14 +129,20 @@ Result<catalog::Securable> MakeEventTable(catalog::Catalog& catalog, const Pipel
                  {"pipeline_mark", owner.pipeline},
                  {"storage_location", catalog::FileUri(folder)}};
   // The name is taken before anything is written where it leads.
-  FRESHET_TRY(auto made, catalog.Create(std::move(table), {}, pipeline.creator));
+  auto created = catalog.Create(std::move(table), {}, pipeline.creator);
+  if (created.status().Is(ErrorClass::ALREADY_EXISTS)) {
+    // Who authors the pipeline and who publishes for it may both begin.
+    FRESHET_TRY(auto theirs, catalog.Get(Kind::kTable, target.path()));
+    return IsOf(theirs, pipeline.id) ? Result(std::move(theirs)) : Taken(theirs.path);
+  }
+  FRESHET_CHECK_OK(created);
   auto opened = [&]() -> Status {
     FRESHET_TRY(auto store, store::OpenLocalStore(folder));
     return EventTable::Open(std::move(store), pipeline.id, clock).status();
   };
   auto begun = opened();
-  if (begun.ok()) return made;
-  FRESHET_CHECK_OK(catalog.Drop(Kind::kTable, made.path, true));
+  if (begun.ok()) return created;
+  FRESHET_CHECK_OK(catalog.Drop(Kind::kTable, created->path, true));
   return begun;
 }
 

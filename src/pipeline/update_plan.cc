@@ -169,7 +169,11 @@ Result<catalog::Securable> MakeSchema(catalog::Catalog& catalog, const Destinati
   catalog::Securable made{.kind = Kind::kSchema, .path = {schema.catalog, schema.schema}};
   made.facts["storage_location"] =
       parent.fact("storage_location") + "/" + EncodeName(schema.schema);
-  return catalog.Create(std::move(made), {}, owner);
+  auto created = catalog.Create(std::move(made), {}, owner);
+  // Somebody else made it meanwhile.
+  if (created.status().Is(ErrorClass::ALREADY_EXISTS))
+    return catalog.Get(Kind::kSchema, {schema.catalog, schema.schema});
+  return created;
 }
 
 Result<SourceSettings> ReachSource(catalog::Catalog& catalog, const std::string& data,
