@@ -65,7 +65,9 @@ Status RestartWindows::Attend(const Windowed& windowed) {
   FRESHET_TRY(auto began, WindowBegan(windowed.window, now));
   if (!began || now < *began + MomentOf(windowed.pipeline)) return Status::Ok();
   FRESHET_TRY(auto active, parts_.book->Active(windowed.pipeline));
-  if (!active || active->state == UpdateState::kStopping || OnlyValidates(*active))
+  // One that does not run yet takes the newest definition anyway, and what it was asked for with
+  // it.
+  if (!active || active->state != UpdateState::kRunning || OnlyValidates(*active))
     return Status::Ok();
   const UtcMicros begun = active->created_at * 1000;
   if (begun < *began) parts_.restart(*active);

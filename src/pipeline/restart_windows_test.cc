@@ -40,7 +40,12 @@ class RestartWindowsTest : public testing::Test {
     return *added;
   }
   UpdateRecord Begin(const std::string& id, const std::string& request = "{}") {
-    return *book_->Begin(id, "API_CALL", request);
+    return Run(*book_->Begin(id, "API_CALL", request));
+  }
+  UpdateRecord Run(UpdateRecord update) {
+    EXPECT_TRUE(book_->Enter(update, UpdateState::kRunning, {.pipeline = update.pipeline}).ok());
+    update.state = UpdateState::kRunning;
+    return update;
   }
   /// A server's, that ends when the test says so.
   RestartWindows Open() {
@@ -49,6 +54,7 @@ class RestartWindowsTest : public testing::Test {
                              auto next = book_->Succeed(update, {.pipeline = update.pipeline},
                                                         "INFRASTRUCTURE_MAINTENANCE", "{}");
                              EXPECT_TRUE(next.ok() && next->has_value());
+                             Run(**next);
                            }});
   }
   std::vector<std::string> Restarted() { return std::exchange(restarted_, {}); }
@@ -107,10 +113,13 @@ TEST_F(RestartWindowsTest, OnlyWhatRunsOnAndOnHasAny) {
   Add("triggered", kWindow, false);
   Add("without", "{}");
   Add("idle");
+  Add("waits");
   Add("looks");
   Add("stopping");
   for (const std::string id : {"gateway", "triggered", "without", "stopping"}) Begin(id);
   Begin("looks", R"({"validate_only": true})");
+  // What it was asked for has not been begun.
+  ASSERT_TRUE(book_->Begin("waits", "API_CALL", R"({"full_refresh": true})").ok());
   ASSERT_TRUE(
       book_->Enter(**book_->Active("stopping"), UpdateState::kStopping, {.pipeline = "stopping"})
           .ok());
