@@ -92,7 +92,8 @@ Result<std::vector<Place>> PlacesOf(const WantedServer& wanted, Surroundings* su
   // Theirs are often without a scheme, which is https there.
   auto& host = published.says.host;
   if (!host.empty() && host.find("://") == std::string::npos) host = "https://" + host;
-  places.push_back(std::move(published));
+  // Their token is for their host: alone it is for nobody knows whom.
+  if (!host.empty()) places.push_back(std::move(published));
   return places;
 }
 

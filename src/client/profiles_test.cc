@@ -108,8 +108,9 @@ TEST_F(ChooseTest, ATokenGoesToNoOtherHostThanItsOwn) {
 TEST_F(ChooseTest, WithoutAnythingThePublishedVariablesCount) {
   machine_.files.erase("/h/.freshetcfg");
   EXPECT_THAT(Chosen({}), HasSubstr("no server is named"));
-  machine_.variables["DATABRICKS_HOST"] = "lake.example.com";
   machine_.variables["DATABRICKS_TOKEN"] = "t-lake";
+  EXPECT_THAT(Chosen({.host = "http://five:5"}), Not(HasSubstr("t-lake"))) << "it is for another";
+  machine_.variables["DATABRICKS_HOST"] = "lake.example.com";
   EXPECT_EQ(Chosen({}), "https://lake.example.com:443 t-lake");
   EXPECT_THAT(Chosen({.profile = "none"}), HasSubstr("no profile 'none'"));
   machine_.variables["FRESHET_TOKEN"] = "two words";

@@ -28,6 +28,12 @@ bool LooksSecret(std::string_view name) {
   return false;
 }
 
+Status SeenByAll(std::string_view argument, std::string_view name) {
+  return Error(ErrorClass::INVALID_ARGUMENT,
+               "{} {}: a secret on the command line is seen by every user of this machine",
+               argument, Legible(name));
+}
+
 /// Put what stands in files in the place of `NAME=@FILE`.
 Status ReadFiles(const Command& command, Given* given, Surroundings* surroundings) {
   for (const auto& argument : command.arguments) {
@@ -42,9 +48,7 @@ Status ReadFiles(const Command& command, Given* given, Surroundings* surrounding
         while (content.ends_with('\n') || content.ends_with('\r')) content.pop_back();
         text = name + "=" + content;
       } else if (argument.field == "options" && LooksSecret(name)) {
-        return Error(ErrorClass::INVALID_ARGUMENT,
-                     "{} {}: a secret on the command line is seen by every user of this machine",
-                     argument.name, Legible(name))
+        return SeenByAll(argument.name, name)
             .WithRemedy(fmt::format("{} {}=@FILE takes it from a file, {}=@- from standard input.",
                                     argument.name, name, name));
       }
@@ -60,12 +64,22 @@ Result<std::optional<Json>> WholeOf(const Command& command, const Given& given,
   for (const auto& argument : command.arguments) {
     if (argument.place != Place::kWhole || !given.Has(argument.name)) continue;
     auto text = given.Text(argument.name);
-    if (text == "-" || text.starts_with('@')) {
+    const bool elsewhere = text == "-" || text.starts_with('@');
+    if (elsewhere) {
       FRESHET_TRY(text, surroundings->Read(text == "-" ? text : text.substr(1)));
     }
     auto json = ParseJson<Json>(text);
     if (json.is_discarded())
       return Error(ErrorClass::INVALID_ARGUMENT, "{} is not JSON", argument.name);
+    if (const auto* options = At(json, "options"); !elsewhere && options != nullptr) {
+      for (const auto& [name, value] : options->items()) {
+        if (!LooksSecret(name)) continue;
+        return SeenByAll(argument.name, name)
+            .WithRemedy(fmt::format("{0} @FILE takes all of it from a file, {0} - from standard "
+                                    "input.",
+                                    argument.name));
+      }
+    }
     return std::optional(std::move(json));
   }
   return std::optional<Json>();
@@ -199,7 +213,7 @@ Status Request(const Command& command, const Given& said, const Given& given, Fo
   } else {
     FRESHET_TRY(auto text, TextOf(command, said, *answer));
     surroundings->Print(text);
-    if (const auto* cut = At(*answer, "truncated"); cut != nullptr && *cut == true)
+    if (command.shape == Shape::kListIn && At(*answer, "next_page_token") != nullptr)
       surroundings->Note("there are more: choose some with --tables\n");
   }
   return VerdictOf(command, *answer);

@@ -98,6 +98,11 @@ TEST_F(RunTest, ASecretOnTheCommandLineIsRefusedAndNotRepeated) {
   EXPECT_TRUE(refused.Is(ErrorClass::INVALID_ARGUMENT));
   EXPECT_THAT(refused.ToString(), Not(HasSubstr("hunter2")));
   EXPECT_THAT(std::string(refused.remedy()), HasSubstr("Password=@FILE"));
+  refused = Run("connections", "create", {{"--json", {R"({"options": {"password": "hunter2"}})"}}})
+                .status;
+  EXPECT_TRUE(refused.Is(ErrorClass::INVALID_ARGUMENT));
+  EXPECT_THAT(refused.ToString(), Not(HasSubstr("hunter2")));
+  EXPECT_THAT(std::string(refused.remedy()), HasSubstr("--json @FILE"));
   EXPECT_TRUE(api_.calls.empty());
 }
 
