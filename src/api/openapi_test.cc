@@ -204,7 +204,8 @@ TEST(OpenApi, WhatIsNotDescribedIsNotRead) {
   for (const auto* target :
        {"/api/2.0/pipelines?max_results=-1", "/api/2.0/pipelines?max_results=",
         "/api/2.1/unity-catalog/tables?catalog_name=main&schema_name=sales&omit_columns=",
-        "/api/2.0/preview/scim/v2/Users?sortOrder=up", "/api/2.0/audit-log?page_token=x",
+        "/api/2.0/preview/scim/v2/Users?sortOrder=up",
+        "/api/2.0/preview/scim/v2/Groups?sortOrder=", "/api/2.0/audit-log?page_token=x",
         "/api/2.0/workspace/get-status?path=/Users&return_export_info=1"})
     world.Get(target, 400);
   world.Get("/api/2.0/audit-log?page_token=");

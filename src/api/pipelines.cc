@@ -83,14 +83,22 @@ Status TellUser(const Context& context, const PipelineRecord& record, std::strin
   return unused ? context.book->AddEvent(*std::move(unused)) : Status::Ok();
 }
 
-/// Add it with what is there before its first update, or nothing.
+/// Add it with what is there before its first update, or nothing. It is closed until then: nobody
+/// begins to publish for one that may come to nothing.
 Status AddPipeline(const Context& context, const AuthoredPipeline& authored,
                    PipelineRecord* record) {
   FRESHET_CHECK_OK(CheckAuthored(context, authored));
-  FRESHET_TRY(*record, context.book->Add(authored.record, authored.allow_duplicate_names));
-  auto deployed = Deploy(context, *record, authored);
-  if (!deployed.ok()) FRESHET_CHECK_OK(context.book->Remove(record->id));
-  return deployed;
+  const auto& id = authored.record.id;
+  context.book->Close(id);
+  auto add = [&]() -> Status {
+    FRESHET_TRY(*record, context.book->Add(authored.record, authored.allow_duplicate_names));
+    auto deployed = Deploy(context, *record, authored);
+    if (!deployed.ok()) FRESHET_CHECK_OK(context.book->Remove(id));
+    return deployed;
+  };
+  auto added = add();
+  context.book->Reopen(id);
+  return added;
 }
 
 Result<Json> CreatePipeline(const Context& context, const Request& request) {
@@ -122,7 +130,7 @@ Result<Json> EditPipeline(const Context& context, const Request& request) {
   FRESHET_TRY(auto body, ParseBody(request.body));
   FRESHET_TRY(auto authored, ReadPipeline(body, former.id, request.user.name));
   // Who may not say whom it runs as does not take it from whom it runs as either.
-  if (!body.contains("run_as")) authored.record.run_as = former.run_as;
+  if (authored.record.run_as.empty()) authored.record.run_as = former.run_as;
   auto edited = context.book->Author([&]() -> Status {
     FRESHET_CHECK_OK(CheckAuthored(context, authored));
     FRESHET_CHECK_OK(CheckEdit(context, former, authored));

@@ -196,7 +196,7 @@ Result<Json> List(const Context& context, const Request& request) {
   }
   auto way = catalog::Lower(request.parameter("sortOrder"));
   wanted.descending = way == "descending";
-  if (!way.empty() && way != "ascending" && !wanted.descending)
+  if (request.query.contains("sortOrder") && way != "ascending" && !wanted.descending)
     return Error(ErrorClass::INVALID_ARGUMENT, "sortOrder is not ascending or descending: '{}'",
                  way);
   FRESHET_TRY(auto start, request.NumberParameter("startIndex", 1));
