@@ -113,9 +113,14 @@ def run_tests(folder, minutes, memory_needed=None):
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+        # Whoever ends this one means the tests, too, and leaves their files to nobody.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         try:
             return process.wait(minutes * 60)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
             print(f"killed: the tests exceeded their {minutes} minutes", file=sys.stderr)
             return 1
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()

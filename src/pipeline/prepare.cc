@@ -175,7 +175,7 @@ Status TakeTables(const IngestOptions& options, const Destination& destination,
         "Views and foreign tables are taken when they are named in full: --tables schema.view");
   }
   for (const auto& listing : listings) {
-    bool checked = listing.problem.ok() && options.spec.Selects(listing.name) &&
+    bool checked = listing.problem.ok() && options.spec.Updates(listing.name) &&
                    RuleOf(options.spec.table_rules, listing.name).selects_columns();
     if (!checked) continue;
     auto shape = source.Describe(listing.id).status();

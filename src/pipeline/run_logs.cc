@@ -68,8 +68,9 @@ Status AddLogs(const std::string& folder, bool runs, std::vector<RunLog>* logs) 
 void ForgetOldest(const std::string& folder) {
   std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> files;
   std::error_code error;
-  for (const auto& file : std::filesystem::directory_iterator(folder, error))
-    files.emplace_back(file.last_write_time(error), file.path());
+  std::filesystem::directory_iterator file(folder, error), end;
+  for (; !error && file != end; file.increment(error))
+    files.emplace_back(file->last_write_time(error), file->path());
   if (files.size() < limits::kRunLogsKept) return;
   std::ranges::sort(files);
   files.resize(files.size() - limits::kRunLogsKept + 1);
