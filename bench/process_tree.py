@@ -41,10 +41,10 @@ def _children_of() -> dict[int, list[int]]:
 def _rss_of_tree(root: int) -> list[int]:
     """That of every process."""
     children = _children_of()
-    found, todo = [0], [root]
-    while todo:
-        pid = todo.pop()
-        todo += children.get(pid, [])
+    found, unseen = [0], [root]
+    while unseen:
+        pid = unseen.pop()
+        unseen += children.get(pid, [])
         try:
             with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
                 found.append(int(statm.read().split()[1]) * resource.getpagesize())

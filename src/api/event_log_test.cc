@@ -20,13 +20,7 @@ const std::string kTables = "/api/2.1/unity-catalog/tables/";
 
 class EventLogTest : public testing::Test, protected ServiceFixture {
  protected:
-  EventLogTest() {
-    Post("/api/2.1/unity-catalog/catalogs", {{"name", "main"}});
-    Post("/api/2.1/unity-catalog/connections",
-         {{"name", "shop"},
-          {"connection_type", "POSTGRESQL"},
-          {"options", {{"host", "h"}, {"user", "u"}, {"password", "p"}}}});
-  }
+  EventLogTest() { MakeMainAndShop(); }
   static std::string One(const std::string& id) { return std::string(kPipelines) + "/" + id; }
   static Json Pipeline(const std::string& name, const Json& event_log) {
     Json table{{"source_catalog", "shop"},      {"source_schema", "public"},

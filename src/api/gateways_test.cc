@@ -19,13 +19,7 @@ constexpr char kPipelines[] = "/api/2.0/pipelines";
 
 class GatewaysTest : public testing::Test, protected ServiceFixture {
  protected:
-  GatewaysTest() {
-    Post("/api/2.1/unity-catalog/catalogs", {{"name", "main"}});
-    Post("/api/2.1/unity-catalog/connections",
-         {{"name", "shop"},
-          {"connection_type", "POSTGRESQL"},
-          {"options", {{"host", "h"}, {"user", "u"}, {"password", "p"}}}});
-  }
+  GatewaysTest() { MakeMainAndShop(); }
   static std::string One(const std::string& id) { return std::string(kPipelines) + "/" + id; }
   static Json Gateway(const std::string& database = "") {
     Json definition{{"connection_name", "shop"},

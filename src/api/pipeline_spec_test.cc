@@ -16,13 +16,7 @@ constexpr char kPipelines[] = "/api/2.0/pipelines";
 
 class PipelineSpecTest : public testing::Test, protected ServiceFixture {
  protected:
-  PipelineSpecTest() {
-    Post("/api/2.1/unity-catalog/catalogs", {{"name", "main"}});
-    Post("/api/2.1/unity-catalog/connections",
-         {{"name", "shop"},
-          {"connection_type", "POSTGRESQL"},
-          {"options", {{"host", "h"}, {"user", "u"}, {"password", "p"}}}});
-  }
+  PipelineSpecTest() { MakeMainAndShop(); }
   static Json Gateway(const std::string& field = "", const Json& value = {}) {
     Json json{{"name", "gateway"},
               {"gateway_definition",

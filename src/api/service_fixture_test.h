@@ -83,6 +83,14 @@ class ServiceFixture {
         << method << " " << target << " " << body << ": " << response.body;
     return response;
   }
+  /// A catalog and a connection, which pipelines stand on.
+  void MakeMainAndShop() const {
+    Post("/api/2.1/unity-catalog/catalogs", {{"name", "main"}});
+    Post("/api/2.1/unity-catalog/connections",
+         {{"name", "shop"},
+          {"connection_type", "POSTGRESQL"},
+          {"options", {{"host", "h"}, {"user", "u"}, {"password", "p"}}}});
+  }
   /// What every request and answer here is compared with.
   const Conformance& conformance() const {
     static const Conformance kConformance(ParseJsonOrThrow<Json>(DocumentText()));

@@ -158,9 +158,7 @@ Status EventPublisher::OpenTable(Publication* publication) {
   if (open >= limits::kEventTablesOpenMax) {
     for (auto& [id, each] : publications_) each.table.reset();
   }
-  FRESHET_TRY(auto store, store::OpenLocalStore(entry.folder()));
-  FRESHET_TRY(publication->table,
-              EventTable::Open(std::move(store), publication->pipeline.id, parts_.clock));
+  FRESHET_TRY(publication->table, OpenEventTable(entry, publication->pipeline.id, parts_.clock));
   publication->entry = entry.id;
   return CheckNumbers(*parts_.book, publication->pipeline.id, publication->table->position());
 }
@@ -187,8 +185,7 @@ Status EventPublisher::Leave(const PipelineRecord& pipeline, bool rest) {
   FRESHET_TRY(auto target, EventTargetOf(pipeline.spec, pipeline.id));
   if (!target) return Status::Ok();
   FRESHET_TRY(auto entry, MakeEventTable(*parts_.catalog, pipeline, *target, parts_.clock));
-  FRESHET_TRY(auto store, store::OpenLocalStore(entry.folder()));
-  FRESHET_TRY(auto table, EventTable::Open(std::move(store), pipeline.id, parts_.clock));
+  FRESHET_TRY(auto table, OpenEventTable(entry, pipeline.id, parts_.clock));
   return AppendRest(*parts_.book, pipeline.id, table.get());
 }
 

@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "base/server_limits.h"
 #include "pipeline/destination.h"
-#include "pipeline/event_table.h"
 #include "pipeline/update_plan.h"
 
 namespace freshet::pipeline {
@@ -112,6 +111,12 @@ Status CheckEventTarget(catalog::Catalog& catalog, const std::string& pipeline,
   return IsOf(*found, pipeline) ? Status::Ok() : Taken(found->path);
 }
 
+Result<std::unique_ptr<EventTable>> OpenEventTable(const catalog::Securable& entry,
+                                                   const std::string& pipeline, Clock* clock) {
+  FRESHET_TRY(auto store, store::OpenLocalStore(entry.folder()));
+  return EventTable::Open(std::move(store), pipeline, clock);
+}
+
 Result<catalog::Securable> MakeEventTable(catalog::Catalog& catalog, const PipelineRecord& pipeline,
                                           const EventTarget& target, Clock* clock) {
   FRESHET_TRY(auto schema, MakeSchema(catalog, target.place, pipeline.creator));
@@ -136,11 +141,7 @@ Result<catalog::Securable> MakeEventTable(catalog::Catalog& catalog, const Pipel
     return IsOf(theirs, pipeline.id) ? Result(std::move(theirs)) : Taken(theirs.path);
   }
   FRESHET_CHECK_OK(created);
-  auto opened = [&]() -> Status {
-    FRESHET_TRY(auto store, store::OpenLocalStore(folder));
-    return EventTable::Open(std::move(store), pipeline.id, clock).status();
-  };
-  auto begun = opened();
+  auto begun = OpenEventTable(*created, pipeline.id, clock).status();
   if (begun.ok()) return created;
   FRESHET_CHECK_OK(catalog.Drop(Kind::kTable, created->path, true));
   return begun;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 #include "base/clock.h"
 #include "catalog/catalog.h"
 #include "pipeline/definition.h"
+#include "pipeline/event_table.h"
 #include "pipeline/pipeline_book.h"
 
 namespace freshet::pipeline {
@@ -33,6 +35,10 @@ bool IsEventLog(const catalog::Securable& table);
 /// table has the name), INVALID_ARGUMENT (`definition` brings a table there).
 Status CheckEventTarget(catalog::Catalog& catalog, const std::string& pipeline,
                         const Definition& definition, const EventTarget& target);
+
+/// Open the table that an entry leads to, or make it. Errors: as EventTable::Open.
+Result<std::unique_ptr<EventTable>> OpenEventTable(const catalog::Securable& entry,
+                                                   const std::string& pipeline, Clock* clock);
 
 /// Make schema, table and its entry in the catalog, where they are missing; return the entry.
 /// Errors: as CheckEventTarget; TABLE_FOREIGN (another's data lie there), STORE_*, DELTA_*.

@@ -119,21 +119,15 @@ Result<std::vector<record::TableName>> StagedTables(const IngestOptions& options
   return selected;
 }
 
-/// Leave out what the specification names and nothing is. What was there at the last run and is
-/// gone by now is the gateway's to tell, behind its last changes.
-Status LeaveOutMissing(const IngestOptions& options, const Destination& destination,
-                       std::vector<record::TableName> known, Prepared* prepared) {
+/// The objects of the specification that neither a known table is nor one that is staged.
+Result<std::vector<std::string>> Missing(const IngestOptions& options,
+                                         const Destination& destination,
+                                         std::vector<record::TableName> known) {
   FRESHET_TRY(auto store, store::OpenLocalStore(destination.staging()));
-  auto reader = staging::StagingReader::Open(store);
-  if (reader.ok()) {
-    FRESHET_TRY(auto staged, StagedTables(options, **reader));
-    known.insert(known.end(), staged.begin(), staged.end());
-  } else if (!reader.status().Is(ErrorClass::NOT_FOUND)) {
-    return reader.status();
-  }
-  for (const auto& name : options.spec.Unmatched(known))
-    prepared->left_out.emplace_back(name, NoSuchTable(name));
-  return Status::Ok();
+  FRESHET_TRY(auto reader, staging::StagingReader::Open(store));
+  FRESHET_TRY(auto staged, StagedTables(options, *reader));
+  known.insert(known.end(), staged.begin(), staged.end());
+  return options.spec.Unmatched(known);
 }
 
 /// `begun`: the destination was filled before, or it is a pipeline's, whose tables fail alone. A
@@ -158,7 +152,9 @@ Status TakeTables(const IngestOptions& options, const Destination& destination,
   }
   auto unmatched = options.spec.Unmatched(all);
   if (begun && !unmatched.empty()) {
-    FRESHET_CHECK_OK(LeaveOutMissing(options, destination, std::move(all), prepared));
+    // What was there at the last run is the gateway's to tell, behind its last changes.
+    FRESHET_TRY(auto missing, Missing(options, destination, std::move(all)));
+    for (const auto& name : missing) prepared->left_out.emplace_back(name, NoSuchTable(name));
   } else if (!unmatched.empty()) {
     return Error(ErrorClass::NO_TABLE_MATCHES, "no table at the source matches {}",
                  fmt::join(unmatched, ", "));
@@ -292,11 +288,9 @@ Status NoSuchTable(const std::string& name) {
 
 Result<std::vector<std::string>> NotStaged(const IngestOptions& options,
                                            const Destination& destination) {
-  FRESHET_TRY(auto store, store::OpenLocalStore(destination.staging()));
-  FRESHET_TRY(auto reader, staging::StagingReader::Open(store));
-  FRESHET_TRY(auto tables, StagedTables(options, *reader));
-  for (const auto& [table, why] : options.left_out) tables.push_back(table);
-  return options.spec.Unmatched(tables);
+  std::vector<record::TableName> left_out;
+  for (const auto& [table, why] : options.left_out) left_out.push_back(table);
+  return Missing(options, destination, std::move(left_out));
 }
 
 }  // namespace freshet::pipeline

@@ -15,6 +15,19 @@ from freshet_command import BINARY, PATIENCE
 QUIET_PROXY = urllib.request.ProxyHandler({})
 
 
+def make_certificate(folder):
+    """A server's certificate that signs itself, and its key: their files."""
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=localhost "
+        "-addext subjectAltName=IP:127.0.0.1",
+        shell=True,
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
+
+
 class ServerProcess:
     """One server over one data directory; it can be stopped, killed and started again."""
 

@@ -13,7 +13,7 @@ import pytest
 from databricks.sdk import errors
 
 from freshet_command import BINARY, PATIENCE, process_fields
-from freshet_server import ServerProcess
+from freshet_server import ServerProcess, make_certificate
 from test_api_catalog import make_connection
 
 PLANTED = "pl4nted-s3cret-that-must-not-be-f0und"
@@ -299,14 +299,7 @@ def test_options_come_from_three_places(tmp_path):
 
 
 def test_tls(tmp_path):
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=localhost "
-        "-addext subjectAltName=IP:127.0.0.1",
-        shell=True,
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = make_certificate(tmp_path)
     api = ServerProcess(tmp_path / "data", "--tls-cert", str(certificate), "--tls-key", str(key)).start()
     try:
         import ssl

@@ -10,7 +10,7 @@ import pytest
 
 from contents import assert_equal
 from freshet_command import BINARY, ERROR_CLASSES, PATIENCE, Run, wait_until
-from freshet_server import ServerProcess
+from freshet_server import ServerProcess, make_certificate
 from test_api_pipelines import TABLES, change, definition, fill
 
 NOWHERE = "http://127.0.0.1:1"
@@ -265,14 +265,7 @@ def test_a_profile_is_for_its_owner_and_its_host(logged_in, api):
 
 
 def test_tls(cli, tmp_path):
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=localhost "
-        "-addext subjectAltName=IP:127.0.0.1",
-        shell=True,
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = make_certificate(tmp_path)
     api = ServerProcess(tmp_path / "data", "--tls-cert", str(certificate), "--tls-key", str(key)).start()
     try:
         place = ("--token-file", api.data / "admin.token", "--host")
