@@ -332,6 +332,25 @@ TEST_F(StreamTest, FenceEndsEvenWhileWritesGoOn) {
   EXPECT_GE(rows, committed);
 }
 
+TEST_F(StreamTest, AFenceIsPassedSoonWhereTheFlushedLogEndsWithinARecord) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  Open({"t"});
+  // Full pages are flushed, the rest of the message is nobody's to flush. The server does it by
+  // itself every 15 s, so that three times in a row are no luck.
+  for (int i = 0; i < 3; ++i) {
+    Run("BEGIN; SELECT pg_logical_emit_message(false, 'm', repeat('m', 100000)); ROLLBACK");
+    ASSERT_TRUE(stream_->Fence().ok());
+    bool idle = false;
+    for (const auto end = In(std::chrono::seconds(5));
+         !idle && std::chrono::steady_clock::now() < end;) {
+      auto event = stream_->Next(end);
+      ASSERT_TRUE(event.ok()) << event.status().ToString();
+      idle = std::holds_alternative<record::Idle>(*event);
+    }
+    EXPECT_TRUE(idle) << "round " << i;
+  }
+}
+
 TEST_F(StreamTest, AnOpenTransactionDoesNotHideThatTheSourceIsIdle) {
   Run("CREATE TABLE t (id int PRIMARY KEY)");
   Open({"t"});

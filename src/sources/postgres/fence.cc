@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/postgres/fence.h"
 
+#include "base/log.h"
+
 namespace freshet::sources::postgres {
+namespace {
+
+constexpr std::chrono::seconds kRestMax{1};
+
+}  // namespace
 
 Result<std::optional<Lsn>> FenceAsker::Ask(MonotonicTime now) {
   if (!flush_delay_) {
@@ -27,6 +34,25 @@ Result<std::optional<Lsn>> FenceAsker::Ask(MonotonicTime now) {
     old_insert_since_ = now;
   }
   return std::optional<Lsn>();
+}
+
+Status FenceAsker::Urge(Lsn seen, MonotonicTime now) {
+  if (seen != rests_at_) {
+    rests_at_ = seen;
+    rests_since_ = now;
+    urged_ = false;
+  }
+  if (urged_ || now - rests_since_ < kRestMax) return Status::Ok();
+  urged_ = true;
+  // A standby that is waited for in vain must not hold this up.
+  auto urged = connection_->Query(
+      "SELECT set_config('synchronous_commit', 'local', true), "
+      "pg_logical_emit_message(true, 'freshet', '') WHERE NOT pg_is_in_recovery()");
+  if (urged.ok() || urged.status().error_class() == ErrorClass::SOURCE_UNREACHABLE)
+    return urged.status();
+  spdlog::info("the server's log is flushed late, for nothing can be written to it: {}",
+               urged.status().ToString());
+  return Status::Ok();
 }
 
 bool Passes(Lsn seen, Lsn fence) {

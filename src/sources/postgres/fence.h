@@ -26,6 +26,11 @@ class FenceAsker {
   void Restart() { insert_first_.reset(); }
   /// Return the fence, or nothing when it is not known yet: ask again in a moment.
   Result<std::optional<Lsn>> Ask(MonotonicTime now);
+  /// The log has been read up to `seen`, which is not at the fence, and nothing more comes. The
+  /// flushed log may end within a record, and where nobody commits the server flushes the rest up
+  /// to 15 s later. After a second of that a message that no decoder is sent has it flushed.
+  /// Source: PostgreSQL, src/backend/access/transam/xlog.c, XLogBackgroundFlush.
+  Status Urge(Lsn seen, MonotonicTime now);
   /// The server's end of log when last asked; 0 never.
   Lsn flushed() const { return flushed_; }
   Lsn inserted() const { return inserted_; }
@@ -41,6 +46,10 @@ class FenceAsker {
   Lsn inserted_ = 0;
   MonotonicTime asked_at_{};
   std::optional<std::chrono::milliseconds> flush_delay_;
+  // Where reading rests, since when, and whether the server was urged there.
+  Lsn rests_at_ = 0;
+  MonotonicTime rests_since_{};
+  bool urged_ = false;
 };
 
 /// Whether reading up to `seen` passes `fence`. A position at a page's start is also told with the

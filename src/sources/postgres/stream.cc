@@ -218,6 +218,7 @@ Result<std::optional<record::StreamEvent>> PostgresStream::WhenQuiet(Deadline de
     if (fence && !idle) {
       receiver_->RequestPosition();
       FRESHET_CHECK_OK(held_back_.Look(seen_, now));
+      if (fence_) FRESHET_CHECK_OK(fence_asker_.Urge(seen_, now));
     }
     block_ =
         receiver_->Pop(idle || in_transaction_ ? deadline : std::min(deadline, now + kAskInterval));
