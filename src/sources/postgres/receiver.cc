@@ -16,6 +16,11 @@ namespace {
 
 using std::chrono::steady_clock;
 
+/// What comes so soon after a block makes one with what follows it. A server that decodes slower
+/// than we read sends a few messages at a time, and taking them one by one woke two threads for
+/// each: a third of all the engine's time where pages were first written since a checkpoint.
+constexpr std::chrono::milliseconds kGatherTime{1};
+
 }  // namespace
 
 Receiver::Receiver(std::unique_ptr<Connection> connection,
@@ -89,6 +94,7 @@ Status Receiver::Receive(const std::stop_token& stop) {
     if (block_.size() > 0) {
       FRESHET_CHECK_OK(Hand(stop));
     } else if (!ended) {
+      LetGather();
       FRESHET_CHECK_OK(WaitForWire());
       if (PQconsumeInput(connection_->handle()) == 0) return connection_->ErrorOf(nullptr);
     }
@@ -136,6 +142,7 @@ Status Receiver::Hand(const std::stop_token& stop) {
     FRESHET_CHECK_OK(SendStatusIfDue());
   }
   block_ = WireBlock();
+  handed_at_ = steady_clock::now();
   // Nobody listened meanwhile.
   silent_since_ = steady_clock::now();
   return Status::Ok();
@@ -176,6 +183,14 @@ Status Receiver::SendStatus(bool reply_requested) {
     return connection_->ErrorOf(nullptr);
   }
   return Status::Ok();
+}
+
+void Receiver::LetGather() {
+  const auto left = handed_at_ + kGatherTime - steady_clock::now();
+  if (left <= left.zero()) return;
+  pollfd wake{wake_descriptor_, POLLIN, 0};
+  const timespec time{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(left).count()};
+  ppoll(&wake, 1, &time, nullptr);
 }
 
 Status Receiver::WaitForWire() {

@@ -23,7 +23,8 @@ namespace freshet::sources::postgres {
 ///
 ///   loop: tell the server where we are, when due or asked
 ///         take what has come into a block; hand a full block, or what there is, to the queue
-///         nothing more there: wait for the wire or for the reader's wish
+///         nothing more there: wait for the wire or for the reader's wish, where a block was just
+///           handed over a moment first, so that the next is not of one message
 class Receiver {
  public:
   /// REQUIRES: `connection` is in copy-both mode. `status_interval`: well below the server's
@@ -53,6 +54,7 @@ class Receiver {
   Status SendStatus(bool reply_requested);
   Status SendStatusIfDue();
   void Look(std::string_view message);
+  void LetGather();
   Status WaitForWire();
   Status CheckSilence();
   void Wake();
@@ -69,6 +71,7 @@ class Receiver {
   Lsn told_ = 0;
   bool reply_due_ = false;
   MonotonicTime status_sent_{};
+  MonotonicTime handed_at_{};
   /// Since when the server has said nothing, and whether an answer was asked for since.
   MonotonicTime silent_since_{};
   bool answer_wanted_ = false;
