@@ -85,9 +85,10 @@ fakes::Value Null() { return std::monostate{}; }
 
 class Play {
  public:
-  Play(bool keyless, size_t fold_bytes_max, int snapshot_after)
+  Play(bool keyless, size_t fold_bytes_max, size_t index_entries_max, int snapshot_after)
       : keyless_(keyless), snapshot_after_(snapshot_after) {
     world_.fold_bytes_max_ = fold_bytes_max;
+    world_.index_entries_max_ = index_entries_max;
     world_.compaction_ = {.files_min = 3, .bytes_min = 0, .commits_min = 2};
     world_.properties_["delta.enableChangeDataFeed"] = "true";
     world_.List(Shape());
@@ -340,7 +341,8 @@ TEST_P(ApplyPropertyTest, TheTableIsWhatTheChangesMakeOfTheSnapshot) {
   setenv("RC_PARAMS", "max_success=25 max_size=80", /*overwrite=*/0);
   const bool keyless = GetParam();
   bool held = rc::check([keyless](const std::vector<Step>& steps) {
-    Play run(keyless, *rc::gen::element<size_t>(1u << 20, 3000u, 1000u), *rc::gen::inRange(0, 20));
+    Play run(keyless, *rc::gen::element<size_t>(1u << 20, 3000u, 1000u),
+             *rc::gen::element<size_t>(1000u, 3u), *rc::gen::inRange(0, 20));
     for (const auto& step : steps) run.Take(step);
     run.Finish();
   });

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/index_follow.h"
 
+#include <optional>
+
+#include "apply/entry_runs.h"
 #include "apply/key_hash.h"
-#include "base/limits.h"
 #include "delta/deletion_vector.h"
 #include "parquet/reader.h"
 
@@ -12,8 +14,13 @@ namespace {
 class Follower {
  public:
   Follower(KeyIndex* index, const record::FlowId& flow, const TableForm& form,
-           const delta::Table& table)
-      : index_(index), flow_(flow), form_(form), table_(table) {}
+           const delta::Table& table, const IndexRoom& room)
+      : index_(index),
+        flow_(flow),
+        form_(form),
+        table_(table),
+        entries_max_(room.entries_max),
+        runs_(room.scratch_folder, form.rows.keyless()) {}
 
   Status Follow(const delta::Snapshot& target, const std::stop_token& stop) {
     FRESHET_TRY(auto mark, index_->Version(flow_));
@@ -28,8 +35,11 @@ class Follower {
       FRESHET_TRY(bool needed, Needed(known.get(), file));
       if (needed) FRESHET_CHECK_OK(Index(file));
     }
-    return index_->Ingest(flow_, form_.rows.keyless(), std::move(entries_),
-                          {target.version, form_.layout});
+    const KeyIndex::Mark reached{target.version, form_.layout};
+    if (runs_.empty())
+      return index_->Ingest(flow_, form_.rows.keyless(), std::move(entries_), reached);
+    FRESHET_CHECK_OK(runs_.Add(std::move(entries_)));
+    return index_->IngestRuns(flow_, &runs_, reached);
   }
 
  private:
@@ -81,12 +91,7 @@ class Follower {
         if (!dead.Contains(row) && form_.Indexed(*batch, i))
           entries_.push_back({keys[static_cast<size_t>(i)], {path, row}});
       }
-      if (entries_.size() >= limits::kIndexIngestEntriesMax) {
-        // More than one step: until the last the mark says that the entries reflect nothing.
-        FRESHET_CHECK_OK(
-            index_->Ingest(flow_, form_.rows.keyless(), std::move(entries_), {-1, form_.layout}));
-        entries_ = {};
-      }
+      if (entries_.size() >= entries_max_) FRESHET_CHECK_OK(runs_.Add(std::exchange(entries_, {})));
     }
     return Status::Ok();
   }
@@ -95,15 +100,17 @@ class Follower {
   const record::FlowId& flow_;
   const TableForm& form_;
   const delta::Table& table_;
+  const size_t entries_max_;
   std::vector<IndexEntry> entries_;
+  EntryRuns runs_;  // those beyond what memory takes
 };
 
 }  // namespace
 
 Status FollowIndex(KeyIndex* index, const record::FlowId& flow, const TableForm& form,
-                   const delta::Table& table, const delta::Snapshot& target,
+                   const delta::Table& table, const delta::Snapshot& target, const IndexRoom& room,
                    const std::stop_token& stop) {
-  return Follower(index, flow, form, table).Follow(target, stop);
+  return Follower(index, flow, form, table, room).Follow(target, stop);
 }
 
 }  // namespace freshet::apply

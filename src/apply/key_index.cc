@@ -14,8 +14,8 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
-#include <numeric>
 
+#include "apply/entry_runs.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -40,6 +40,7 @@ constexpr int kSortedRunsMax = 6;
 /// A file of this many has a filter of 640 KiB.
 constexpr size_t kWholeFilterEntriesMax = 512 * 1024;
 constexpr std::string_view kDamagedFile = "DAMAGED";
+constexpr std::string_view kIngested = "ingest-";
 
 void PutBigEndian(uint64_t value, int bytes, std::string* out) {
   for (int i = bytes - 1; i >= 0; --i) out->push_back(static_cast<char>(value >> (8 * i)));
@@ -73,30 +74,6 @@ void PutAddress(const RowAddress& address, char* to) {
   const uint32_t row = __builtin_bswap32(address.row);
   std::memcpy(to, &file, sizeof file);
   std::memcpy(to + sizeof file, &row, sizeof row);
-}
-
-/// Sort by key; equal ones stay in their order. Hashes are spread evenly, so that one pass by their
-/// first bits leaves parts that fit in a core's cache.
-std::vector<IndexEntry> SortedByKey(std::vector<IndexEntry> entries) {
-  constexpr int kBits = 11;
-  auto by_key = [](const IndexEntry& a, const IndexEntry& b) { return a.key < b.key; };
-  if (entries.size() < (size_t{4} << kBits)) {
-    std::stable_sort(entries.begin(), entries.end(), by_key);
-    return entries;
-  }
-  auto part_of = [](const IndexEntry& entry) { return entry.key.high >> (64 - kBits); };
-  std::vector<size_t> ends((size_t{1} << kBits) + 1, 0);  // first of each part, then its end
-  for (const auto& entry : entries) ++ends[part_of(entry) + 1];
-  std::partial_sum(ends.begin(), ends.end(), ends.begin());
-  std::vector<IndexEntry> sorted(entries.size());
-  for (const auto& entry : entries) sorted[ends[part_of(entry)]++] = entry;
-  auto first = sorted.begin();
-  for (size_t part = 0; part + 1 < ends.size(); ++part) {
-    auto end = sorted.begin() + static_cast<std::ptrdiff_t>(ends[part]);
-    std::stable_sort(first, end, by_key);
-    first = end;
-  }
-  return sorted;
 }
 
 RowAddress GetAddress(const rocksdb::Slice& from) {
@@ -152,6 +129,7 @@ class RocksIndex final : public KeyIndex {
   Result<std::optional<Mark>> Version(const record::FlowId& flow) override;
   Status Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries,
                 const Mark& mark) override;
+  Status IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark) override;
   Result<std::vector<std::vector<RowAddress>>> Find(const record::FlowId& flow, bool keyless,
                                                     std::span<const KeyHash> keys) override;
   Status Forget(const record::FlowId& flow, std::span<const IndexEntry> entries) override;
@@ -161,12 +139,8 @@ class RocksIndex final : public KeyIndex {
   Result<rocksdb::DB*> Get();
   Result<rocksdb::DB*> OpenLocked();
   Status Check(const rocksdb::Status& status);
-  template <typename Writer>
-  rocksdb::Status WriteEntries(const record::FlowId& flow, bool keyless,
-                               const std::vector<IndexEntry>& entries, const Mark& mark,
-                               Writer* writer);
-  Status IngestFile(const record::FlowId& flow, bool keyless,
-                    const std::vector<IndexEntry>& entries, const Mark& mark, rocksdb::DB* db);
+  template <typename Write>
+  Status IngestFile(bool whole_filter, rocksdb::DB* db, const Write& write);
   Result<std::vector<std::vector<RowAddress>>> FindKeyed(const std::string& prefix,
                                                          std::span<const KeyHash> keys,
                                                          rocksdb::DB* db);
@@ -224,7 +198,7 @@ Result<rocksdb::DB*> RocksIndex::OpenLocked() {
   FRESHET_CHECK_OK(Check(status));
   db_.reset(db);
   for (const auto& entry : fs::directory_iterator(directory_, error)) {
-    if (entry.path().filename().string().starts_with("ingest-")) fs::remove(entry.path(), error);
+    if (entry.path().filename().string().starts_with(kIngested)) fs::remove(entry.path(), error);
   }
   return db;
 }
@@ -246,38 +220,55 @@ Result<std::optional<KeyIndex::Mark>> RocksIndex::Version(const record::FlowId& 
       Mark{static_cast<int64_t>(GetBigEndian(value.data(), 8)), value.substr(8)});
 }
 
+/// Puts a flow's mark, then its entries, into a file or a batch.
 template <typename Writer>
-rocksdb::Status RocksIndex::WriteEntries(const record::FlowId& flow, bool keyless,
-                                         const std::vector<IndexEntry>& entries, const Mark& mark,
-                                         Writer* writer) {
-  std::string value;
-  PutBigEndian(static_cast<uint64_t>(mark.version), 8, &value);
-  value += mark.layout;
-  auto status = writer->Put(Prefix(flow, kMark), value);
-  std::string key = Prefix(flow, kEntry);
-  const size_t prefix = key.size();
-  key.resize(prefix + kHashBytes + (keyless ? kAddressBytes : 0));
-  char address[kAddressBytes];
-  for (size_t i = 0; i < entries.size() && status.ok(); ++i) {
-    bool same = i + 1 < entries.size() && entries[i + 1].key == entries[i].key;
-    if (same && (!keyless || entries[i + 1].address == entries[i].address)) continue;
-    PutHash(entries[i].key, key.data() + prefix);
-    PutAddress(entries[i].address, keyless ? key.data() + prefix + kHashBytes : address);
-    status = writer->Put(key, keyless ? rocksdb::Slice() : rocksdb::Slice(address, kAddressBytes));
+class EntryWriter {
+ public:
+  EntryWriter(const record::FlowId& flow, bool keyless, Writer* writer)
+      : flow_(flow), keyless_(keyless), writer_(writer), key_(Prefix(flow, kEntry)) {
+    prefix_ = key_.size();
+    key_.resize(prefix_ + kHashBytes + (keyless ? kAddressBytes : 0));
   }
-  return status;
-}
 
-Status RocksIndex::IngestFile(const record::FlowId& flow, bool keyless,
-                              const std::vector<IndexEntry>& entries, const Mark& mark,
-                              rocksdb::DB* db) {
-  std::string path = (fs::path(directory_) / ("ingest-" + RandomHex(8))).string();
+  rocksdb::Status PutMark(const KeyIndex::Mark& mark) {
+    std::string value;
+    PutBigEndian(static_cast<uint64_t>(mark.version), 8, &value);
+    value += mark.layout;
+    return writer_->Put(Prefix(flow_, kMark), value);
+  }
+  rocksdb::Status Put(const IndexEntry& entry) {
+    char address[kAddressBytes];
+    PutHash(entry.key, key_.data() + prefix_);
+    PutAddress(entry.address, keyless_ ? key_.data() + prefix_ + kHashBytes : address);
+    return writer_->Put(key_, keyless_ ? rocksdb::Slice() : rocksdb::Slice(address, kAddressBytes));
+  }
+  /// All of them. REQUIRES: they are sorted.
+  rocksdb::Status PutAll(const KeyIndex::Mark& mark, const std::vector<IndexEntry>& entries) {
+    auto status = PutMark(mark);
+    for (size_t i = 0; i < entries.size() && status.ok(); ++i) {
+      if (i + 1 < entries.size() && SameEntry(keyless_, entries[i], entries[i + 1])) continue;
+      status = Put(entries[i]);
+    }
+    return status;
+  }
+
+ private:
+  const record::FlowId& flow_;
+  const bool keyless_;
+  Writer* const writer_;
+  std::string key_;
+  size_t prefix_ = 0;
+};
+
+/// Add a file that `write` fills.
+template <typename Write>
+Status RocksIndex::IngestFile(bool whole_filter, rocksdb::DB* db, const Write& write) {
+  std::string path = (fs::path(directory_) / (std::string(kIngested) + RandomHex(8))).string();
   rocksdb::Options file = db->GetOptions();
-  if (entries.size() <= kWholeFilterEntriesMax)
-    file.table_factory = TableOf(cache_, /*whole=*/true);
+  if (whole_filter) file.table_factory = TableOf(cache_, /*whole=*/true);
   rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), file);
   FRESHET_CHECK_OK(Check(writer.Open(path)));
-  FRESHET_CHECK_OK(Check(WriteEntries(flow, keyless, entries, mark, &writer)));
+  FRESHET_CHECK_OK(write(&writer));
   FRESHET_CHECK_OK(Check(writer.Finish()));
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;
@@ -288,21 +279,31 @@ Status RocksIndex::IngestFile(const record::FlowId& flow, bool keyless,
 Status RocksIndex::Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries,
                           const Mark& mark) {
   FRESHET_TRY(rocksdb::DB * db, Get());
-  if (keyless) {
-    std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) {
-      return std::tie(a.key, a.address) < std::tie(b.key, b.address);
-    });
-  } else {  // of one key's entries the last given wins
-    entries = SortedByKey(std::move(entries));
-  }
+  entries = SortEntries(keyless, std::move(entries));
   if (entries.size() >= limits::kIndexIngestEntriesMin) {
-    return IngestFile(flow, keyless, entries, mark, db);
+    const bool whole = entries.size() <= kWholeFilterEntriesMax;
+    return IngestFile(whole, db, [&](rocksdb::SstFileWriter* writer) {
+      return Check(EntryWriter(flow, keyless, writer).PutAll(mark, entries));
+    });
   }
   rocksdb::WriteBatch batch;
-  FRESHET_CHECK_OK(Check(WriteEntries(flow, keyless, entries, mark, &batch)));
+  FRESHET_CHECK_OK(Check(EntryWriter(flow, keyless, &batch).PutAll(mark, entries)));
   rocksdb::WriteOptions options;
   options.disableWAL = true;
   return Check(db->Write(options, &batch));
+}
+
+Status RocksIndex::IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark) {
+  FRESHET_TRY(rocksdb::DB * db, Get());
+  return IngestFile(/*whole_filter=*/false, db, [&](rocksdb::SstFileWriter* writer) -> Status {
+    EntryWriter out(flow, entries->keyless(), writer);
+    FRESHET_CHECK_OK(Check(out.PutMark(mark)));
+    while (true) {
+      FRESHET_TRY(const auto entry, entries->Next());
+      if (!entry) return Status::Ok();
+      FRESHET_CHECK_OK(Check(out.Put(*entry)));
+    }
+  });
 }
 
 Result<std::vector<std::vector<RowAddress>>> RocksIndex::FindKeyed(const std::string& prefix,

@@ -33,6 +33,8 @@ struct IndexEntry {
   RowAddress address;
 };
 
+class EntryRuns;
+
 /// (flow, key hash) → addresses: a cache that knows which Delta version it reflects. Losing or
 /// lagging it costs time, never rows. An address may be stale: it counts only if its file is live
 /// and the row not in its deletion vector. Keyed flows keep one address a key (the newest wins);
@@ -55,6 +57,10 @@ class KeyIndex {
   /// Add entries and move the mark in one atomic step. `entries` need not be sorted.
   virtual Status Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries,
                         const Mark& mark) = 0;
+  /// The same with any number of entries, which become one sorted file: a look-up in entries that
+  /// came piece by piece asks as many files, until they are merged. REQUIRES: nothing was read of
+  /// `entries`.
+  virtual Status IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark) = 0;
   /// Look up keys; the result has one list a key, in the order asked. Sorted input is fastest.
   virtual Result<std::vector<std::vector<RowAddress>>> Find(const record::FlowId& flow,
                                                             bool keyless,

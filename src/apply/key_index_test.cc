@@ -7,6 +7,7 @@
 #include <fstream>
 #include <random>
 
+#include "apply/entry_runs.h"
 #include "base/limits.h"
 #include "base/random.h"
 
@@ -20,6 +21,13 @@ class KeyIndexTest : public ::testing::Test {
   void SetUp() override { directory_ = fs::temp_directory_path() / ("freshet-" + RandomHex(8)); }
   void TearDown() override { fs::remove_all(directory_); }
   std::unique_ptr<KeyIndex> Open() { return KeyIndex::Open(directory_.string()).value(); }
+
+  int64_t Files() const {
+    int64_t files = 0;
+    for (const auto& entry : fs::directory_iterator(directory_))
+      files += entry.path().extension() == ".sst" ? 1 : 0;
+    return files;
+  }
 
   fs::path directory_;
   const record::FlowId flow_{"orders"}, other_{"orders2"};
@@ -106,6 +114,28 @@ TEST_F(KeyIndexTest, TheNewestAddressOfAKeyWinsInALargeFileToo) {
   }
 }
 
+/// Files of like size are merged once there are six, and a run that ends loses what it merged: one
+/// that were many would cost each run a part of a merge of all.
+TEST_F(KeyIndexTest, EntriesThatAreAddedByPiecesBecomeOneFile) {
+  constexpr size_t kPieces = 7;
+  EntryRuns runs(fs::temp_directory_path().string(), false);
+  auto entries = Entries(kPieces * limits::kIndexIngestEntriesMin, 5);
+  for (size_t piece = 0; piece < kPieces; ++piece) {
+    auto first =
+        entries.begin() + static_cast<std::ptrdiff_t>(piece * limits::kIndexIngestEntriesMin);
+    ASSERT_TRUE(runs.Add({first, first + limits::kIndexIngestEntriesMin}).ok());
+  }
+  auto index = Open();
+  ASSERT_TRUE(index->IngestRuns(flow_, &runs, {8, "l"}).ok());
+  EXPECT_EQ(Files(), 1);
+  EXPECT_EQ(index->Version(flow_).value(), (KeyIndex::Mark{8, "l"}));
+  std::vector<KeyHash> keys;
+  for (const auto& entry : entries) keys.push_back(entry.key);
+  auto found = index->Find(flow_, false, keys).value();
+  for (size_t i = 0; i < keys.size(); ++i)
+    ASSERT_EQ(found[i], (std::vector<RowAddress>{entries[i].address}));
+}
+
 /// Each run adds two files and ends at once, which cancels the merge it began.
 TEST_F(KeyIndexTest, FilesStayFewHoweverShortTheRuns) {
   constexpr uint64_t kRuns = 15;
@@ -117,10 +147,7 @@ TEST_F(KeyIndexTest, FilesStayFewHoweverShortTheRuns) {
       ASSERT_TRUE(index->Ingest(flow_, false, std::move(entries), {version, "l"}).ok());
     }
   }
-  int64_t files = 0;
-  for (const auto& entry : fs::directory_iterator(directory_))
-    files += entry.path().extension() == ".sst" ? 1 : 0;
-  EXPECT_LT(files, 20);
+  EXPECT_LT(Files(), 20);
   auto expected = Entries(limits::kIndexIngestEntriesMin, 2 * kRuns + 1);
   auto found = Open()->Find(flow_, false, {&expected[5].key, 1}).value();
   EXPECT_EQ(found[0], (std::vector<RowAddress>{expected[5].address}));

@@ -123,7 +123,9 @@ class StagedWorld {
     context.clock = &clock_;
     context.observer = &observer_;
     context.pipeline_mark = "pipeline";
+    context.scratch_folder = std::filesystem::temp_directory_path().string();
     context.fold_bytes_max = fold_bytes_max_;
+    context.index_entries_max = index_entries_max_;
     context.compaction = compaction_;
     context.history = history_;
     context.properties = properties_;
@@ -186,6 +188,7 @@ class StagedWorld {
   int seals_ = 0;
   record::SegmentNumber sealed_;
   size_t fold_bytes_max_ = limits::kFoldBytesMax;
+  size_t index_entries_max_ = limits::kIndexIngestEntriesMax;
   CompactionRules compaction_;
   HistoryRules history_;
   std::map<std::string, std::string> properties_;

@@ -58,6 +58,11 @@ Result<Applied> StagingApplier::Apply(SegmentNumber through, const std::stop_tok
                      limits::kCommitAttemptsMax));
 }
 
+Status StagingApplier::IndexKnown(const TableForm& form, const std::stop_token& stop) const {
+  return FollowIndex(context_.index, IndexName(), form, table_, *known_,
+                     {context_.scratch_folder, context_.index_entries_max}, stop);
+}
+
 record::FlowId StagingApplier::IndexName() const {
   return record::FlowId(fmt::format("{}/{}", flow_.id.value(), positions_.generation.value()));
 }
@@ -376,7 +381,7 @@ Result<Applied> StagingApplier::CommitInput(Draft draft, const TableForm& form, 
   } else if (truncated) {  // every entry is stale, and nothing will be looked up
     FRESHET_CHECK_OK(context_.index->Reset(index));
   } else {
-    FRESHET_CHECK_OK(FollowIndex(context_.index, index, form, table_, *known_, stop));
+    FRESHET_CHECK_OK(IndexKnown(form, stop));
   }
   FRESHET_CHECK_OK(paths_.Follow(*known_));
   const auto planner = PlannerOf(form);

@@ -50,6 +50,8 @@ class StagingApplier final : public TableApplier {
   bool complete() const { return known_ != nullptr && mark_.complete; }
   /// What names the generation's entries in the key index.
   record::FlowId IndexName() const;
+  /// Bring the index's entries to the known state.
+  Status IndexKnown(const TableForm& form, const std::stop_token& stop) const;
   /// The state of the index that reflects the last look. REQUIRES: there is a table.
   Result<KeyIndex::Mark> IndexMark() const;
   /// Become what another location holds, in one commit. REQUIRES: its files are in this location

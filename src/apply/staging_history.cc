@@ -101,8 +101,7 @@ Result<Applied> StagingApplier::TakeRowsOf(const StagingApplier& other,
   }
   auto applied = [&]() -> Result<Applied> {
     FRESHET_TRY(const auto then, TableForm::Of(*other.known_, other.mark_));
-    FRESHET_CHECK_OK(
-        FollowIndex(context_.index, other.IndexName(), then, other.table_, *other.known_, stop));
+    FRESHET_CHECK_OK(other.IndexKnown(then, stop));
     TableMark mark = other.mark_;
     FRESHET_TRY(auto columns, ColumnsWith(other, &mark.inactive));
     mark.history = mark_.history;
@@ -112,7 +111,7 @@ Result<Applied> StagingApplier::TakeRowsOf(const StagingApplier& other,
     draft.actions = Redescribe(*known_, columns, mark, NowMs(),
                                {.comment = other.known_->metadata.description});
     FRESHET_TRY(const auto now, TableForm::Of(*known_, std::move(columns), mark));
-    FRESHET_CHECK_OK(FollowIndex(context_.index, IndexName(), now, table_, *known_, stop));
+    FRESHET_CHECK_OK(IndexKnown(now, stop));
     FRESHET_CHECK_OK(paths_.Follow(*known_));
     const auto planner = PlannerOf(now);
     FRESHET_TRY(UtcMicros at, other.TakenAt());

@@ -106,10 +106,11 @@ class TableApplier {
     record::SegmentNumber passed = {};
     /// The reader's record says the table existed: missing now is POSITION_LOST.
     bool created_before = false;
-    /// What one fold and one comparison keep in memory, and how often a checkpoint is written.
-    /// Other values are for tests.
+    /// What one fold, one comparison and indexing keep in memory, and how often a checkpoint is
+    /// written. Other values are for tests.
     size_t fold_bytes_max = limits::kFoldBytesMax;
     size_t difference_bytes_max = limits::kDifferenceBytesMax;
+    size_t index_entries_max = limits::kIndexIngestEntriesMax;
     int64_t commits_per_checkpoint = limits::kCommitsPerCheckpoint;
     CompactionRules compaction = {};
     HistoryRules history = {};

@@ -21,10 +21,13 @@ class FaultyIndex final : public apply::KeyIndex {
   }
   Status Ingest(const record::FlowId& flow, bool keyless, std::vector<apply::IndexEntry> entries,
                 const Mark& mark) override {
-    if (*crash_at_ > 0 && --*crash_at_ == 0) *crashed_ = true;
-    if (*crashed_)
-      return Error(ErrorClass::STORE_UNAVAILABLE, "the process is gone").OutcomeUnknown();
+    FRESHET_CHECK_OK(Count());
     return index_->Ingest(flow, keyless, std::move(entries), mark);
+  }
+  Status IngestRuns(const record::FlowId& flow, apply::EntryRuns* entries,
+                    const Mark& mark) override {
+    FRESHET_CHECK_OK(Count());
+    return index_->IngestRuns(flow, entries, mark);
   }
   Result<std::vector<std::vector<apply::RowAddress>>> Find(
       const record::FlowId& flow, bool keyless, std::span<const apply::KeyHash> keys) override {
@@ -36,6 +39,12 @@ class FaultyIndex final : public apply::KeyIndex {
   Status Reset(const record::FlowId& flow) override { return index_->Reset(flow); }
 
  private:
+  Status Count() {
+    if (*crash_at_ > 0 && --*crash_at_ == 0) *crashed_ = true;
+    if (!*crashed_) return Status::Ok();
+    return Error(ErrorClass::STORE_UNAVAILABLE, "the process is gone").OutcomeUnknown();
+  }
+
   const std::unique_ptr<apply::KeyIndex> index_;
   int64_t* const crash_at_;
   bool* const crashed_;
