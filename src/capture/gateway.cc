@@ -14,6 +14,7 @@
 #include "capture/discovery.h"
 #include "capture/expiry.h"
 #include "capture/mending.h"
+#include "capture/sealed_report.h"
 #include "capture/shape_change.h"
 #include "capture/snapshots.h"
 #include "capture/stream_fence.h"
@@ -36,6 +37,7 @@ class Capture {
       : context_(context),
         writer_(std::move(writer)),
         options_(options),
+        report_(context_),
         tables_(context_),
         discovery_(context_, &tables_, options.selects, options.names),
         own_holder_(context_.source),
@@ -98,6 +100,7 @@ class Capture {
       FRESHET_CHECK_OK(Mend());
       FRESHET_CHECK_OK(Answer());
       FRESHET_TRY(bool drained, Drained());
+      if (drained) report_.TellRest();
       if (drained) return Captured{.through = writer_->checkpoint().through};
       FRESHET_CHECK_OK(TakeEvent());
     }
@@ -255,7 +258,6 @@ class Capture {
     if (!tables_.follows(batch.shape->id)) return Status::Ok();
     FRESHET_TRY(auto staged, tables_.Staged(batch));
     if (!staged) return Status::Ok();
-    rows_ += staged->rows->num_rows();
     return writer_->Append(*staged);
   }
   Status On(record::ShapeChange& change) {
@@ -398,6 +400,7 @@ class Capture {
   }
 
   Status SealIfDue(bool quiet) {
+    report_.TellDue();
     if (!boundary_) return Status::Ok();
     bool moved = cursor_ != writer_->checkpoint().cursor &&
                  context_.clock->Now() - sealed_at_ >= limits::kIdlePositionInterval;
@@ -412,17 +415,7 @@ class Capture {
     sealed_at_ = context_.clock->Now();
     if (moved) FRESHET_CHECK_OK(stream_->Acknowledge(cursor_));
     FRESHET_CHECK_OK(snapshots_->OnSealed());
-    int64_t lag_ms = committed_at_ == 0 ? 0 : (context_.clock->WallNow() - committed_at_) / 1000;
-    context_.Tell("segment_sealed", {{"number", number.value()},
-                                     {"rows", std::exchange(rows_, 0)},
-                                     {"bytes", bytes},
-                                     {"lag_ms", std::max<int64_t>(0, lag_ms)},
-                                     {"bytes_behind", stream_->BytesBehind()}});
-    int64_t nulled = stream_->values_nulled();
-    if (nulled > nulled_told_) {
-      context_.Tell("values_nulled", {{"values", nulled - nulled_told_}});
-      nulled_told_ = nulled;
-    }
+    report_.OnSealed(number, bytes, committed_at_, *stream_);
     return Status::Ok();
   }
 
@@ -432,12 +425,14 @@ class Capture {
     Deadline deadline = context_.clock->Now() + limits::kStopDelayMax;
     while (!boundary_ && context_.clock->Now() < deadline) FRESHET_CHECK_OK(TakeEvent());
     if (boundary_ && writer_->dirty()) FRESHET_CHECK_OK(Seal());
+    report_.TellRest();
     return Error(ErrorClass::CANCELLED, "the gateway was stopped");
   }
 
   const Context context_;
   const std::unique_ptr<staging::StagingWriter> writer_;
   const GatewayOptions& options_;
+  SealedReport report_;
   Tables tables_;
   Discovery discovery_;
   HeldSnapshots own_holder_;
@@ -447,8 +442,6 @@ class Capture {
   bool was_idle_ = false;
   bool draining_ = false;
   bool polled_draining_ = false;
-  int64_t rows_ = 0;  // in the open segment
-  int64_t nulled_told_ = 0;
   std::optional<StreamFence::Ticket> drain_ticket_;
   MonotonicTime discover_at_, expire_at_, poll_at_, sealed_at_, mend_at_;
   std::unique_ptr<sources::ChangeStream> stream_;

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "pipeline/configuration.h"
+#include "pipeline/display.h"
 #include "pipeline/event_line.h"
 
 namespace freshet::pipeline {
@@ -95,15 +96,17 @@ std::optional<EventRecord> EventLog::UnusedSettings() const {
 }
 
 Status EventLog::TellFlow(const std::string& table, std::string_view status,
-                          const std::string& metrics, const Status& why) {
+                          const FlowMetrics& metrics, const Status& why) {
   auto& told = statuses_[table];
-  if (told == status && metrics.empty()) return Status::Ok();
+  if (told == status && metrics.counters.empty()) return Status::Ok();
   told = status;
-  auto level = why.ok() ? "INFO" : "ERROR";
+  auto level = !why.ok() ? "ERROR" : metrics.periodic ? "METRICS" : "INFO";
   auto event = Make(level, "flow_progress", fmt::format("Flow '{}' is {}.", table, status));
   if (!why.ok()) event.message += " " + why.ToString();
   Json details{{"status", status}};
-  if (!metrics.empty()) details["metrics"] = ParseJsonOrThrow<Json>(metrics);
+  if (!metrics.counters.empty()) details["metrics"] = ParseJsonOrThrow<Json>(metrics.counters);
+  if (!metrics.streaming.empty())
+    details["streaming_metrics"] = ParseJsonOrThrow<Json>(metrics.streaming);
   event.details = ToText({{"flow_progress", details}});
   event.error = ErrorText(why);
   auto origin = ParseJsonOrThrow<Json>(event.origin);
@@ -136,21 +139,31 @@ Status EventLog::TellSnapshot(const record::Event& event, std::string_view statu
 Status EventLog::TakeCaptured(const record::Event& event) {
   auto table = TextOf(event, "table");
   if (event.name == "table_found")
-    return TellFlow(table + "_cdc_flow", "RUNNING", "", Status::Ok());
+    return TellFlow(table + "_cdc_flow", "RUNNING", {}, Status::Ok());
   if (event.name == "snapshot_started")
-    return TellFlow(table + "_snapshot_flow", "RUNNING", "", Status::Ok());
+    return TellFlow(table + "_snapshot_flow", "RUNNING", {}, Status::Ok());
   if (event.name == "snapshot_completed") {
     Json metrics{{"num_upserted_rows", NumberOf(event, "rows")}};
-    return TellFlow(table + "_snapshot_flow", "COMPLETED", ToText(metrics), Status::Ok());
+    return TellFlow(table + "_snapshot_flow", "COMPLETED", {ToText(metrics)}, Status::Ok());
   }
   if (event.name == "snapshot_abandoned")
-    return TellFlow(table + "_snapshot_flow", "STOPPED", "", Status::Ok());
+    return TellFlow(table + "_snapshot_flow", "STOPPED", {}, Status::Ok());
+  if (event.name == "changes_staged") {
+    Json metrics{{"num_upserted_rows", NumberOf(event, "upserted")},
+                 {"num_deleted_rows", NumberOf(event, "deleted")},
+                 {"num_output_bytes", NumberOf(event, "bytes")}};
+    Json streaming{{"discovery_latency_ms", NumberOf(event, "lag_ms")}};
+    const int64_t committed_at = NumberOf(event, "committed_at");
+    if (committed_at > 0) streaming["event_time"] = {{"max", Timestamp(committed_at)}};
+    return TellFlow(table + "_cdc_flow", "RUNNING", {ToText(metrics), ToText(streaming), true},
+                    Status::Ok());
+  }
   if (event.name != "segment_sealed") return Status::Ok();
   Json metrics{{"num_output_rows", NumberOf(event, "rows")},
                {"num_output_bytes", NumberOf(event, "bytes")},
-               {"backlog_bytes", std::max<int64_t>(0, NumberOf(event, "bytes_behind"))},
-               {"discovery_latency_ms", NumberOf(event, "lag_ms")}};
-  return TellFlow("cdc_flow", "RUNNING", ToText(metrics), Status::Ok());
+               {"backlog_bytes", std::max<int64_t>(0, NumberOf(event, "bytes_behind"))}};
+  Json streaming{{"discovery_latency_ms", NumberOf(event, "lag_ms")}};
+  return TellFlow("cdc_flow", "RUNNING", {ToText(metrics), ToText(streaming), true}, Status::Ok());
 }
 
 Status EventLog::Take(const record::Event& event) {
@@ -166,7 +179,7 @@ Status EventLog::Take(const record::Event& event) {
     record.details =
         ToText({{"dataset_definition", {{"dataset_type", "STREAMING_TABLE"}, {"num_flows", 1}}}});
     FRESHET_CHECK_OK(book_->AddEvent(std::move(record)));
-    return TellFlow(table, "STARTING", "", Status::Ok());
+    return TellFlow(table, "STARTING", {}, Status::Ok());
   }
   if (name == "snapshot_started") return TellSnapshot(event, "STARTED", 0);
   if (name == "snapshot_progress") return TellSnapshot(event, "IN_PROGRESS", PercentOf(event));
@@ -174,12 +187,12 @@ Status EventLog::Take(const record::Event& event) {
   if (name == "table_committed") {
     auto upserted = NumberOf(event, "inserted") + NumberOf(event, "updated");
     Json metrics{{"num_upserted_rows", upserted}, {"num_deleted_rows", NumberOf(event, "deleted")}};
-    return TellFlow(table, "RUNNING", ToText(metrics), Status::Ok());
+    return TellFlow(table, "RUNNING", {ToText(metrics)}, Status::Ok());
   }
-  if (name == "table_excluded") return TellFlow(table, "EXCLUDED", "", Status::Ok());
+  if (name == "table_excluded") return TellFlow(table, "EXCLUDED", {}, Status::Ok());
   if (name == "table_failed" || name == "table_broken" || name == "table_left_out" ||
       name == "table_unread")
-    return TellFlow(table, "FAILED", "", StatusOf(event));
+    return TellFlow(table, "FAILED", {}, StatusOf(event));
   if (name == "warning" || name == "worker_restarted" || name == "source_retried" ||
       name == "tables_unseen") {
     auto record = Make("WARN", "runtime_details",
@@ -195,7 +208,7 @@ Status EventLog::Finish(bool completed) {
   auto open = statuses_;
   for (const auto& [table, status] : open) {
     if (status == "FAILED" || status == "EXCLUDED") continue;
-    FRESHET_CHECK_OK(TellFlow(table, completed ? "COMPLETED" : "STOPPED", "", Status::Ok()));
+    FRESHET_CHECK_OK(TellFlow(table, completed ? "COMPLETED" : "STOPPED", {}, Status::Ok()));
   }
   return Status::Ok();
 }

@@ -43,7 +43,13 @@ class EventLog {
  private:
   EventRecord CreateUpdate(std::string_view cause, const std::string& request) const;
   EventRecord Make(std::string_view level, std::string_view type, std::string message) const;
-  Status TellFlow(const std::string& table, std::string_view status, const std::string& metrics,
+  /// What flow_progress says beside the status, as JSON; empty: nothing. `periodic`: told at an
+  /// interval, of the level METRICS.
+  struct FlowMetrics {
+    std::string counters = {}, streaming = {};
+    bool periodic = false;
+  };
+  Status TellFlow(const std::string& table, std::string_view status, const FlowMetrics& metrics,
                   const Status& why);
   Status TellSnapshot(const record::Event& event, std::string_view status, double percent);
   /// The flows of a gateway, under their published names.

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/gateway_progress.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "pipeline/event_line.h"
 
 namespace freshet::pipeline {
+namespace {
+
+/// Of more tables only those are told of which something was captured: as many as the published
+/// service takes in a pipeline.
+constexpr size_t kTablesOfNothingMax = 250;
+
+}  // namespace
 
 void GatewayProgress::Configure(const Configuration& configuration) {
   tells_ = configuration.tells_progress;
@@ -22,12 +30,23 @@ std::vector<record::Event> GatewayProgress::Take(const record::Event& event, Mon
     bytes_behind_ = NumberOf(event, "bytes_behind");
     return Due(now);
   }
+  if (event.name == "changes_staged") {
+    auto& sum = tables_[table];
+    sum.upserted += NumberOf(event, "upserted");
+    sum.deleted += NumberOf(event, "deleted");
+    sum.bytes += NumberOf(event, "bytes");
+    sum.lag_ms = NumberOf(event, "lag_ms");
+    sum.committed_at = std::max(sum.committed_at, NumberOf(event, "committed_at"));
+    sum.waiting = waiting_ = true;
+    return Due(now);
+  }
   if (event.name == "snapshot_progress") {
     snapshots_[table] = event;
     return Due(now);
   }
   if (event.name == "snapshot_completed" || event.name == "snapshot_abandoned")
     snapshots_.erase(table);
+  if (event.name == "table_found") tables_.try_emplace(table);
   return {event};
 }
 
@@ -43,6 +62,18 @@ std::vector<record::Event> GatewayProgress::Due(MonotonicTime now) {
                      {"bytes", std::exchange(bytes_, 0)},
                      {"lag_ms", lag_ms_},
                      {"bytes_behind", bytes_behind_}}});
+  const bool tell_nothing = tables_.size() <= kTablesOfNothingMax;
+  for (auto& [table, sum] : tables_) {
+    if (!sum.waiting && !tell_nothing) continue;
+    events.push_back({"changes_staged",
+                      {{"table", table},
+                       {"upserted", sum.upserted},
+                       {"deleted", sum.deleted},
+                       {"bytes", sum.bytes},
+                       {"committed_at", sum.committed_at},
+                       {"lag_ms", sum.lag_ms}}});
+    sum = {.committed_at = sum.committed_at};
+  }
   for (auto& [table, event] : std::exchange(snapshots_, {})) events.push_back(std::move(event));
   return events;
 }

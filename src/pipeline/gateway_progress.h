@@ -13,9 +13,9 @@
 
 namespace freshet::pipeline {
 
-/// What a gateway's own event log has of its progress: how much it captured since the last time,
-/// nothing too, so that one sees that it lives, and how far its snapshots are, as often as its
-/// configuration says. All else is told at once. One thread.
+/// What a gateway's own event log has of its progress: how much it captured since the last time, of
+/// all tables and of each, nothing too, so that one sees that it lives, and how far its snapshots
+/// are, as often as its configuration says. All else is told at once. One thread.
 /// Source: the published progress events of gateways.
 class GatewayProgress {
  public:
@@ -33,6 +33,13 @@ class GatewayProgress {
   std::optional<MonotonicTime> told_{};  // nothing: never yet
   bool waiting_ = false;                 // something was captured since
   int64_t rows_ = 0, bytes_ = 0, lag_ms_ = 0, bytes_behind_ = 0;
+  /// What was captured of a table since the last time.
+  struct Captured {
+    int64_t upserted = 0, deleted = 0, bytes = 0, lag_ms = 0;
+    int64_t committed_at = 0;  // µs; its newest commit ever
+    bool waiting = false;
+  };
+  std::map<std::string, Captured> tables_;
   std::map<std::string, record::Event> snapshots_;  // by table: the last that was not told
 };
 

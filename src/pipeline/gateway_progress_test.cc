@@ -19,6 +19,15 @@ record::Event Segment(int64_t rows) {
 record::Event Snapshot(const std::string& table, int64_t left) {
   return {"snapshot_progress", {{"table", table}, {"chunks_left", left}}};
 }
+record::Event Changes(const std::string& table, int64_t upserted, int64_t deleted) {
+  return {"changes_staged",
+          {{"table", table},
+           {"upserted", upserted},
+           {"deleted", deleted},
+           {"bytes", 10 * upserted},
+           {"committed_at", 1000 * upserted},
+           {"lag_ms", int64_t{7}}}};
+}
 
 class GatewayProgressTest : public testing::Test {
  protected:
@@ -54,6 +63,37 @@ TEST_F(GatewayProgressTest, NothingIsToldTooSoThatOneSeesThatItLives) {
   EXPECT_EQ(told[0].name, "segment_sealed");
   EXPECT_EQ(NumberOf(told[0], "rows"), 0);
   EXPECT_EQ(NumberOf(told[0], "lag_ms"), 0);
+}
+
+TEST_F(GatewayProgressTest, EachTablesCountersAreSinceTheLastTime) {
+  EXPECT_THAT(progress_.Take({"table_found", {{"table", "quiet"}}}, now_), SizeIs(1));
+  progress_.Take(Segment(1), now_);
+  EXPECT_THAT(progress_.Take(Changes("a", 5, 1), now_), IsEmpty());
+  EXPECT_THAT(progress_.Take(Changes("a", 6, 2), now_), IsEmpty());
+  auto told = progress_.Due(now_ + kInterval);
+  ASSERT_THAT(told, SizeIs(3));
+  EXPECT_EQ(TextOf(told[1], "table"), "a");
+  EXPECT_EQ(NumberOf(told[1], "upserted"), 11);
+  EXPECT_EQ(NumberOf(told[1], "deleted"), 3);
+  EXPECT_EQ(NumberOf(told[1], "bytes"), 110);
+  EXPECT_EQ(NumberOf(told[1], "lag_ms"), 7);
+  EXPECT_EQ(NumberOf(told[1], "committed_at"), 6000);
+  EXPECT_EQ(TextOf(told[2], "table"), "quiet");
+  EXPECT_EQ(NumberOf(told[2], "upserted"), 0);
+  told = progress_.Due(now_ + 2 * kInterval);
+  ASSERT_THAT(told, SizeIs(3));
+  EXPECT_EQ(NumberOf(told[1], "upserted"), 0);
+  EXPECT_EQ(NumberOf(told[1], "committed_at"), 6000) << "which shows for how long nothing came";
+}
+
+TEST_F(GatewayProgressTest, OfManyTablesThoseWithChangesAreTold) {
+  for (int i = 0; i < 300; ++i)
+    progress_.Take({"table_found", {{"table", fmt::format("t{}", i)}}}, now_);
+  progress_.Take(Segment(1), now_);
+  progress_.Take(Changes("t7", 1, 0), now_);
+  auto told = progress_.Due(now_ + kInterval);
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_EQ(TextOf(told[1], "table"), "t7");
 }
 
 TEST_F(GatewayProgressTest, OfASnapshotTheLastIsToldAndNoneAfterItsEnd) {

@@ -17,7 +17,8 @@ record::Event DrainThrough(int64_t segment) { return {"drain", {{"through", segm
 /// What goes on between the workers is not shown to people. Of a gateway alone nobody else says
 /// that it works.
 bool IsInner(const std::string& name, bool apart) {
-  return name == "segment_seen" || (name == "segment_sealed" && !apart) || name == "wished" ||
+  const bool captures = name == "segment_sealed" || name == "changes_staged";
+  return (captures && !apart) || name == "segment_seen" || name == "wished" ||
          name == "gateway_started" || name == "captured" || name == "snapshot_wanted" ||
          name == "snapshot_taken" || name == "snapshots_read";
 }

@@ -37,8 +37,8 @@ class PipelineBookTest : public testing::Test {
     database_ = std::move(store::Database::Open(folder_ + "/freshet.db", migrations)).value();
     book_ = std::make_unique<PipelineBook>(database_.get(), &clock_);
   }
-  PipelineRecord Add(const std::string& name) {
-    PipelineRecord record{.id = RandomUuid(), .name = name, .spec = "{}", .parameters = "{}"};
+  PipelineRecord Add(const std::string& name, const std::string& spec = "{}") {
+    PipelineRecord record{.id = RandomUuid(), .name = name, .spec = spec, .parameters = "{}"};
     auto added = book_->Add(record, false);
     EXPECT_TRUE(added.ok()) << added.status().ToString();
     return *added;
@@ -195,6 +195,30 @@ TEST_F(PipelineBookTest, WhatTheEngineSaysBecomesPublishedEvents) {
   EXPECT_EQ(events[5].level, "ERROR");
   EXPECT_THAT(events[5].error, HasSubstr("KEY_CHANGED"));
   EXPECT_EQ(details(6)["flow_progress"]["status"], "COMPLETED");
+}
+
+TEST_F(PipelineBookTest, WhatAGatewayCapturedIsToldOfEachTable) {
+  auto gateway = Add("g", R"({"gateway_definition": {}})");
+  EventLog log(book_.get(), gateway, "u");
+  ASSERT_TRUE(log.Take({"changes_staged",
+                        {{"table", "d.public.t"},
+                         {"upserted", int64_t{3}},
+                         {"deleted", int64_t{2}},
+                         {"bytes", int64_t{70}},
+                         {"committed_at", int64_t{1'764'511'200'000'000}},
+                         {"lag_ms", int64_t{9}}}})
+                  .ok());
+  auto events = *book_->Events(gateway.id, {.oldest_first = true, .rows = 20});
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].level, "METRICS");
+  EXPECT_THAT(events[0].origin, HasSubstr("d.public.t_cdc_flow"));
+  auto details = ParseJsonOrThrow<nlohmann::json>(events[0].details)["flow_progress"];
+  EXPECT_EQ(details["status"], "RUNNING");
+  EXPECT_EQ(details["metrics"]["num_upserted_rows"], 3);
+  EXPECT_EQ(details["metrics"]["num_deleted_rows"], 2);
+  EXPECT_EQ(details["metrics"]["num_output_bytes"], 70);
+  EXPECT_EQ(details["streaming_metrics"]["discovery_latency_ms"], 9);
+  EXPECT_EQ(details["streaming_metrics"]["event_time"]["max"], "2025-11-30T14:00:00.000000Z");
 }
 
 TEST(Definition, NamesWhatIsMissing) {

@@ -91,6 +91,10 @@ class StoreWriter final : public StagingWriter {
     current_.through = sealed_.through;
     current_.cursor = sealed_.cursor;
     current_.committed_at = sealed_.committed_at;
+    sealed_runs_.clear();
+    for (Entry& entry : entries_) {
+      if (auto* run = std::get_if<ChangeRun>(&entry)) sealed_runs_.push_back(std::move(*run));
+    }
     entries_.clear();
     packs_.clear();
     segment_bytes_ = 0;
@@ -98,6 +102,8 @@ class StoreWriter final : public StagingWriter {
     SweepOnce(manifest.number);
     return manifest.number;
   }
+
+  const std::vector<ChangeRun>& sealed_runs() const override { return sealed_runs_; }
 
   std::string PartPath(const FlowId& flow, const TableId& table, Generation generation,
                        int64_t chunk) override {
@@ -195,6 +201,7 @@ class StoreWriter final : public StagingWriter {
   Status failed_;
   Checkpoint sealed_;   // through the last sealed segment
   Checkpoint current_;  // and what the open segment says
+  std::vector<ChangeRun> sealed_runs_;
   // The open segment.
   std::vector<Entry> entries_;
   std::vector<std::string> packs_;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -56,6 +57,9 @@ class StagingWriter {
   /// (nothing is lost: open again).
   /// Source: docs/formats/staging.md, "Manifest".
   virtual Result<SegmentNumber> Seal(const record::Cursor& cursor, UtcMicros committed_at) = 0;
+
+  /// The runs of changes that the last Seal made durable.
+  virtual const std::vector<ChangeRun>& sealed_runs() const = 0;
 
   /// Return a fresh path for a snapshot part; thread-safe.
   virtual std::string PartPath(const FlowId& flow, const TableId& table, Generation generation,

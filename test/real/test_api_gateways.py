@@ -129,6 +129,12 @@ def check_events(client, database, gateway, pipeline):
     assert sum(each.get("metrics", {}).get("num_upserted_rows", 0) for each in flows) >= 3100
     own = events_of(client, gateway, "flow_progress")
     assert {each["origin"]["pipeline_type"] for each in own} == {"INGESTION_GATEWAY"}
+    captured = [
+        each for each in own if each["origin"]["flow_name"] == f"{database.name}.public.orders_cdc_flow"
+    ]
+    assert any(
+        "num_upserted_rows" in each["details"]["flow_progress"].get("metrics", {}) for each in captured
+    )
     names = {each["origin"]["flow_name"] for each in own}
     assert {
         f"{database.name}.public.orders_snapshot_flow",
