@@ -25,7 +25,15 @@ Result<TablePattern> TablePattern::Parse(std::string_view text) {
   return pattern;
 }
 
+TablePattern TablePattern::Of(record::TableName name) {
+  TablePattern pattern;
+  pattern.text_ = name.ToString();
+  pattern.only_ = std::move(name);
+  return pattern;
+}
+
 bool TablePattern::Matches(const record::TableName& name) const {
+  if (only_) return *only_ == name;
   return MatchesWildcard(schema_, name.schema) && MatchesWildcard(table_, name.table);
 }
 

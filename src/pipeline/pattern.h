@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,12 +18,17 @@ class TablePattern {
  public:
   /// Errors: INVALID_ARGUMENT (no dot, an empty side).
   static Result<TablePattern> Parse(std::string_view text);
+  /// One that matches this table alone, whatever its name is made of.
+  static TablePattern Of(record::TableName name);
 
   bool Matches(const record::TableName& name) const;
   const std::string& text() const { return text_; }
+  /// The table that it was made of; null: it was parsed.
+  const record::TableName* only() const { return only_ ? &*only_ : nullptr; }
 
  private:
   std::string text_, schema_, table_;
+  std::optional<record::TableName> only_;
 };
 
 /// Parse each of them. Errors: INVALID_ARGUMENT.

@@ -35,6 +35,14 @@ TEST(PatternTest, TheLastDotSplits) {
   EXPECT_FALSE(Matches("a.b.c", "a", "b.c"));
 }
 
+TEST(PatternTest, OneOfATableMatchesItAlone) {
+  auto star = TablePattern::Of({"s", "a*b"}), dotted = TablePattern::Of({"s", "a.b"});
+  EXPECT_TRUE(star.Matches({"s", "a*b"}));
+  EXPECT_FALSE(star.Matches({"s", "axb"}));
+  EXPECT_TRUE(dotted.Matches({"s", "a.b"}));
+  EXPECT_FALSE(dotted.Matches({"s.a", "b"}));
+}
+
 TEST(PatternTest, RefusesHalves) {
   for (auto* text : {"orders", "", ".orders", "public."}) {
     auto parsed = TablePattern::Parse(text);

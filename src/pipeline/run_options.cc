@@ -31,6 +31,17 @@ Status TakeLeftOut(const Json& list, IngestOptions* options) {
   return Status::Ok();
 }
 
+/// As it was written, or the names of its one table.
+Json PatternToJson(const TablePattern& pattern) {
+  if (const auto* only = pattern.only()) return Json::array({only->schema, only->table});
+  return pattern.text();
+}
+
+Result<TablePattern> PatternFromJson(const Json& json) {
+  if (!json.is_array()) return TablePattern::Parse(json.get<std::string>());
+  return TablePattern::Of({json.at(0).get<std::string>(), json.at(1).get<std::string>()});
+}
+
 }  // namespace
 
 void CaptureByQueries(const std::vector<CursorRule>& rules, SourceSettings* settings) {
@@ -64,7 +75,7 @@ Status CompleteSource(IngestOptions* options) {
 
 std::string ToLine(const IngestOptions& options) {
   auto refresh = Json::array();
-  for (const auto& pattern : options.refresh) refresh.push_back(pattern.text());
+  for (const auto& pattern : options.refresh) refresh.push_back(PatternToJson(pattern));
   auto start = ToLine(WorkerStart{.destination = options.directory,
                                   .source = options.source,
                                   .continuous = options.continuous,
@@ -101,7 +112,10 @@ Result<IngestOptions> OptionsFromLine(std::string_view line) {
   options.update = json[kUpdate].get<std::string>();
   FRESHET_CHECK_OK(TakeLeftOut(json[kLeftOut], &options));
   options.retry_for = std::chrono::milliseconds(json[kRetry].get<int64_t>());
-  FRESHET_TRY(options.refresh, ParsePatterns(json[kRefresh].get<std::vector<std::string>>()));
+  for (const auto& pattern : json[kRefresh]) {
+    FRESHET_TRY(auto read, PatternFromJson(pattern));
+    options.refresh.push_back(std::move(read));
+  }
   return options;
 }
 

@@ -19,7 +19,8 @@ TEST(RunOptions, OfOneHalfComeBackFromTheirLine) {
        Error(ErrorClass::COLUMN_RESERVED, "a reserved column").WithRemedy("rename")}};
   options.pipelines = {"one", "two"};
   options.revision = 7;
-  options.refresh = ParsePatterns({"public.orders"}).value();
+  options.refresh = ParsePatterns({"public.order*"}).value();
+  options.refresh.push_back(TablePattern::Of({"public", "a.b*"}));
   options.continuous = true;
   auto back = OptionsFromLine(ToLine(options));
   ASSERT_TRUE(back.ok()) << back.status().ToString();
@@ -32,7 +33,10 @@ TEST(RunOptions, OfOneHalfComeBackFromTheirLine) {
   EXPECT_EQ(back->left_out[0].second.remedy(), "rename");
   EXPECT_THAT(back->pipelines, ElementsAre("one", "two"));
   EXPECT_EQ(back->revision, 7);
-  EXPECT_EQ(back->refresh.size(), 1U);
+  ASSERT_EQ(back->refresh.size(), 2U);
+  EXPECT_TRUE(back->refresh[0].Matches({"public", "orders"}));
+  EXPECT_TRUE(back->refresh[1].Matches({"public", "a.b*"}));
+  EXPECT_FALSE(back->refresh[1].Matches({"public", "a.bc"}));
   EXPECT_TRUE(back->continuous);
 }
 

@@ -54,9 +54,7 @@ Status TakeSelection(catalog::Catalog& catalog, const PipelineRecord& pipeline,
   }
   FRESHET_TRY(auto tables, catalog.TablesOf(pipeline.id));
   FRESHET_TRY(auto selection, SelectionOf(definition, tables, request));
-  std::vector<std::string> again;
-  for (const auto& name : selection.again) again.push_back(name.ToString());
-  FRESHET_TRY(options->refresh, ParsePatterns(again));
+  for (const auto& name : selection.again) options->refresh.push_back(TablePattern::Of(name));
   // One that never ends would leave the others behind for good.
   if (!pipeline.continuous) options->spec.chosen = std::move(selection.tables);
   return Status::Ok();
