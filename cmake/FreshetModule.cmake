@@ -54,9 +54,12 @@ function(freshet_tests_only target)
   endif()
 endfunction()
 
-# The target's own code is tests and nothing else. It is made without optimisation, which is three tenths of what compiling it costs.
-function(freshet_test_code target)
-  target_compile_options(${target} PRIVATE -O0)
+# The target's own code is tests, or takes no part in the rows' road. With sanitizers it is made without optimisation, which is three
+# tenths of what compiling it costs.
+function(freshet_unoptimised target)
+  if(FRESHET_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
 endfunction()
 
 # Which precompiled header a target's files share; those of a module's tests have one of their own. base is too small to
@@ -67,11 +70,13 @@ function(freshet_precompile target name)
   endif()
   if(FRESHET_TESTS AND target MATCHES "_test$")
     set(header test)
-    freshet_test_code(${target})
+    freshet_unoptimised(${target})
   elseif(name MATCHES "^(api|catalog|client)$")
     set(header json)
+    freshet_unoptimised(${target})
   elseif(name MATCHES "^(pipeline|app)$")
     set(header plain)
+    freshet_unoptimised(${target})
   else()
     set(header rows)
   endif()

@@ -143,12 +143,11 @@ TEST(Crash, WhileColumnsAreFilled) {
 }
 
 /// Whatever of Delta the tables use.
+/// What a crash leaves before a write it leaves after the one before, too: these are long, so once.
 TEST(Crash, WithEveryProfile) {
   for (const auto& properties : {FullProperties(), ClassicProperties()}) {
     Sweep sweep = Of(Fault::kCrashBefore, "crash before, with a profile");
     sweep.only = Kind::kApply;
-    RunEveryOf(ProfileScenario(properties), sweep);
-    sweep.what = [](model::World&) { return Fault::kCrashAfter; };
     RunEveryOf(ProfileScenario(properties), sweep);
   }
 }
