@@ -39,7 +39,7 @@ class Follower {
     if (runs_.empty())
       return index_->Ingest(flow_, form_.rows.keyless(), std::move(entries_), reached);
     FRESHET_CHECK_OK(runs_.Add(std::move(entries_)));
-    return index_->IngestRuns(flow_, &runs_, reached);
+    return index_->IngestRuns(flow_, &runs_, reached, stop);
   }
 
  private:

@@ -39,6 +39,10 @@ constexpr size_t kAddressBytes = 12;
 constexpr int kSortedRunsMax = 6;
 /// A file of this many has a filter of 640 KiB.
 constexpr size_t kWholeFilterEntriesMax = 512 * 1024;
+/// A file of this many has filters of 10 MiB.
+constexpr size_t kFileEntriesMax = 8 * 1024 * 1024;
+/// Between two looks at whether to stop.
+constexpr size_t kStopEntries = 4096;
 constexpr std::string_view kDamagedFile = "DAMAGED";
 constexpr std::string_view kIngested = "ingest-";
 
@@ -81,7 +85,7 @@ RowAddress GetAddress(const rocksdb::Slice& from) {
 }
 
 /// `whole`: filter and index in one block each, which costs a look-up least. They must fit in the
-/// cache, so the large files that merging makes have theirs in parts.
+/// cache, so large files have theirs in parts.
 std::shared_ptr<rocksdb::TableFactory> TableOf(const std::shared_ptr<rocksdb::Cache>& cache,
                                                bool whole) {
   rocksdb::BlockBasedTableOptions table;
@@ -119,6 +123,26 @@ rocksdb::Options OptionsOf(const std::shared_ptr<rocksdb::Cache>& cache) {
   return options;
 }
 
+/// Files that are to be ingested; what was not moved into the database by then goes with this.
+class NewFiles {
+ public:
+  NewFiles() = default;
+  NewFiles(const NewFiles&) = delete;
+  NewFiles& operator=(const NewFiles&) = delete;
+  ~NewFiles() {
+    std::error_code ignored;  // the next opening sweeps it
+    for (const auto& path : paths_) fs::remove(path, ignored);
+  }
+
+  const std::string& Add(const std::string& directory) {
+    return paths_.emplace_back(fs::path(directory) / (std::string(kIngested) + RandomHex(8)));
+  }
+  const std::vector<std::string>& paths() const { return paths_; }
+
+ private:
+  std::vector<std::string> paths_;
+};
+
 /// The RocksDB of a pipeline. No write-ahead log: what was not flushed is lost in a crash, and the
 /// mark with it, since both are always in the same memtable or file.
 class RocksIndex final : public KeyIndex {
@@ -129,7 +153,8 @@ class RocksIndex final : public KeyIndex {
   Result<std::optional<Mark>> Version(const record::FlowId& flow) override;
   Status Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries,
                 const Mark& mark) override;
-  Status IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark) override;
+  Status IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark,
+                    const std::stop_token& stop) override;
   Result<std::vector<std::vector<RowAddress>>> Find(const record::FlowId& flow, bool keyless,
                                                     std::span<const KeyHash> keys) override;
   Status Forget(const record::FlowId& flow, std::span<const IndexEntry> entries) override;
@@ -140,7 +165,8 @@ class RocksIndex final : public KeyIndex {
   Result<rocksdb::DB*> OpenLocked();
   Status Check(const rocksdb::Status& status);
   template <typename Write>
-  Status IngestFile(bool whole_filter, rocksdb::DB* db, const Write& write);
+  Status WriteFile(bool whole_filter, rocksdb::DB* db, NewFiles* files, const Write& write);
+  Status IngestFiles(const NewFiles& files, rocksdb::DB* db);
   Result<std::vector<std::vector<RowAddress>>> FindKeyed(const std::string& prefix,
                                                          std::span<const KeyHash> keys,
                                                          rocksdb::DB* db);
@@ -187,6 +213,10 @@ Result<rocksdb::DB*> RocksIndex::OpenLocked() {
                  error.message())
         .With("path", directory_);
   }
+  // First, for on a full disk nothing opens.
+  for (const auto& entry : fs::directory_iterator(directory_, error)) {
+    if (entry.path().filename().string().starts_with(kIngested)) fs::remove(entry.path(), error);
+  }
   rocksdb::DB* db = nullptr;
   auto status = rocksdb::DB::Open(OptionsOf(cache_), directory_, &db);
   if (!status.ok() && !status.IsIOError() && !status.IsNoSpace()) {
@@ -197,9 +227,6 @@ Result<rocksdb::DB*> RocksIndex::OpenLocked() {
   }
   FRESHET_CHECK_OK(Check(status));
   db_.reset(db);
-  for (const auto& entry : fs::directory_iterator(directory_, error)) {
-    if (entry.path().filename().string().starts_with(kIngested)) fs::remove(entry.path(), error);
-  }
   return db;
 }
 
@@ -260,20 +287,25 @@ class EntryWriter {
   size_t prefix_ = 0;
 };
 
-/// Add a file that `write` fills.
+/// Make one more file, which `write` fills.
 template <typename Write>
-Status RocksIndex::IngestFile(bool whole_filter, rocksdb::DB* db, const Write& write) {
-  std::string path = (fs::path(directory_) / (std::string(kIngested) + RandomHex(8))).string();
+Status RocksIndex::WriteFile(bool whole_filter, rocksdb::DB* db, NewFiles* files,
+                             const Write& write) {
+  const std::string& path = files->Add(directory_);
   rocksdb::Options file = db->GetOptions();
   if (whole_filter) file.table_factory = TableOf(cache_, /*whole=*/true);
   rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), file);
   FRESHET_CHECK_OK(Check(writer.Open(path)));
   FRESHET_CHECK_OK(write(&writer));
-  FRESHET_CHECK_OK(Check(writer.Finish()));
+  return Check(writer.Finish());
+}
+
+/// All at once. REQUIRES: each of the files ends before the next one begins.
+Status RocksIndex::IngestFiles(const NewFiles& files, rocksdb::DB* db) {
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;
   options.snapshot_consistency = false;
-  return Check(db->IngestExternalFile({path}, options));
+  return Check(db->IngestExternalFile(files.paths(), options));
 }
 
 Status RocksIndex::Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries,
@@ -282,9 +314,11 @@ Status RocksIndex::Ingest(const record::FlowId& flow, bool keyless, std::vector<
   entries = SortEntries(keyless, std::move(entries));
   if (entries.size() >= limits::kIndexIngestEntriesMin) {
     const bool whole = entries.size() <= kWholeFilterEntriesMax;
-    return IngestFile(whole, db, [&](rocksdb::SstFileWriter* writer) {
+    NewFiles files;
+    FRESHET_CHECK_OK(WriteFile(whole, db, &files, [&](rocksdb::SstFileWriter* writer) {
       return Check(EntryWriter(flow, keyless, writer).PutAll(mark, entries));
-    });
+    }));
+    return IngestFiles(files, db);
   }
   rocksdb::WriteBatch batch;
   FRESHET_CHECK_OK(Check(EntryWriter(flow, keyless, &batch).PutAll(mark, entries)));
@@ -293,17 +327,27 @@ Status RocksIndex::Ingest(const record::FlowId& flow, bool keyless, std::vector<
   return Check(db->Write(options, &batch));
 }
 
-Status RocksIndex::IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark) {
+/// RocksDB keeps a file's filters in memory until it is finished, so there are several.
+Status RocksIndex::IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark,
+                              const std::stop_token& stop) {
   FRESHET_TRY(rocksdb::DB * db, Get());
-  return IngestFile(/*whole_filter=*/false, db, [&](rocksdb::SstFileWriter* writer) -> Status {
-    EntryWriter out(flow, entries->keyless(), writer);
-    FRESHET_CHECK_OK(Check(out.PutMark(mark)));
-    while (true) {
-      FRESHET_TRY(const auto entry, entries->Next());
-      if (!entry) return Status::Ok();
-      FRESHET_CHECK_OK(Check(out.Put(*entry)));
-    }
-  });
+  NewFiles files;
+  FRESHET_TRY(auto entry, entries->Next());
+  for (bool first = true; first || entry; first = false) {
+    auto write = [&](rocksdb::SstFileWriter* writer) -> Status {
+      EntryWriter out(flow, entries->keyless(), writer);
+      if (first) FRESHET_CHECK_OK(Check(out.PutMark(mark)));
+      for (size_t count = 0; entry && count < kFileEntriesMax; ++count) {
+        if (count % kStopEntries == 0 && stop.stop_requested())
+          return Error(ErrorClass::CANCELLED, "indexing was stopped");
+        FRESHET_CHECK_OK(Check(out.Put(*entry)));
+        FRESHET_TRY(entry, entries->Next());
+      }
+      return Status::Ok();
+    };
+    FRESHET_CHECK_OK(WriteFile(/*whole_filter=*/false, db, &files, write));
+  }
+  return IngestFiles(files, db);
 }
 
 Result<std::vector<std::vector<RowAddress>>> RocksIndex::FindKeyed(const std::string& prefix,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -57,10 +58,11 @@ class KeyIndex {
   /// Add entries and move the mark in one atomic step. `entries` need not be sorted.
   virtual Status Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries,
                         const Mark& mark) = 0;
-  /// The same with any number of entries, which become one sorted file: a look-up in entries that
+  /// The same with any number of entries, in one sorted run of files: a look-up in entries that
   /// came piece by piece asks as many files, until they are merged. REQUIRES: nothing was read of
-  /// `entries`.
-  virtual Status IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark) = 0;
+  /// `entries`. Errors: CANCELLED too; nothing is left of it then.
+  virtual Status IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark,
+                            const std::stop_token& stop) = 0;
   /// Look up keys; the result has one list a key, in the order asked. Sorted input is fastest.
   virtual Result<std::vector<std::vector<RowAddress>>> Find(const record::FlowId& flow,
                                                             bool keyless,

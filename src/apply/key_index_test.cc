@@ -126,7 +126,7 @@ TEST_F(KeyIndexTest, EntriesThatAreAddedByPiecesBecomeOneFile) {
     ASSERT_TRUE(runs.Add({first, first + limits::kIndexIngestEntriesMin}).ok());
   }
   auto index = Open();
-  ASSERT_TRUE(index->IngestRuns(flow_, &runs, {8, "l"}).ok());
+  ASSERT_TRUE(index->IngestRuns(flow_, &runs, {8, "l"}, {}).ok());
   EXPECT_EQ(Files(), 1);
   EXPECT_EQ(index->Version(flow_).value(), (KeyIndex::Mark{8, "l"}));
   std::vector<KeyHash> keys;
@@ -134,6 +134,19 @@ TEST_F(KeyIndexTest, EntriesThatAreAddedByPiecesBecomeOneFile) {
   auto found = index->Find(flow_, false, keys).value();
   for (size_t i = 0; i < keys.size(); ++i)
     ASSERT_EQ(found[i], (std::vector<RowAddress>{entries[i].address}));
+}
+
+TEST_F(KeyIndexTest, WhatIsStoppedLeavesNothing) {
+  EntryRuns runs(fs::temp_directory_path().string(), false);
+  ASSERT_TRUE(runs.Add(Entries(10'000, 5)).ok());
+  auto index = Open();
+  std::stop_source stopped;
+  stopped.request_stop();
+  auto status = index->IngestRuns(flow_, &runs, {8, "l"}, stopped.get_token());
+  EXPECT_TRUE(status.Is(ErrorClass::CANCELLED)) << status.ToString();
+  EXPECT_FALSE(index->Version(flow_).value().has_value());
+  for (const auto& entry : fs::directory_iterator(directory_))
+    EXPECT_FALSE(entry.path().filename().string().starts_with("ingest-")) << entry.path();
 }
 
 /// Each run adds two files and ends at once, which cancels the merge it began.

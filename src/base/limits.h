@@ -60,7 +60,7 @@ inline constexpr int64_t kApplyRowsMax = 64 * 1024;
 inline constexpr size_t kIndexCacheBytesMax = 64 * kMiB;
 inline constexpr size_t kIndexMemtableBytesMax = 16 * kMiB;
 /// From this many entries on they are ingested as one sorted file, below it as a write batch; and
-/// the most that one file takes (32 bytes each while they are sorted).
+/// the most that are sorted in memory at a time (32 bytes each).
 inline constexpr size_t kIndexIngestEntriesMin = 8 * 1024;
 inline constexpr size_t kIndexIngestEntriesMax = 2 * 1024 * 1024;
 /// So many files of one class of size are rewritten to one; each class is so many times larger than

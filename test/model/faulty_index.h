@@ -24,10 +24,10 @@ class FaultyIndex final : public apply::KeyIndex {
     FRESHET_CHECK_OK(Count());
     return index_->Ingest(flow, keyless, std::move(entries), mark);
   }
-  Status IngestRuns(const record::FlowId& flow, apply::EntryRuns* entries,
-                    const Mark& mark) override {
+  Status IngestRuns(const record::FlowId& flow, apply::EntryRuns* entries, const Mark& mark,
+                    const std::stop_token& stop) override {
     FRESHET_CHECK_OK(Count());
-    return index_->IngestRuns(flow, entries, mark);
+    return index_->IngestRuns(flow, entries, mark, stop);
   }
   Result<std::vector<std::vector<apply::RowAddress>>> Find(
       const record::FlowId& flow, bool keyless, std::span<const apply::KeyHash> keys) override {
