@@ -43,13 +43,14 @@ Status FenceAsker::Urge(Lsn seen, MonotonicTime now) {
     urged_ = false;
   }
   if (urged_ || now - rests_since_ < kRestMax) return Status::Ok();
-  urged_ = true;
   // A standby that is waited for in vain must not hold this up.
   auto urged = connection_->Query(
       "SELECT set_config('synchronous_commit', 'local', true), "
       "pg_logical_emit_message(true, 'freshet', '') WHERE NOT pg_is_in_recovery()");
-  if (urged.ok() || urged.status().error_class() == ErrorClass::SOURCE_UNREACHABLE)
-    return urged.status();
+  if (urged.status().Is(ErrorClass::SOURCE_UNREACHABLE)) return urged.status();
+  rests_since_ = now;
+  urged_ = !urged.status().Is(ErrorClass::SOURCE_INTERRUPTED);  // else after another second
+  if (urged.ok()) return Status::Ok();
   spdlog::info("the server's log is flushed late, for nothing can be written to it: {}",
                urged.status().ToString());
   return Status::Ok();

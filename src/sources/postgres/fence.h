@@ -28,7 +28,7 @@ class FenceAsker {
   Result<std::optional<Lsn>> Ask(MonotonicTime now);
   /// The log has been read up to `seen`, which is not at the fence, and nothing more comes. The
   /// flushed log may end within a record, and where nobody commits the server flushes the rest up
-  /// to 15 s later. After a second of that a message that no decoder is sent has it flushed.
+  /// to 15 s later. After a second of that an empty message has it flushed.
   /// Source: PostgreSQL, src/backend/access/transam/xlog.c, XLogBackgroundFlush.
   Status Urge(Lsn seen, MonotonicTime now);
   /// The server's end of log when last asked; 0 never.

@@ -91,7 +91,9 @@ Status Receiver::Receive(const std::stop_token& stop) {
   while (!stop.stop_requested() && !ended) {
     FRESHET_CHECK_OK(SendStatusIfDue());
     FRESHET_CHECK_OK(TakeAvailable(stop, &ended));
-    if (block_.size() > 0) {
+    if (!ended && block_.size() < limits::kWireBlockBytes && Readable()) {
+      if (PQconsumeInput(connection_->handle()) == 0) return connection_->ErrorOf(nullptr);
+    } else if (block_.size() > 0) {
       FRESHET_CHECK_OK(Hand(stop));
     } else if (!ended) {
       LetGather();
@@ -183,6 +185,12 @@ Status Receiver::SendStatus(bool reply_requested) {
     return connection_->ErrorOf(nullptr);
   }
   return Status::Ok();
+}
+
+/// libpq takes 16 KiB at a time, and more may wait at the socket.
+bool Receiver::Readable() const {
+  pollfd wire{PQsocket(connection_->handle()), POLLIN, 0};
+  return poll(&wire, 1, 0) > 0;
 }
 
 void Receiver::LetGather() {

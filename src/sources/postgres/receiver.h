@@ -54,6 +54,7 @@ class Receiver {
   Status SendStatus(bool reply_requested);
   Status SendStatusIfDue();
   void Look(std::string_view message);
+  bool Readable() const;
   void LetGather();
   Status WaitForWire();
   Status CheckSilence();
