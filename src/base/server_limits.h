@@ -63,6 +63,8 @@ inline constexpr std::chrono::seconds kRestartLook{30};
 /// Events kept of one pipeline, and after how many new ones it is looked whether older ones go.
 inline constexpr int64_t kEventsMax = 100'000;
 inline constexpr int64_t kEventsPerLook = 1000;
+/// Of them those that only count, so that the others are not pushed out by them.
+inline constexpr int64_t kMetricsMax = 50'000;
 /// How long events wait to be published as a table together, unless their update ends: each commit
 /// is a file that somebody has to read.
 inline constexpr std::chrono::seconds kEventsWait{5};

@@ -93,6 +93,13 @@ class Capture {
   }
 
   Result<Captured> Loop(const std::stop_token& stop) {
+    auto captured = Work(stop);
+    report_.TellRest();
+    return captured;
+  }
+
+ private:
+  Result<Captured> Work(const std::stop_token& stop) {
     while (true) {
       if (stop.stop_requested()) return Stop();
       FRESHET_CHECK_OK(snapshots_->Work());
@@ -100,13 +107,11 @@ class Capture {
       FRESHET_CHECK_OK(Mend());
       FRESHET_CHECK_OK(Answer());
       FRESHET_TRY(bool drained, Drained());
-      if (drained) report_.TellRest();
       if (drained) return Captured{.through = writer_->checkpoint().through};
       FRESHET_CHECK_OK(TakeEvent());
     }
   }
 
- private:
   bool unsealed() const { return writer_->dirty() || cursor_ != writer_->checkpoint().cursor; }
   SnapshotHolder* holder() { return options_.holder != nullptr ? options_.holder : &own_holder_; }
 
@@ -409,14 +414,12 @@ class Capture {
 
   /// Make the open segment durable, then let the source forget what it holds.
   Status Seal() {
-    auto bytes = static_cast<int64_t>(writer_->open_bytes());
     bool moved = cursor_ != writer_->checkpoint().cursor;
     FRESHET_TRY(record::SegmentNumber number, writer_->Seal(cursor_, committed_at_));
     sealed_at_ = context_.clock->Now();
+    report_.OnSealed(number, committed_at_, *stream_);
     if (moved) FRESHET_CHECK_OK(stream_->Acknowledge(cursor_));
-    FRESHET_CHECK_OK(snapshots_->OnSealed());
-    report_.OnSealed(number, bytes, committed_at_, *stream_);
-    return Status::Ok();
+    return snapshots_->OnSealed();
   }
 
   /// Read on to the end of the source transaction, if that is near, so that what came before it is
@@ -425,7 +428,6 @@ class Capture {
     Deadline deadline = context_.clock->Now() + limits::kStopDelayMax;
     while (!boundary_ && context_.clock->Now() < deadline) FRESHET_CHECK_OK(TakeEvent());
     if (boundary_ && writer_->dirty()) FRESHET_CHECK_OK(Seal());
-    report_.TellRest();
     return Error(ErrorClass::CANCELLED, "the gateway was stopped");
   }
 

@@ -71,6 +71,22 @@ TEST_F(GatewayTest, ChangesAreSealedThenAcknowledged) {
   ASSERT_EQ(runs.size(), 1U) << "transactions that wait together share a run";
   EXPECT_EQ(runs[0].deletes, 1);
   EXPECT_EQ(State().committed_at, 40);
+  EXPECT_EQ(events_.Last("changes_staged", "table"), "public.t1");
+  EXPECT_EQ(events_.Sum("changes_staged", "upserted"), 2);
+  EXPECT_EQ(events_.Sum("changes_staged", "deleted"), 1);
+  EXPECT_EQ(events_.Sum("changes_staged", "committed_at"), 40) << "told once";
+  EXPECT_EQ(events_.Sum("changes_staged", "bytes"), runs[0].length);
+  EXPECT_EQ(events_.Sum("segment_sealed", "rows"), 3);
+}
+
+TEST_F(GatewayTest, WhatWasStagedIsToldThoughTheRunEndsInAnError) {
+  RunWell();
+  source_.Commit({Insert{"1", {int64_t{4}, "d"}}});
+  source_.before = [&](const std::string& step) {
+    return step == "acknowledge" ? Error(ErrorClass::SOURCE_UNREACHABLE, "gone") : Status::Ok();
+  };
+  EXPECT_TRUE(Run().status().Is(ErrorClass::SOURCE_UNREACHABLE));
+  EXPECT_EQ(events_.Sum("changes_staged", "upserted"), 1);
 }
 
 TEST_F(GatewayTest, NothingNewSealsNothing) {
@@ -290,6 +306,7 @@ TEST_F(GatewayTest, ARenamedTableIsFollowedUnderItsNewName) {
   source_.Commit({Insert{"1", {int64_t{4}, "late"}}});
   RunWell();
   EXPECT_EQ(events_.Last("table_renamed", "before"), "public.t1");
+  EXPECT_EQ(events_.Last("changes_staged", "table"), "public.other");
   const auto state = State().tables.at(TableId("1"));
   EXPECT_FALSE(state.broken);
   EXPECT_EQ(state.name.ToString(), "public.other");

@@ -46,6 +46,17 @@ class Events final : public record::Observer {
     return std::count_if(events_.begin(), events_.end(),
                          [&](const auto& each) { return each.name == name; });
   }
+  int64_t Sum(std::string_view name, std::string_view field) {
+    std::lock_guard lock(mutex_);
+    int64_t sum = 0;
+    for (const auto& event : events_) {
+      if (event.name != name) continue;
+      for (const auto& [key, value] : event.fields) {
+        if (key == field) sum += std::get<int64_t>(value);
+      }
+    }
+    return sum;
+  }
   /// A field of the last event of this name.
   std::string Last(std::string_view name, std::string_view field) {
     std::lock_guard lock(mutex_);

@@ -10,15 +10,16 @@ constexpr std::chrono::seconds kTellInterval{1};
 
 }  // namespace
 
-void SealedReport::OnSealed(record::SegmentNumber number, int64_t bytes, UtcMicros committed_at,
+void SealedReport::OnSealed(record::SegmentNumber number, UtcMicros committed_at,
                             const sources::ChangeStream& stream) {
   const UtcMicros now = context_.clock->WallNow();
   auto lag_ms = [now](UtcMicros committed) {
     return committed == 0 ? 0 : std::max<int64_t>(0, (now - committed) / 1000);
   };
-  int64_t rows = 0;
+  int64_t rows = 0, bytes = 0;
   for (const auto& run : context_.writer->sealed_runs()) {
     rows += run.rows;
+    bytes += run.length;
     Sum& sum = sums_[run.table];
     sum.upserts += run.inserts + run.updates;
     sum.deletes += run.deletes;

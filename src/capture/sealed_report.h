@@ -16,8 +16,8 @@ class SealedReport {
  public:
   explicit SealedReport(const Context& context) : context_(context) {}
 
-  /// The writer sealed a segment of about so many bytes.
-  void OnSealed(record::SegmentNumber number, int64_t bytes, UtcMicros committed_at,
+  /// The writer sealed a segment.
+  void OnSealed(record::SegmentNumber number, UtcMicros committed_at,
                 const sources::ChangeStream& stream);
   /// Tell what has waited long enough.
   void TellDue();

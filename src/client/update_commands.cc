@@ -47,7 +47,7 @@ Command Start() {
 
 Command Events() {
   auto level = OfEvents("--level", "LEVEL", "only of this level");
-  level.values = {"INFO", "WARN", "ERROR"};
+  level.values = {"INFO", "WARN", "ERROR", "METRICS"};
   return {.resource = "pipelines",
           .verb = "list-pipeline-events",
           .summary = "the event log, the newest first",

@@ -2,6 +2,7 @@
 #include "pipeline/gateway_progress.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "pipeline/event_line.h"
@@ -9,9 +10,9 @@
 namespace freshet::pipeline {
 namespace {
 
-/// Of more tables only those are told of which something was captured: as many as the published
-/// service takes in a pipeline.
-constexpr size_t kTablesOfNothingMax = 250;
+/// Of more tables those are told of which most was captured: as many as the published service takes
+/// in a pipeline, and a log has room for.
+constexpr size_t kTablesToldMax = 250;
 
 }  // namespace
 
@@ -37,7 +38,7 @@ std::vector<record::Event> GatewayProgress::Take(const record::Event& event, Mon
     sum.bytes += NumberOf(event, "bytes");
     sum.lag_ms = NumberOf(event, "lag_ms");
     sum.committed_at = std::max(sum.committed_at, NumberOf(event, "committed_at"));
-    sum.waiting = waiting_ = true;
+    waiting_ = true;
     return Due(now);
   }
   if (event.name == "snapshot_progress") {
@@ -46,7 +47,6 @@ std::vector<record::Event> GatewayProgress::Take(const record::Event& event, Mon
   }
   if (event.name == "snapshot_completed" || event.name == "snapshot_abandoned")
     snapshots_.erase(table);
-  if (event.name == "table_found") tables_.try_emplace(table);
   return {event};
 }
 
@@ -62,9 +62,15 @@ std::vector<record::Event> GatewayProgress::Due(MonotonicTime now) {
                      {"bytes", std::exchange(bytes_, 0)},
                      {"lag_ms", lag_ms_},
                      {"bytes_behind", bytes_behind_}}});
-  const bool tell_nothing = tables_.size() <= kTablesOfNothingMax;
-  for (auto& [table, sum] : tables_) {
-    if (!sum.waiting && !tell_nothing) continue;
+  const auto captured = std::exchange(tables_, {});
+  std::vector<std::pair<std::string, Captured>> most(captured.begin(), captured.end());
+  if (most.size() > kTablesToldMax) {
+    std::ranges::nth_element(most, most.begin() + kTablesToldMax, std::greater(),
+                             [](const auto& of) { return of.second.upserted + of.second.deleted; });
+    most.resize(kTablesToldMax);
+    std::ranges::sort(most, {}, [](const auto& of) { return of.first; });
+  }
+  for (const auto& [table, sum] : most) {
     events.push_back({"changes_staged",
                       {{"table", table},
                        {"upserted", sum.upserted},
@@ -72,7 +78,6 @@ std::vector<record::Event> GatewayProgress::Due(MonotonicTime now) {
                        {"bytes", sum.bytes},
                        {"committed_at", sum.committed_at},
                        {"lag_ms", sum.lag_ms}}});
-    sum = {.committed_at = sum.committed_at};
   }
   for (auto& [table, event] : std::exchange(snapshots_, {})) events.push_back(std::move(event));
   return events;

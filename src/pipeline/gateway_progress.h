@@ -14,8 +14,9 @@
 namespace freshet::pipeline {
 
 /// What a gateway's own event log has of its progress: how much it captured since the last time, of
-/// all tables and of each, nothing too, so that one sees that it lives, and how far its snapshots
-/// are, as often as its configuration says. All else is told at once. One thread.
+/// all tables together, nothing too, so that one sees that it lives, and of each of which something
+/// came; and how far its snapshots are. All of that as often as its configuration says, and all
+/// else at once. One thread.
 /// Source: the published progress events of gateways.
 class GatewayProgress {
  public:
@@ -36,8 +37,7 @@ class GatewayProgress {
   /// What was captured of a table since the last time.
   struct Captured {
     int64_t upserted = 0, deleted = 0, bytes = 0, lag_ms = 0;
-    int64_t committed_at = 0;  // µs; its newest commit ever
-    bool waiting = false;
+    int64_t committed_at = 0;  // µs; the newest
   };
   std::map<std::string, Captured> tables_;
   std::map<std::string, record::Event> snapshots_;  // by table: the last that was not told

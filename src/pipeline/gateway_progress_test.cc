@@ -71,29 +71,22 @@ TEST_F(GatewayProgressTest, EachTablesCountersAreSinceTheLastTime) {
   EXPECT_THAT(progress_.Take(Changes("a", 5, 1), now_), IsEmpty());
   EXPECT_THAT(progress_.Take(Changes("a", 6, 2), now_), IsEmpty());
   auto told = progress_.Due(now_ + kInterval);
-  ASSERT_THAT(told, SizeIs(3));
+  ASSERT_THAT(told, SizeIs(2)) << "nothing of the one that is quiet";
   EXPECT_EQ(TextOf(told[1], "table"), "a");
   EXPECT_EQ(NumberOf(told[1], "upserted"), 11);
   EXPECT_EQ(NumberOf(told[1], "deleted"), 3);
   EXPECT_EQ(NumberOf(told[1], "bytes"), 110);
   EXPECT_EQ(NumberOf(told[1], "lag_ms"), 7);
   EXPECT_EQ(NumberOf(told[1], "committed_at"), 6000);
-  EXPECT_EQ(TextOf(told[2], "table"), "quiet");
-  EXPECT_EQ(NumberOf(told[2], "upserted"), 0);
-  told = progress_.Due(now_ + 2 * kInterval);
-  ASSERT_THAT(told, SizeIs(3));
-  EXPECT_EQ(NumberOf(told[1], "upserted"), 0);
-  EXPECT_EQ(NumberOf(told[1], "committed_at"), 6000) << "which shows for how long nothing came";
+  EXPECT_THAT(progress_.Due(now_ + 2 * kInterval), SizeIs(1));
 }
 
-TEST_F(GatewayProgressTest, OfManyTablesThoseWithChangesAreTold) {
-  for (int i = 0; i < 300; ++i)
-    progress_.Take({"table_found", {{"table", fmt::format("t{}", i)}}}, now_);
+TEST_F(GatewayProgressTest, OfManyTablesThoseWithMostChangesAreTold) {
   progress_.Take(Segment(1), now_);
-  progress_.Take(Changes("t7", 1, 0), now_);
+  for (int i = 1; i <= 300; ++i) progress_.Take(Changes(fmt::format("t{}", i), i, 1), now_);
   auto told = progress_.Due(now_ + kInterval);
-  ASSERT_THAT(told, SizeIs(2));
-  EXPECT_EQ(TextOf(told[1], "table"), "t7");
+  ASSERT_THAT(told, SizeIs(251));
+  for (size_t i = 1; i < told.size(); ++i) EXPECT_GT(NumberOf(told[i], "upserted"), 50);
 }
 
 TEST_F(GatewayProgressTest, OfASnapshotTheLastIsToldAndNoneAfterItsEnd) {

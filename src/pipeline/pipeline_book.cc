@@ -375,6 +375,10 @@ Status PipelineBook::Insert(store::Session& session, EventRecord event) const {
   if (number[0].number(0) % limits::kEventsPerLook != 0) return Status::Ok();
   // The oldest of this pipeline go, as many as there are too many.
   FRESHET_CHECK_OK(session.Execute(
+      "DELETE FROM events WHERE pipeline = ? AND level = 'METRICS' AND number <= (SELECT number "
+      "FROM events WHERE pipeline = ? AND level = 'METRICS' ORDER BY number DESC LIMIT 1 OFFSET ?)",
+      {event.pipeline, event.pipeline, limits::kMetricsMax}));
+  FRESHET_CHECK_OK(session.Execute(
       "DELETE FROM events WHERE pipeline = ? AND number <= (SELECT number FROM events WHERE "
       "pipeline = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
       {event.pipeline, event.pipeline, limits::kEventsMax}));

@@ -122,10 +122,10 @@ std::string_view NameOf(State state) {
 }
 
 void RunProgress::Take(const record::Event& event) {
-  // This run's other words of it are under the name before.
-  const bool renamed = event.name == "table_renamed";
+  // This run's other words of it are under the name before, and what is staged under the one after.
+  const bool aside = event.name == "table_renamed" || event.name == "changes_staged";
   auto table = TextOf(event, "table");
-  if (!table.empty() && !renamed) TakeTableEvent(event, &tables_[table]);
+  if (!table.empty() && !aside) TakeTableEvent(event, &tables_[table]);
   if (Has(event, "bytes_behind")) bytes_behind_ = NumberOf(event, "bytes_behind");
   if (event.name == "segment_seen") sealed_at_ = NumberOf(event, "sealed_at");
   if (event.name == "values_nulled") changes_nulled_ += NumberOf(event, "values");

@@ -64,6 +64,13 @@ TEST_F(RunProgressTest, ASnapshotSaysHowFarItIs) {
   EXPECT_EQ(Table().chunks_done, 4);
 }
 
+TEST_F(RunProgressTest, WhatIsStagedOfARenamedTableMakesNoOther) {
+  Take("table_found");
+  progress_.Take({"table_renamed", {{"table", "public.moved"}, {"before", "public.t"}}});
+  progress_.Take({"changes_staged", {{"table", "public.moved"}, {"upserted", int64_t{3}}}});
+  EXPECT_EQ(progress_.tables().size(), 1U);
+}
+
 TEST_F(RunProgressTest, TheWorkersWordsMayCross) {
   Take("snapshot_started");
   Take("table_current");

@@ -129,12 +129,6 @@ def check_events(client, database, gateway, pipeline):
     assert sum(each.get("metrics", {}).get("num_upserted_rows", 0) for each in flows) >= 3100
     own = events_of(client, gateway, "flow_progress")
     assert {each["origin"]["pipeline_type"] for each in own} == {"INGESTION_GATEWAY"}
-    captured = [
-        each for each in own if each["origin"]["flow_name"] == f"{database.name}.public.orders_cdc_flow"
-    ]
-    assert any(
-        "num_upserted_rows" in each["details"]["flow_progress"].get("metrics", {}) for each in captured
-    )
     names = {each["origin"]["flow_name"] for each in own}
     assert {
         f"{database.name}.public.orders_snapshot_flow",
@@ -158,9 +152,23 @@ def check_killed_server(api, client, database, gateway, pipeline):
     return client
 
 
+def check_counters(client, database, gateway):
+    """What was captured of a table is told by the gateway's end."""
+    flow = f"{database.name}.public.orders_cdc_flow"
+    told = [
+        each["details"]["flow_progress"]
+        for each in events_of(client, gateway, "flow_progress")
+        if each["origin"]["flow_name"] == flow and each["level"] == "METRICS"
+    ]
+    for counter in ("num_upserted_rows", "num_deleted_rows", "num_output_bytes"):
+        assert sum(each["metrics"][counter] for each in told) > 0, told
+    assert all(each["streaming_metrics"]["event_time"]["max"].endswith("Z") for each in told), told
+
+
 def check_stopped_gateway(client, database, gateway, pipeline):
     client.pipelines.stop_and_wait(gateway)
     assert client.pipelines.get(gateway).latest_updates[0].state.value == "CANCELED"
+    check_counters(client, database, gateway)
     failed = client.pipelines.start_update(pipeline).update_id
     wait_for(client, pipeline, failed, "FAILED")
     event = next(iter(client.pipelines.list_pipeline_events(pipeline, filter="level='ERROR'")))
