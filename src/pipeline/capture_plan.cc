@@ -2,6 +2,7 @@
 #include "pipeline/capture_plan.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/log.h"
@@ -34,15 +35,15 @@ void AddRules(const PipelineSpec& spec, PipelineSpec* all) {
   }
 }
 
-void AddObjects(const PipelineSpec& spec, PipelineSpec* all) {
+/// `added`: what `all` has already.
+void AddObjects(const PipelineSpec& spec, std::set<TableName>* added, PipelineSpec* all) {
   for (const auto& object : spec.objects) {
-    SpecObject captured{.source_catalog = {},
-                        .source_schema = object.source_schema,
-                        .source_table = object.source_table,
-                        .destination_schema = {},
-                        .destination_table = {}};
-    if (std::ranges::find(all->objects, captured) == all->objects.end())
-      all->objects.push_back(std::move(captured));
+    if (!added->insert({object.source_schema, object.source_table}).second) continue;
+    all->objects.push_back({.source_catalog = {},
+                            .source_schema = object.source_schema,
+                            .source_table = object.source_table,
+                            .destination_schema = {},
+                            .destination_table = {}});
   }
 }
 
@@ -61,23 +62,30 @@ Status TakeWord(std::string_view what, const std::string& said, const Follower& 
       .WithRemedy("Say the same, leave it out, or make another gateway.");
 }
 
-/// Every table that is spoken of by name, and for each schema one that is not.
-std::set<TableName> Probes(const std::vector<Follower>& followers) {
-  std::set<TableName> probes;
-  for (const auto& follower : followers) {
-    for (const auto& object : follower.definition.spec.objects) {
-      probes.insert({object.source_schema, object.source_table});
-      probes.insert({object.source_schema, ""});
+/// Who speaks of a table, by their place among the followers: of every one that has a name, and for
+/// each schema of one that has none.
+std::map<TableName, std::set<size_t>> Probes(const std::vector<Follower>& followers) {
+  std::map<TableName, std::set<size_t>> probes;
+  for (size_t i = 0; i < followers.size(); ++i) {
+    for (const auto& object : followers[i].definition.spec.objects) {
+      probes[{object.source_schema, object.source_table}].insert(i);
+      probes.try_emplace({object.source_schema, ""});
     }
+  }
+  for (auto& [table, speakers] : probes) {
+    if (table.table.empty()) continue;
+    const auto& of_schema = probes.at({table.schema, ""});
+    speakers.insert(of_schema.begin(), of_schema.end());
   }
   return probes;
 }
 
 /// Whether what all say together of each table is what each of them says.
 Status CheckRules(const std::vector<Follower>& followers, const PipelineSpec& all) {
-  for (const auto& table : Probes(followers)) {
+  for (const auto& [table, speakers] : Probes(followers)) {
     const Follower* first = nullptr;
-    for (const auto& follower : followers) {
+    for (const size_t speaker : speakers) {
+      const auto& follower = followers[speaker];
       const auto& spec = follower.definition.spec;
       if (!spec.Selects(table)) continue;
       bool same = CaptureRuleOf(spec.table_rules, table) == CaptureRuleOf(all.table_rules, table);
@@ -131,6 +139,7 @@ Result<std::vector<Follower>> FollowersOf(PipelineBook& book, const std::string&
 Result<CapturePlan> PlanCapture(const GatewayDefinition& gateway, std::vector<Follower> followers) {
   CapturePlan plan{.database = gateway.database, .spec = {}, .followers = std::move(followers)};
   auto& spec = plan.spec;
+  std::set<TableName> added;
   const Follower *slot = nullptr, *publication = nullptr, *mapping = nullptr;
   for (const auto& follower : plan.followers) {
     const auto& each = follower.definition;
@@ -147,7 +156,7 @@ Result<CapturePlan> PlanCapture(const GatewayDefinition& gateway, std::vector<Fo
                               &publication));
     FRESHET_CHECK_OK(
         TakeWord("type_mapping", each.spec.type_mapping, follower, &spec.type_mapping, &mapping));
-    AddObjects(each.spec, &spec);
+    AddObjects(each.spec, &added, &spec);
     AddRules(each.spec, &spec);
   }
   FRESHET_CHECK_OK(TakeProfiles(plan.followers, &spec));

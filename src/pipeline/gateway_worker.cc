@@ -8,6 +8,7 @@
 #include "pipeline/destination.h"
 #include "pipeline/event_line.h"
 #include "pipeline/remote_holder.h"
+#include "pipeline/spec_index.h"
 #include "pipeline/worker_channel.h"
 #include "pipeline/workers.h"
 #include "store/file_store.h"
@@ -38,11 +39,11 @@ capture::TablePolicies PoliciesOf(const PipelineSpec* spec) {
 
 /// What is selected and cannot be ingested, which nobody who reads the staging can tell from what
 /// is not there.
-Status TellLeftOut(WorkerChannel& channel, const WorkerStart& start, sources::Source& source) {
+Status TellLeftOut(WorkerChannel& channel, const WorkerStart& start, const SpecIndex& index,
+                   sources::Source& source) {
   FRESHET_TRY(auto listings, source.ListTables());
   for (const auto& listing : listings) {
-    bool taken =
-        start.spec.Selects(listing.name) && (!listing.derived || start.spec.Names(listing.name));
+    bool taken = index.Selects(listing.name) && (!listing.derived || index.Names(listing.name));
     if (!taken || listing.problem.ok()) continue;
     channel.OnEvent(
         WithStatus({"table_left_out", {{"table", listing.name.ToString()}, {"listed", true}}},
@@ -73,9 +74,10 @@ Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   RemoteHolder holder(&channel, &clock);
   capture::GatewayOptions options;
   options.holder = &holder;
-  options.selects = [&start](const record::TableName& name) { return start.spec.Selects(name); };
+  const SpecIndex index(start.spec);
+  options.selects = [&index](const record::TableName& name) { return index.Selects(name); };
   options.policies = PoliciesOf(&start.spec);
-  options.names = [&start](const record::TableName& name) { return start.spec.Names(name); };
+  options.names = [&index](const record::TableName& name) { return index.Names(name); };
   // A run that ends reads them once.
   options.reread_interval = start.continuous ? std::chrono::milliseconds(start.spec.reread_interval)
                                              : std::chrono::milliseconds::max();
@@ -83,7 +85,7 @@ Status Capture(WorkerChannel& channel, const OpenSource& open_source) {
   options.expiry = RulesOf(start.spec.staging);
   options.drain_requested = [&channel] { return channel.drain_requested(); };
   if (start.apart) {
-    FRESHET_CHECK_OK(TellLeftOut(channel, start, *source));
+    FRESHET_CHECK_OK(TellLeftOut(channel, start, index, *source));
     ServeOthers(&start, &options);
   }
   capture::Gateway gateway(source.get(), store, &clock, &channel, std::move(options));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/pattern.h"
 
+#include <algorithm>
+
 namespace freshet::pipeline {
 
 Result<TablePattern> TablePattern::Parse(std::string_view text) {
@@ -56,6 +58,17 @@ bool MatchesWildcard(std::string_view pattern, std::string_view text) {
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
+}
+
+bool AnyMatches(const std::vector<TablePattern>& patterns, const record::TableName& name) {
+  return std::ranges::any_of(patterns,
+                             [&](const TablePattern& pattern) { return pattern.Matches(name); });
+}
+
+bool AnyNames(const std::vector<TablePattern>& patterns, const record::TableName& name) {
+  return std::ranges::any_of(patterns, [&](const TablePattern& pattern) {
+    return pattern.text().find('*') == std::string::npos && pattern.Matches(name);
+  });
 }
 
 Result<std::vector<TablePattern>> ParsePatterns(const std::vector<std::string>& texts) {

@@ -34,6 +34,11 @@ class TablePattern {
 /// Parse each of them. Errors: INVALID_ARGUMENT.
 Result<std::vector<TablePattern>> ParsePatterns(const std::vector<std::string>& texts);
 
+/// Whether one of them matches.
+bool AnyMatches(const std::vector<TablePattern>& patterns, const record::TableName& name);
+/// Whether one of them is this table alone, without a `*`.
+bool AnyNames(const std::vector<TablePattern>& patterns, const record::TableName& name);
+
 /// Whether `*` and literal characters of `pattern` cover all of `text`.
 bool MatchesWildcard(std::string_view pattern, std::string_view text);
 

@@ -69,11 +69,6 @@ Result<RefreshAsked> NextOf(const std::shared_ptr<store::FileStore>& root,
                       !under_way.has_value()};
 }
 
-bool AnyMatches(const std::vector<TablePattern>& patterns, const record::TableName& name) {
-  return std::ranges::any_of(patterns,
-                             [&](const TablePattern& pattern) { return pattern.Matches(name); });
-}
-
 }  // namespace
 
 Result<std::vector<RefreshAsked>> AskForRefresh(const std::shared_ptr<store::FileStore>& root,

@@ -16,11 +16,6 @@ bool IsNamedBy(const SpecObject& object, const record::TableName& name) {
          (object.source_table.empty() || object.source_table == name.table);
 }
 
-bool AnyMatches(const std::vector<TablePattern>& patterns, const record::TableName& name) {
-  return std::ranges::any_of(patterns,
-                             [&](const TablePattern& pattern) { return pattern.Matches(name); });
-}
-
 Json PatternsToJson(const std::vector<TablePattern>& patterns) {
   Json texts = Json::array();
   for (const auto& pattern : patterns) texts.push_back(pattern.text());
@@ -49,13 +44,10 @@ bool PipelineSpec::Updates(const record::TableName& name) const {
 }
 
 bool PipelineSpec::Names(const record::TableName& name) const {
-  auto in_full = [&](const TablePattern& pattern) {
-    return pattern.text().find('*') == std::string::npos && pattern.Matches(name);
-  };
   auto alone = [&](const SpecObject& object) {
     return !object.source_table.empty() && IsNamedBy(object, name);
   };
-  return std::ranges::any_of(tables, in_full) || std::ranges::any_of(objects, alone);
+  return AnyNames(tables, name) || std::ranges::any_of(objects, alone);
 }
 
 record::TableName PipelineSpec::DestinationOf(const record::TableName& name) const {
@@ -93,9 +85,12 @@ std::vector<std::string> PipelineSpec::Unmatched(
     if (std::ranges::none_of(names, [&](const auto& name) { return pattern.Matches(name); }))
       unmatched.push_back(pattern.text());
   }
+  std::set<record::TableName> there(names.begin(), names.end());
   for (const auto& object : objects) {
-    if (std::ranges::any_of(names, [&](const auto& name) { return IsNamedBy(object, name); }))
-      continue;
+    // The least name of its schema, or its own.
+    const record::TableName least{object.source_schema, object.source_table};
+    auto found = there.lower_bound(least);
+    if (found != there.end() && IsNamedBy(object, *found)) continue;
     unmatched.push_back(object.source_schema + "." +
                         (object.source_table.empty() ? "*" : object.source_table));
   }
