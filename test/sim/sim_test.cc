@@ -142,8 +142,8 @@ TEST(Crash, WhileColumnsAreFilled) {
   RunEveryOf(FilledScenario(), sweep);
 }
 
-/// Whatever of Delta the tables use.
-/// What a crash leaves before a write it leaves after the one before, too: these are long, so once.
+/// Whatever of Delta the tables use. These are long. A crash after a write leaves what one before
+/// the next leaves, but for the index, which is written in between: BetweenEveryCommitAndItsIndex.
 TEST(Crash, WithEveryProfile) {
   for (const auto& properties : {FullProperties(), ClassicProperties()}) {
     Sweep sweep = Of(Fault::kCrashBefore, "crash before, with a profile");
@@ -173,7 +173,9 @@ TEST(Crash, HolderGoneAtEveryWrite) {
 
 TEST(Crash, BetweenEveryCommitAndItsIndex) {
   int64_t runs = 0;
-  for (const auto& scenario : {FixedScenario(), RefreshScenario(), HistoryScenario()}) {
+  for (const auto& scenario :
+       {FixedScenario(), RefreshScenario(), HistoryScenario(), ProfileScenario(FullProperties()),
+        ProfileScenario(ClassicProperties())}) {
     for (int64_t number = 1; number < 100; ++number) {
       Plan plan;
       plan.crash_at_ingest = number;
