@@ -364,8 +364,8 @@ def ended_well(run):
     # A server that is away when a run begins ends it at once; only within a run it is waited for.
     away = run.code == 3 and run.error_classes() == {"SOURCE_UNREACHABLE"} and not run.events("table_found")
     # A table that was dropped before it was ever read; what the server's restarts say beside it was got over.
-    unread = run.events("table_failed") + run.events("table_left_out")
-    gone = run.code == 5 and {event["class"] for event in unread} == {"NOT_FOUND"}
+    failed = [*run.events("table_failed"), *run.events("table_left_out"), *run.events("table_unread")]
+    gone = run.code == 5 and {event["class"] for event in failed} == {"NOT_FOUND"}
     return run.code in (0, 130) or away or gone
 
 
