@@ -19,7 +19,7 @@ using std::chrono::steady_clock;
 /// What comes so soon after a block makes one with what follows it. A server that decodes slower
 /// than we read sends a few messages at a time, and taking them one by one woke two threads for
 /// each: a third of all the engine's time where pages were first written since a checkpoint.
-constexpr std::chrono::milliseconds kGatherTime{1};
+constexpr std::chrono::milliseconds kGatherTime{4};
 
 }  // namespace
 
