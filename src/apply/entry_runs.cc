@@ -56,6 +56,7 @@ bool SameEntry(bool keyless, const IndexEntry& a, const IndexEntry& b) {
 Status EntryRuns::Add(std::vector<IndexEntry> entries) {
   FRESHET_ASSERT(!reading_);
   if (entries.empty()) return Status::Ok();
+  size_ += entries.size();
   entries = SortEntries(keyless_, std::move(entries));
   return scratch_.Append(
       {reinterpret_cast<const char*>(entries.data()), entries.size() * sizeof(IndexEntry)},

@@ -27,6 +27,8 @@ class EntryRuns {
 
   bool empty() const { return runs_.empty(); }
   bool keyless() const { return keyless_; }
+  /// How many were added.
+  size_t size() const { return size_; }
   /// REQUIRES: nothing was read yet. Errors: as Scratch::Append.
   Status Add(std::vector<IndexEntry> entries);
   /// Return the next in order, of those that are the same the one that was added last; nothing:
@@ -50,6 +52,7 @@ class EntryRuns {
   store::Scratch scratch_;
   std::vector<Run> runs_;
   std::vector<size_t> heap_;  // runs that are not at their end, the least entry first
+  size_t size_ = 0;
   bool reading_ = false;
   std::optional<IndexEntry> ahead_;
 };

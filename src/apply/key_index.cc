@@ -39,8 +39,11 @@ constexpr size_t kAddressBytes = 12;
 constexpr int kSortedRunsMax = 6;
 /// A file of this many has a filter of 640 KiB.
 constexpr size_t kWholeFilterEntriesMax = 512 * 1024;
-/// A file of this many has filters of 10 MiB.
-constexpr size_t kFileEntriesMax = 8 * 1024 * 1024;
+/// Filters of 10 MiB, which RocksDB keeps in memory until their file is finished.
+constexpr size_t kFileEntriesMin = 8 * 1024 * 1024;
+/// Each is a sorted run to the merging, which with a third of like size would write all of them
+/// again.
+constexpr size_t kFilesMax = 2;
 /// Between two looks at whether to stop.
 constexpr size_t kStopEntries = 4096;
 constexpr std::string_view kDamagedFile = "DAMAGED";
@@ -327,17 +330,18 @@ Status RocksIndex::Ingest(const record::FlowId& flow, bool keyless, std::vector<
   return Check(db->Write(options, &batch));
 }
 
-/// RocksDB keeps a file's filters in memory until it is finished, so there are several.
 Status RocksIndex::IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark,
                               const std::stop_token& stop) {
   FRESHET_TRY(rocksdb::DB * db, Get());
   NewFiles files;
+  const size_t file_entries =
+      std::max(kFileEntriesMin, (entries->size() + kFilesMax - 1) / kFilesMax);
   FRESHET_TRY(auto entry, entries->Next());
   for (bool first = true; first || entry; first = false) {
     auto write = [&](rocksdb::SstFileWriter* writer) -> Status {
       EntryWriter out(flow, entries->keyless(), writer);
       if (first) FRESHET_CHECK_OK(Check(out.PutMark(mark)));
-      for (size_t count = 0; entry && count < kFileEntriesMax; ++count) {
+      for (size_t count = 0; entry && count < file_entries; ++count) {
         if (count % kStopEntries == 0 && stop.stop_requested())
           return Error(ErrorClass::CANCELLED, "indexing was stopped");
         FRESHET_CHECK_OK(Check(out.Put(*entry)));

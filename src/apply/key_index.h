@@ -58,9 +58,9 @@ class KeyIndex {
   /// Add entries and move the mark in one atomic step. `entries` need not be sorted.
   virtual Status Ingest(const record::FlowId& flow, bool keyless, std::vector<IndexEntry> entries,
                         const Mark& mark) = 0;
-  /// The same with any number of entries, in one sorted run of files: a look-up in entries that
-  /// came piece by piece asks as many files, until they are merged. REQUIRES: nothing was read of
-  /// `entries`. Errors: CANCELLED too; nothing is left of it then.
+  /// The same with any number of entries, in two files at most: a look-up in entries that came
+  /// piece by piece asks as many files, and they are merged again and again. REQUIRES: nothing was
+  /// read of `entries`. Errors: CANCELLED too; nothing is left of it then.
   virtual Status IngestRuns(const record::FlowId& flow, EntryRuns* entries, const Mark& mark,
                             const std::stop_token& stop) = 0;
   /// Look up keys; the result has one list a key, in the order asked. Sorted input is fastest.

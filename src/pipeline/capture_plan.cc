@@ -2,11 +2,13 @@
 #include "pipeline/capture_plan.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 
 #include "base/log.h"
 #include "pipeline/profile.h"
+#include "pipeline/spec_index.h"
 #include "pipeline/update_plan.h"
 
 namespace freshet::pipeline {
@@ -82,12 +84,17 @@ std::map<TableName, std::set<size_t>> Probes(const std::vector<Follower>& follow
 
 /// Whether what all say together of each table is what each of them says.
 Status CheckRules(const std::vector<Follower>& followers, const PipelineSpec& all) {
+  const bool ruled = std::ranges::any_of(
+      followers, [](const auto& each) { return !each.definition.spec.table_rules.empty(); });
+  if (!ruled) return Status::Ok();
+  std::deque<SpecIndex> indexes;
+  for (const auto& follower : followers) indexes.emplace_back(follower.definition.spec);
   for (const auto& [table, speakers] : Probes(followers)) {
     const Follower* first = nullptr;
     for (const size_t speaker : speakers) {
       const auto& follower = followers[speaker];
       const auto& spec = follower.definition.spec;
-      if (!spec.Selects(table)) continue;
+      if (!indexes[speaker].Selects(table)) continue;
       bool same = CaptureRuleOf(spec.table_rules, table) == CaptureRuleOf(all.table_rules, table);
       if (first == nullptr) first = &follower;
       if (same) continue;

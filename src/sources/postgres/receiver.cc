@@ -16,11 +16,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// What comes so soon after a block makes one with what follows it. A server that decodes slower
-/// than we read sends a few messages at a time, and taking them one by one woke two threads for
-/// each: a third of all the engine's time where pages were first written since a checkpoint.
-constexpr std::chrono::milliseconds kGatherTime{4};
-
 }  // namespace
 
 Receiver::Receiver(std::unique_ptr<Connection> connection,
@@ -78,6 +73,8 @@ void Receiver::Wake() {
 
 void Receiver::Run(const std::stop_token& stop) {
   Status status = Receive(stop);
+  // What came before the end counts: the next session may end at the same place.
+  if (const size_t bytes = block_.size(); bytes > 0) queue_.Push(std::move(block_), bytes, stop);
   {
     std::lock_guard lock(mutex_);
     status_ = std::move(status);
@@ -91,12 +88,13 @@ Status Receiver::Receive(const std::stop_token& stop) {
   while (!stop.stop_requested() && !ended) {
     FRESHET_CHECK_OK(SendStatusIfDue());
     FRESHET_CHECK_OK(TakeAvailable(stop, &ended));
-    if (!ended && block_.size() < limits::kWireBlockBytes && Readable()) {
+    const bool takes_more = !ended && block_.size() < limits::kWireBlockBytes;
+    if (takes_more && block_.size() == 0) LetGather();
+    if (takes_more && Readable()) {
       if (PQconsumeInput(connection_->handle()) == 0) return connection_->ErrorOf(nullptr);
     } else if (block_.size() > 0) {
       FRESHET_CHECK_OK(Hand(stop));
     } else if (!ended) {
-      LetGather();
       FRESHET_CHECK_OK(WaitForWire());
       if (PQconsumeInput(connection_->handle()) == 0) return connection_->ErrorOf(nullptr);
     }

@@ -161,8 +161,9 @@ Result<bool> PostgresStream::Advance(Deadline deadline) {
       block_ = receiver_->Pop(now);
       bool waits = !block_ && commit_open_ && !in_transaction_;
       if (waits)
-        block_ = receiver_->Pop(std::min(
-            {deadline, now + limits::kWireQuietMax, commit_since_ + limits::kCommitDelayMax}));
+        block_ =
+            receiver_->Pop(std::min({deadline, now + Receiver::kGatherTime + limits::kWireQuietMax,
+                                     commit_since_ + limits::kCommitDelayMax}));
       if (!block_ && waits) {
         FRESHET_CHECK_OK(CloseCommit());
         return true;
