@@ -114,6 +114,9 @@ Result<uint32_t> PostgresSource::StandbyTimeline() {
 }
 
 Result<std::vector<TableListing>> PostgresSource::ListTablesIn(Connection* session) {
+  // First: of a table that goes meanwhile there is then no listing, and not a listing that the log
+  // does not tell of.
+  FRESHET_TRY(auto memos, ReadMemos(session, config_.publication));
   FRESHET_TRY(auto listings, postgres::ListTables(session, !config_.publication_given));
   FRESHET_TRY(auto leaves, ReadLeaves(session, config_.publication, {}));
   std::map<uint32_t, std::vector<record::Partition>> partitions;
@@ -121,10 +124,6 @@ Result<std::vector<TableListing>> PostgresSource::ListTablesIn(Connection* sessi
   for (auto& listing : listings) {
     FRESHET_TRY(uint32_t oid, OidOf(listing.id));
     if (listing.partitions) listing.partitions = std::move(partitions[oid]);
-  }
-  FRESHET_TRY(auto memos, ReadMemos(session, config_.publication));
-  for (auto& listing : listings) {
-    FRESHET_TRY(uint32_t oid, OidOf(listing.id));
     if (listing.unlogged.ok()) listing.memo = memos[oid];
   }
   if (!config_.publication_given) return listings;
