@@ -2,13 +2,11 @@
 #include "pipeline/capture_plan.h"
 
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <set>
 
 #include "base/log.h"
 #include "pipeline/profile.h"
-#include "pipeline/spec_index.h"
 #include "pipeline/update_plan.h"
 
 namespace freshet::pipeline {
@@ -64,20 +62,20 @@ Status TakeWord(std::string_view what, const std::string& said, const Follower& 
       .WithRemedy("Say the same, leave it out, or make another gateway.");
 }
 
-/// Who speaks of a table, by their place among the followers: of every one that has a name, and for
-/// each schema of one that has none.
-std::map<TableName, std::set<size_t>> Probes(const std::vector<Follower>& followers) {
-  std::map<TableName, std::set<size_t>> probes;
-  for (size_t i = 0; i < followers.size(); ++i) {
-    for (const auto& object : followers[i].definition.spec.objects) {
-      probes[{object.source_schema, object.source_table}].insert(i);
+/// Who takes a table, in their order (they lie in one vector): of every one that has a name, and
+/// for each schema of one that has none. What a pipeline takes it says by objects alone.
+std::map<TableName, std::set<const Follower*>> Probes(const std::vector<Follower>& followers) {
+  std::map<TableName, std::set<const Follower*>> probes;
+  for (const auto& follower : followers) {
+    for (const auto& object : follower.definition.spec.objects) {
+      probes[{object.source_schema, object.source_table}].insert(&follower);
       probes.try_emplace({object.source_schema, ""});
     }
   }
-  for (auto& [table, speakers] : probes) {
+  for (auto& [table, takers] : probes) {
     if (table.table.empty()) continue;
     const auto& of_schema = probes.at({table.schema, ""});
-    speakers.insert(of_schema.begin(), of_schema.end());
+    takers.insert(of_schema.begin(), of_schema.end());
   }
   return probes;
 }
@@ -87,18 +85,11 @@ Status CheckRules(const std::vector<Follower>& followers, const PipelineSpec& al
   const bool ruled = std::ranges::any_of(
       followers, [](const auto& each) { return !each.definition.spec.table_rules.empty(); });
   if (!ruled) return Status::Ok();
-  std::deque<SpecIndex> indexes;
-  for (const auto& follower : followers) indexes.emplace_back(follower.definition.spec);
-  for (const auto& [table, speakers] : Probes(followers)) {
-    const Follower* first = nullptr;
-    for (const size_t speaker : speakers) {
-      const auto& follower = followers[speaker];
-      const auto& spec = follower.definition.spec;
-      if (!indexes[speaker].Selects(table)) continue;
-      bool same = CaptureRuleOf(spec.table_rules, table) == CaptureRuleOf(all.table_rules, table);
-      if (first == nullptr) first = &follower;
-      if (same) continue;
-      const auto& other = first == &follower ? followers.back() : *first;
+  for (const auto& [table, takers] : Probes(followers)) {
+    const auto together = CaptureRuleOf(all.table_rules, table);
+    for (const auto* taker : takers) {
+      if (CaptureRuleOf(taker->definition.spec.table_rules, table) == together) continue;
+      const auto& other = taker == *takers.begin() ? followers.back() : **takers.begin();
       return Error(ErrorClass::INVALID_ARGUMENT,
                    "include_columns, exclude_columns, on_schema_change and "
                    "auto_full_refresh_policy of {} are others in {}: over one gateway a table is "

@@ -67,7 +67,8 @@ bool AnyMatches(const std::vector<TablePattern>& patterns, const record::TableNa
 
 bool AnyNames(const std::vector<TablePattern>& patterns, const record::TableName& name) {
   return std::ranges::any_of(patterns, [&](const TablePattern& pattern) {
-    return pattern.text().find('*') == std::string::npos && pattern.Matches(name);
+    const bool single = pattern.only() != nullptr || pattern.text().find('*') == std::string::npos;
+    return single && pattern.Matches(name);
   });
 }
 

@@ -39,6 +39,7 @@ TEST(PatternTest, OneOfATableMatchesItAlone) {
   auto star = TablePattern::Of({"s", "a*b"}), dotted = TablePattern::Of({"s", "a.b"});
   EXPECT_TRUE(star.Matches({"s", "a*b"}));
   EXPECT_FALSE(star.Matches({"s", "axb"}));
+  EXPECT_TRUE(AnyNames({star}, {"s", "a*b"}));
   EXPECT_TRUE(dotted.Matches({"s", "a.b"}));
   EXPECT_FALSE(dotted.Matches({"s.a", "b"}));
 }

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "pipeline/event_line.h"
+#include "pipeline/pattern_json.h"
 #include "pipeline/worker_channel.h"
 
 namespace freshet::pipeline {
@@ -29,17 +30,6 @@ Status TakeLeftOut(const Json& list, IngestOptions* options) {
         record::TableName{TextOf(event, "schema"), TextOf(event, "name")}, StatusOf(event));
   }
   return Status::Ok();
-}
-
-/// As it was written, or the names of its one table.
-Json PatternToJson(const TablePattern& pattern) {
-  if (const auto* only = pattern.only()) return Json::array({only->schema, only->table});
-  return pattern.text();
-}
-
-Result<TablePattern> PatternFromJson(const Json& json) {
-  if (!json.is_array()) return TablePattern::Parse(json.get<std::string>());
-  return TablePattern::Of({json.at(0).get<std::string>(), json.at(1).get<std::string>()});
 }
 
 }  // namespace
@@ -74,8 +64,6 @@ Status CompleteSource(IngestOptions* options) {
 }
 
 std::string ToLine(const IngestOptions& options) {
-  auto refresh = Json::array();
-  for (const auto& pattern : options.refresh) refresh.push_back(PatternToJson(pattern));
   auto start = ToLine(WorkerStart{.destination = options.directory,
                                   .source = options.source,
                                   .continuous = options.continuous,
@@ -84,7 +72,7 @@ std::string ToLine(const IngestOptions& options) {
                                   .pipelines = options.pipelines,
                                   .revision = options.revision});
   Json line{{kStart, start},
-            {kRefresh, refresh},
+            {kRefresh, PatternsToJson(options.refresh)},
             {kRetry, options.retry_for.count()},
             {kHalves, static_cast<int>(options.halves)},
             {kUpdate, options.update},
@@ -112,10 +100,7 @@ Result<IngestOptions> OptionsFromLine(std::string_view line) {
   options.update = json[kUpdate].get<std::string>();
   FRESHET_CHECK_OK(TakeLeftOut(json[kLeftOut], &options));
   options.retry_for = std::chrono::milliseconds(json[kRetry].get<int64_t>());
-  for (const auto& pattern : json[kRefresh]) {
-    FRESHET_TRY(auto read, PatternFromJson(pattern));
-    options.refresh.push_back(std::move(read));
-  }
+  FRESHET_TRY(options.refresh, PatternsFromJson(json[kRefresh]));
   return options;
 }
 

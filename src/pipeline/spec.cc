@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "pipeline/pattern_json.h"
 #include "pipeline/profile.h"
 
 namespace freshet::pipeline {
@@ -14,20 +15,6 @@ using Json = nlohmann::json;
 bool IsNamedBy(const SpecObject& object, const record::TableName& name) {
   return object.source_schema == name.schema &&
          (object.source_table.empty() || object.source_table == name.table);
-}
-
-Json PatternsToJson(const std::vector<TablePattern>& patterns) {
-  Json texts = Json::array();
-  for (const auto& pattern : patterns) texts.push_back(pattern.text());
-  return texts;
-}
-
-Status PatternsFromJson(const Json& texts, std::vector<TablePattern>* patterns) {
-  for (const auto& text : texts) {
-    FRESHET_TRY(auto pattern, TablePattern::Parse(text.get<std::string>()));
-    patterns->push_back(std::move(pattern));
-  }
-  return Status::Ok();
 }
 
 }  // namespace
@@ -130,8 +117,8 @@ Result<PipelineSpec> SpecFromJson(std::string_view text) {
   try {
     auto json = ParseJsonOrThrow<Json>(text);
     PipelineSpec spec;
-    FRESHET_CHECK_OK(PatternsFromJson(json.at("tables"), &spec.tables));
-    FRESHET_CHECK_OK(PatternsFromJson(json.at("excludes"), &spec.excludes));
+    FRESHET_TRY(spec.tables, PatternsFromJson(json.at("tables")));
+    FRESHET_TRY(spec.excludes, PatternsFromJson(json.at("excludes")));
     for (const auto& object : json.at("objects")) {
       spec.objects.push_back({object.at("source_catalog"), object.at("source_schema"),
                               object.at("source_table"), object.at("destination_schema"),
