@@ -2,9 +2,7 @@
 #include "apply/entry_runs.h"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
-#include <string_view>
 #include <tuple>
 #include <type_traits>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/index_follow.h"
 
-#include <optional>
+#include <utility>
 
 #include "apply/entry_runs.h"
 #include "apply/key_hash.h"
