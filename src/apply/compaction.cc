@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/compaction.h"
 
+#include <arrow/array/concatenate.h>
+#include <arrow/util/byte_size.h>
+
 #include <algorithm>
 #include <map>
 #include <tuple>
 
 #include "apply/key_hash.h"
+#include "apply/key_order.h"
 #include "apply/live_rows.h"
 #include "apply/living_rows.h"
 #include "delta/stats.h"
@@ -14,6 +18,9 @@
 
 namespace freshet::apply {
 namespace {
+
+/// Rows of one compaction that are put in another order: where each went is kept (4 bytes each).
+constexpr int64_t kOrderedRowsMax = limits::kIndexIngestEntriesMax;
 
 struct Candidate {
   const delta::AddFile* file = nullptr;
@@ -90,6 +97,7 @@ Compaction::Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
 
 Status Compaction::Run(const std::stop_token& stop) {
   for (auto& input : inputs_) FRESHET_CHECK_OK(Rewrite(&input, stop));
+  FRESHET_CHECK_OK(WriteInOrder());
   FRESHET_TRY(outputs_, writer_.Finish());
   return Status::Ok();
 }
@@ -114,18 +122,74 @@ Status Compaction::Rewrite(Input* input, const std::stop_token& stop) {
       FRESHET_TRY(batch, batch->RemoveColumn(batch->num_columns() - 1));
       FRESHET_TRY(batch, batch->RemoveColumn(batch->num_columns() - 1));
     }
-    FRESHET_CHECK_OK(Write(*batch, ids, &piece));
-    KeepEntries(*batch, *input, piece);
-    input->pieces.push_back(piece);
+    FRESHET_CHECK_OK(Take({input, std::move(piece), std::move(batch), std::move(ids)}));
   }
   return Status::Ok();
 }
 
-Status Compaction::Write(const arrow::RecordBatch& batch, const DataWriter::RowIds& ids,
-                         Piece* piece) {
-  FRESHET_TRY(piece->to, writer_.Write(arrow::RecordBatch::Make(form_.rows.schema, batch.num_rows(),
-                                                                batch.columns()),
-                                       ids));
+Status Compaction::Take(Waiting taken) {
+  taken.rows =
+      arrow::RecordBatch::Make(form_.rows.schema, taken.rows->num_rows(), taken.rows->columns());
+  if (!OrdersByKey(*form_.rows.schema, form_.rows.key) || ordered_rows_ >= kOrderedRowsMax) {
+    FRESHET_CHECK_OK(WriteInOrder());
+    return Write(&taken);
+  }
+  waiting_rows_ += taken.rows->num_rows();
+  FRESHET_TRY(const int64_t bytes, arrow::util::ReferencedBufferSize(*taken.rows));
+  waiting_bytes_ += bytes;
+  waiting_.push_back(std::move(taken));
+  if (waiting_rows_ >= limits::kRowGroupRowsMax ||
+      waiting_bytes_ >= static_cast<int64_t>(limits::kRowGroupBytesMax))
+    return WriteInOrder();
+  return Status::Ok();
+}
+
+Status Compaction::Write(Waiting* taken) {
+  FRESHET_TRY(taken->piece.to, writer_.Write(taken->rows, taken->ids));
+  KeepEntries(*taken->rows, *taken->input, taken->piece);
+  taken->input->pieces.push_back(std::move(taken->piece));
+  return Status::Ok();
+}
+
+Status Compaction::WriteInOrder() {
+  if (waiting_.empty()) return Status::Ok();
+  auto waiting = std::exchange(waiting_, {});
+  ordered_rows_ += std::exchange(waiting_rows_, 0);
+  waiting_bytes_ = 0;
+  arrow::RecordBatchVector batches;
+  arrow::ArrayVector ids, versions;
+  for (const auto& one : waiting) {
+    batches.push_back(one.rows);
+    ids.push_back(one.ids.ids);
+    versions.push_back(one.ids.versions);
+  }
+  FRESHET_TRY(const auto rows, arrow::ConcatenateRecordBatches(batches));
+  FRESHET_TRY(const auto order, KeyOrder(*rows, form_.rows.key));
+  arrow::ArrayVector columns;
+  for (const auto& column : rows->columns()) {
+    FRESHET_TRY(columns.emplace_back(), ValuesIn(*column, *order));
+  }
+  DataWriter::RowIds ordered;
+  if (form_.row_ids) {
+    FRESHET_TRY(const auto all_ids, arrow::Concatenate(ids));
+    FRESHET_TRY(const auto all_versions, arrow::Concatenate(versions));
+    FRESHET_TRY(ordered.ids, ValuesIn(*all_ids, *order));
+    FRESHET_TRY(ordered.versions, ValuesIn(*all_versions, *order));
+  }
+  FRESHET_TRY(const auto to,
+              writer_.Write(arrow::RecordBatch::Make(form_.rows.schema, rows->num_rows(), columns),
+                            ordered));
+  std::vector<uint32_t> places(static_cast<size_t>(rows->num_rows()));
+  for (int64_t i = 0; i < order->length(); ++i)
+    places[order->Value(i)] = to.row + static_cast<uint32_t>(i);
+  auto place = places.begin();
+  for (auto& one : waiting) {
+    one.piece.to = {to.file, *place};
+    one.piece.order.assign(place, place + one.rows->num_rows());
+    place += one.rows->num_rows();
+    KeepEntries(*one.rows, *one.input, one.piece);
+    one.input->pieces.push_back(std::move(one.piece));
+  }
   return Status::Ok();
 }
 
@@ -172,12 +236,12 @@ void Compaction::KeepEntries(const arrow::RecordBatch& batch, const Input& input
     for (int ordinal : form_.rows.key) key.push_back(batch.column(ordinal));
     keys = HashKeys(key, batch.num_rows());
   }
-  RowAddress to = piece.to;
   RowAddress from{HashPath(input.file.path), static_cast<uint32_t>(piece.first)};
   const auto closes = form_.history.keeps_versions() ? batch.column(form_.history.end) : nullptr;
-  for (size_t i = 0; i < keys.size(); ++i, ++to.row) {
+  for (size_t i = 0; i < keys.size(); ++i) {
     const auto& key = keys[i];
-    if (closes == nullptr || closes->IsNull(static_cast<int64_t>(i))) entries_.push_back({key, to});
+    if (closes == nullptr || closes->IsNull(static_cast<int64_t>(i)))
+      entries_.push_back({key, {piece.to.file, piece.RowOf(i)}});
     if (!keyless) continue;
     while (input.dead.Contains(from.row)) ++from.row;
     gone_.push_back({key, from});
@@ -200,8 +264,8 @@ Result<bool> Compaction::Translate(const Input& input, const delta::AddFile& now
     auto first =
         std::lower_bound(before.begin(), before.end(), static_cast<uint64_t>(piece->first));
     auto dead_between = std::lower_bound(first, before.end(), row) - first;
-    (*killed)[piece->to.file].Add(piece->to.row + row - static_cast<uint64_t>(piece->first) -
-                                  static_cast<uint64_t>(dead_between));
+    (*killed)[piece->to.file].Add(piece->RowOf(row - static_cast<uint64_t>(piece->first) -
+                                               static_cast<uint64_t>(dead_between)));
   }
   return true;
 }

@@ -29,9 +29,11 @@ struct CompactionRules {
 std::vector<delta::AddFile> ChooseFiles(const delta::Snapshot& snapshot,
                                         const CompactionRules& rules);
 
-/// Rewrites the living rows of some files of a table, in their order, to new ones. The old files
-/// stay for readers of older versions until their retention is over. One thread; nothing counts
-/// until the actions are committed.
+/// Rewrites the living rows of some files of a table to new ones: in the order of their key, a row
+/// group at a time, where that is worth it (OrdersByKey), for rows that were updated at random
+/// compress worse than those that lie beside their like; else as they lay. The old files stay for
+/// readers of older versions until their retention is over. One thread; nothing counts until the
+/// actions are committed.
 class Compaction {
  public:
   /// `snapshot` has the files.
@@ -64,10 +66,15 @@ class Compaction {
   const TableForm& form() const { return form_; }
 
  private:
-  /// Rows of a file that were written one after the other.
+  /// Rows of a file that were written together.
   struct Piece {
     int64_t first = 0, rows = 0;  // of the old file, dead ones included
     RowAddress to;                // of the first living one
+    std::vector<uint32_t> order;  // the new rows of the living ones; empty: one after the other
+
+    uint32_t RowOf(size_t living) const {
+      return order.empty() ? to.row + static_cast<uint32_t>(living) : order[living];
+    }
   };
   struct Input {
     delta::AddFile file;
@@ -75,10 +82,20 @@ class Compaction {
     bool known = false;          // what is dead, without reading its vector
     std::vector<Piece> pieces = {};
   };
+  /// Living rows that wait for others, to be put in order with them.
+  struct Waiting {
+    Input* input = nullptr;
+    Piece piece;
+    std::shared_ptr<arrow::RecordBatch> rows;
+    DataWriter::RowIds ids;
+  };
   using Killed = std::map<uint64_t, delta::DeletionVector>;  // by the new path's hash
 
   Status Rewrite(Input* input, const std::stop_token& stop);
-  Status Write(const arrow::RecordBatch& batch, const DataWriter::RowIds& ids, Piece* piece);
+  Status Take(Waiting taken);
+  Status Write(Waiting* taken);
+  /// Write those that wait, in the order of their key.
+  Status WriteInOrder();
   /// The ids and versions of living rows, of which the batch's last two columns have what was kept.
   Result<DataWriter::RowIds> IdsOf(const arrow::RecordBatch& batch, const Input& input,
                                    const Piece& piece) const;
@@ -93,6 +110,9 @@ class Compaction {
   DataWriter writer_;
   std::vector<Input> inputs_;
   std::vector<delta::AddFile> outputs_;
+  std::vector<Waiting> waiting_;
+  int64_t waiting_rows_ = 0, waiting_bytes_ = 0;
+  int64_t ordered_rows_ = 0;  // so far, each known by its place in memory
   std::vector<IndexEntry> entries_, gone_;
   bool has_entries_ = true;
 };

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/compaction.h"
 
+#include <arrow/json/from_string.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 #include "apply/applied_table_test.h"
+#include "apply/key_hash.h"
+#include "apply/key_order.h"
 #include "delta/stats.h"
+#include "parquet/reader.h"
 
 namespace freshet::apply {
 namespace {
@@ -125,6 +130,61 @@ TEST_F(CompactionTest, RowsThatDieWhileFilesAreRewrittenAreDeadInTheNewOnes) {
                   {latest->files.at(files[0].path)}, 0);
   ASSERT_TRUE(late.Run({}).ok());
   EXPECT_FALSE(late.ActionsOn(*read).value().has_value());
+}
+
+TEST_F(CompactionTest, RowsAreRewrittenInTheOrderOfTheirKeyAcrossFiles) {
+  world_.List(Shape());
+  world_.Begin(1, 10);
+  world_.Chunk(1, 0, {{8, "a", "A"}, {2, "a", "A"}, {9, "dead", "A"}, {5, "a", "A"}});
+  world_.Chunk(1, 1, {{7, "b", "B"}, {1, "b", "B"}, {6, "b", "B"}});
+  world_.End(1);
+  world_.Change({Change(Op::kDelete, {9, Null(), Null()}, 11)});
+  world_.Seal();
+  auto applier = world_.Open();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  delta::Table table(world_.table_);
+  auto read = table.Latest(nullptr).value();
+  auto mark = TableMark::Of(read->metadata.configuration).value();
+  std::vector<delta::AddFile> files;
+  for (const auto& [path, file] : read->files) files.push_back(file);
+  Compaction compaction(world_.table_, TableForm::Of(*read, *mark).value(), read, files, 0);
+  ASSERT_TRUE(compaction.Run({}).ok());
+  ASSERT_EQ(compaction.outputs().size(), 1u);
+  const auto& written = compaction.outputs()[0].path;
+  auto reader = parquet::Reader::Open(world_.table_, written).value();
+  auto batch = reader->Read(0, {arrow::field("id", arrow::int64())}).value();
+  EXPECT_EQ(batch->column(0)->ToString(),
+            arrow::json::ArrayFromJSONString(arrow::int64(), "[1, 2, 5, 6, 7, 8]")
+                .ValueOrDie()
+                ->ToString());
+
+  world_.Change({Change(Op::kDelete, {5, Null(), Null()}, 12),
+                 Change(Op::kUpdate, {7, "seven", Unsent{}}, 12, 2)});
+  world_.Seal();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  auto latest = table.Latest(nullptr).value();
+  auto actions = compaction.ActionsOn(*latest).value();
+  ASSERT_TRUE(actions.has_value());
+  delta::CommitInfo info;
+  info.operation = "OPTIMIZE";
+  ASSERT_TRUE(table.Commit(latest, info, *actions).ok());
+  EXPECT_EQ(world_.Rows(), (Lines{"1 b B", "2 a A", "6 b B", "7 seven B", "8 a A"}));
+  // Where the entries say that the rows lie: those alive when it was rewritten.
+  std::map<KeyHash, uint32_t> places;
+  for (const auto& entry : compaction.TakeEntries()) places[entry.key] = entry.address.row;
+  const auto keys = HashKeys({batch->column(0)}, batch->num_rows());
+  for (uint32_t row = 0; row < keys.size(); ++row) EXPECT_EQ(places.at(keys[row]), row);
+}
+
+TEST_F(CompactionTest, AKeyOfNumbersAndTimesOrdersRowsAndTextDoesNot) {
+  const arrow::Schema schema({arrow::field("number", arrow::int64()),
+                              arrow::field("when", arrow::timestamp(arrow::TimeUnit::MICRO)),
+                              arrow::field("text", arrow::utf8()),
+                              arrow::field("amount", arrow::decimal128(12, 2))});
+  EXPECT_TRUE(OrdersByKey(schema, {1, 0}));
+  EXPECT_TRUE(OrdersByKey(schema, {3}));
+  EXPECT_FALSE(OrdersByKey(schema, {0, 2})) << "a uuid within a tenant";
+  EXPECT_FALSE(OrdersByKey(schema, {}));
 }
 
 }  // namespace

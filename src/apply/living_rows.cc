@@ -7,14 +7,19 @@
 
 namespace freshet::apply {
 
+Result<std::shared_ptr<arrow::Array>> ValuesIn(const arrow::Array& values,
+                                               const arrow::Array& ordinals) {
+  FRESHET_TRY(auto taken,
+              arrow::compute::Take(values, ordinals, arrow::compute::TakeOptions::NoBoundsCheck()));
+  return taken;
+}
+
 Result<arrow::ArrayVector> ValuesAt(const arrow::ArrayVector& columns,
                                     arrow::Int64Builder* ordinals) {
   FRESHET_TRY(auto indices, ordinals->Finish());
   arrow::ArrayVector values;
   for (const auto& column : columns) {
-    FRESHET_TRY(auto taken, arrow::compute::Take(*column, *indices,
-                                                 arrow::compute::TakeOptions::NoBoundsCheck()));
-    values.push_back(std::move(taken));
+    FRESHET_TRY(values.emplace_back(), ValuesIn(*column, *indices));
   }
   return values;
 }

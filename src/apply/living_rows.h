@@ -15,6 +15,10 @@ namespace freshet::apply {
 Result<arrow::ArrayVector> ValuesAt(const arrow::ArrayVector& columns,
                                     arrow::Int64Builder* ordinals);
 
+/// The values at the ordinals, in their order. REQUIRES: there are values there.
+Result<std::shared_ptr<arrow::Array>> ValuesIn(const arrow::Array& values,
+                                               const arrow::Array& ordinals);
+
 /// The rows that are not dead of some that lie one behind the other in a file, from `first` on.
 Result<std::shared_ptr<arrow::RecordBatch>> LivingRows(std::shared_ptr<arrow::RecordBatch> rows,
                                                        int64_t first,
