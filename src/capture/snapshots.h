@@ -122,7 +122,10 @@ class Snapshots {
   /// The newest generation of a flow. REQUIRES: there is one.
   const staging::GenerationState& StateOf(const Key& key) const;
   std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
+  /// Those of some columns alone that are due.
   void AddFills(std::map<Key, staging::Generation>* wanted) const;
+  void AddFills(const TableId& table, const staging::TableState& state,
+                std::map<Key, staging::Generation>* wanted) const;
   void AddRests(std::map<Key, staging::Generation>* wanted) const;
   /// Whether the flow's next generation is one of some columns; its state is that of the last.
   bool IsFill(const Key& key, const staging::GenerationState& state) const;

@@ -11,21 +11,28 @@ bool Snapshots::IsFill(const Key& key, const staging::GenerationState& state) co
 }
 
 void Snapshots::AddFills(std::map<Key, staging::Generation>* wanted) const {
-  for (const auto& [table, state] : context_.writer->checkpoint().tables) {
-    if (!tables_->follows(table)) continue;
-    for (const auto& [flow, generation] : state.generations) {
-      if (generation.successor || !state.WantsColumns(generation)) continue;
-      wanted->try_emplace({table, flow},
-                          staging::Generation(generation.begun.generation.value() + 1));
-    }
+  for (const auto& [table, state] : context_.writer->checkpoint().tables)
+    AddFills(table, state, wanted);
+}
+
+void Snapshots::AddFills(const TableId& table, const staging::TableState& state,
+                         std::map<Key, staging::Generation>* wanted) const {
+  if (!tables_->follows(table)) return;
+  for (const auto& [flow, generation] : state.generations) {
+    if (generation.successor || !state.WantsColumns(generation)) continue;
+    wanted->try_emplace({table, flow},
+                        staging::Generation(generation.begun.generation.value() + 1));
   }
 }
 
 void Snapshots::Fill(const TableId& table) {
+  const auto& tables = context_.writer->checkpoint().tables;
+  auto known = tables.find(table);
+  if (known == tables.end()) return;
   std::map<Key, staging::Generation> fills;
-  AddFills(&fills);
+  AddFills(table, known->second, &fills);
   for (const auto& [key, generation] : fills) {
-    if (key.first == table && !running_.contains(key)) wanted_.emplace(key, generation);
+    if (!running_.contains(key)) wanted_.emplace(key, generation);
   }
 }
 

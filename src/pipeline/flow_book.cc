@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/flow_book.h"
 
-#include <algorithm>
-
 #include "base/json.h"
 
 namespace freshet::pipeline {
@@ -54,7 +52,7 @@ Result<FlowBook> FlowBook::Open(std::shared_ptr<store::FileStore> root) {
     for (const auto& file : files) {
       FRESHET_TRY(auto text, book.root_->Get(file.path, 0, -1));
       FRESHET_TRY(auto entry, EntryFromJson(file.path, *text));
-      book.entries_.emplace(entry.flow, entry);
+      book.Take(std::move(entry));
     }
     after = files.back().path;
   }
@@ -73,8 +71,8 @@ Result<FlowBook::Entry> FlowBook::Claim(const record::FlowId& flow, const record
     auto left = entries_.find(former);
     if (left != entries_.end()) return Keep({flow, source, left->second.folder, former});
   }
-  for (const auto& [other, entry] : entries_) {
-    if (entry.folder != folder) continue;
+  if (auto others = by_folder_.find(folder); others != by_folder_.end()) {
+    const auto& entry = entries_.at(*others->second.begin());
     if (entry.source == source) {
       return Error(ErrorClass::TABLE_RECREATED,
                    "another table of this name was ingested into {} before", folder);
@@ -94,13 +92,15 @@ Result<FlowBook::Entry> FlowBook::Claim(const record::FlowId& flow, const record
 Result<FlowBook::Entry> FlowBook::Keep(Entry entry) {
   FRESHET_CHECK_OK(root_->Put(fmt::format("{}/{}.json", kFolder, entry.flow.value()), ToJson(entry),
                               store::If::kAlways));
-  entries_.insert_or_assign(entry.flow, entry);
+  Take(entry);
   return entry;
 }
 
-bool FlowBook::IsSucceeded(const record::FlowId& flow) const {
-  return std::ranges::any_of(entries_,
-                             [&](const auto& each) { return each.second.former == flow; });
+void FlowBook::Take(Entry entry) {
+  by_folder_[entry.folder].insert(entry.flow);
+  if (entry.former) succeeded_.insert(*entry.former);
+  record::FlowId flow = entry.flow;
+  entries_.insert_or_assign(std::move(flow), std::move(entry));
 }
 
 }  // namespace freshet::pipeline

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,7 @@ class FlowBook {
 
   const std::map<record::FlowId, Entry>& entries() const { return entries_; }
   /// Whether another flow took over this one's folder.
-  bool IsSucceeded(const record::FlowId& flow) const;
+  bool IsSucceeded(const record::FlowId& flow) const { return succeeded_.contains(flow); }
   /// Give the folder to the flow, unless it has one: then that stays, also when its source table
   /// has another name by now. The newest of its `formers` (newest first) that has a folder hands it
   /// over. Errors: TABLE_RECREATED (another flow of the same source table has it), INVALID_ARGUMENT
@@ -50,8 +51,13 @@ class FlowBook {
  private:
   explicit FlowBook(std::shared_ptr<store::FileStore> root) : root_(std::move(root)) {}
   Result<Entry> Keep(Entry entry);
+  void Take(Entry entry);
+
   std::shared_ptr<store::FileStore> root_;
   std::map<record::FlowId, Entry> entries_;
+  // Of the entries; there may be thousands, and each is asked for when its table is found.
+  std::map<std::string, std::set<record::FlowId>> by_folder_;
+  std::set<record::FlowId> succeeded_;
 };
 
 }  // namespace freshet::pipeline

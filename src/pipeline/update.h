@@ -96,6 +96,8 @@ class Update {
   /// Hear which tables without a log could not be read, for once those are all that is waited for.
   Status TakeUnread();
   bool IsStaged(const FlowState& flow) const;
+  /// Whether the flow asked for a newer snapshot than that one.
+  bool HasWished(const record::FlowId& flow, record::Generation above) const;
   bool AllStaged() const;
   Result<std::unique_ptr<apply::TableApplier>> OpenFlow(const FlowState& flow);
   std::vector<FlowState*> FlowsWithWork();

@@ -59,6 +59,15 @@ Status Update::TakeUnread() {
   return Status::Ok();
 }
 
+bool Update::HasWished(const record::FlowId& flow, record::Generation above) const {
+  // A flow's lie together, and all flows are looked at in every round.
+  for (auto wish = wished_.lower_bound({flow, {}, {}}); wish != wished_.end() && wish->flow == flow;
+       ++wish) {
+    if (wish->generation > above) return true;
+  }
+  return false;
+}
+
 bool Update::AllStaged() const {
   return std::ranges::all_of(flows_, [&](const auto& each) { return IsStaged(*each.second); });
 }
@@ -70,10 +79,7 @@ bool Update::IsStaged(const FlowState& flow) const {
   auto newest = state.generations.find(flow.flow.id);
   if (newest == state.generations.end()) return false;
   const auto& generation = newest->second;
-  const bool asked = std::ranges::any_of(wished_, [&](const staging::Wish& wish) {
-    return wish.flow == flow.flow.id && wish.generation > generation.whole().generation;
-  });
-  if (asked) return false;
+  if (HasWished(flow.flow.id, generation.whole().generation)) return false;
   if (!generation.ended || generation.successor) return false;
   // Each reading of a table without a log has all of its columns.
   const bool logged = !state.shape || state.shape->logged;
@@ -100,10 +106,7 @@ Result<bool> Update::WaitsForRefresh(const FlowState& flow, const Status& why) {
   const auto& begun = newest->second.begun;
   staging::Wish next{flow.flow.id, flow.flow.table,
                      record::Generation(begun.generation.value() + 1)};
-  const bool asked = std::ranges::any_of(wished_, [&](const staging::Wish& wish) {
-    return wish.flow == next.flow && wish.generation > newest->second.whole().generation;
-  });
-  if (asked) return true;
+  if (HasWished(next.flow, newest->second.whole().generation)) return true;
   if (!unread && !MayRefresh(state, newest->second)) return false;
   FRESHET_CHECK_OK(staging::PutWish(*staging_store_, next));
   wished_.insert(next);
