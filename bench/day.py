@@ -50,6 +50,13 @@ def live_a_day(connection, command: list[str], rows: int, minutes: int) -> tuple
     return changed, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def files_of(table: pathlib.Path, living: int) -> str:
+    """How many live files, their bytes and the share of their rows that is dead."""
+    actions = DeltaTable(str(table)).get_add_actions(flatten=True)
+    size, rows = (sum(actions.column(name).to_pylist()) for name in ("size_bytes", "num_records"))
+    return f"{actions.num_rows} files, {size / 1e6:.0f} MB, {100 * (rows - living) / rows:.0f} % of their rows dead"
+
+
 def by_duckdb(table: pathlib.Path) -> float:
     connection = duckdb_connection()
     started = time.monotonic()
@@ -91,8 +98,7 @@ def main() -> None:
             times = [(read(aged), read(fresh)) for _ in range(options.looks)]
             old, new = (statistics.median(side) for side in zip(*times))
             print(f"| {reader} | {old:.2f} | {new:.2f} | {old / new:.2f} |")
-        files = [len(DeltaTable(str(table)).get_add_actions().column("path")) for table in (aged, fresh)]
-        print(f"\nLive files: {files[0]} aged, {files[1]} written anew.")
+        print(f"\nAged: {files_of(aged, options.rows)}. Written anew: {files_of(fresh, options.rows)}.")
 
 
 if __name__ == "__main__":
