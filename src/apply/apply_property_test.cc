@@ -89,7 +89,8 @@ class Play {
       : keyless_(keyless), snapshot_after_(snapshot_after) {
     world_.fold_bytes_max_ = fold_bytes_max;
     world_.index_entries_max_ = index_entries_max;
-    world_.compaction_ = {.files_min = 3, .bytes_min = 0, .commits_min = 2};
+    world_.compaction_ = {
+        .files_min = 3, .bytes_min = 0, .commits_min = 2, .unit_rows = 5, .ordered_rows_max = 40};
     world_.properties_["delta.enableChangeDataFeed"] = "true";
     world_.List(Shape());
     for (int64_t key = 0; key < 4; ++key) rows_.insert({key, {key, Text(), Text()}});

@@ -19,9 +19,6 @@
 namespace freshet::apply {
 namespace {
 
-/// Rows of one compaction that are put in another order: where each went is kept (4 bytes each).
-constexpr int64_t kOrderedRowsMax = limits::kIndexIngestEntriesMax;
-
 struct Candidate {
   const delta::AddFile* file = nullptr;
   int64_t bytes = 0;  // its living rows' share
@@ -76,11 +73,13 @@ std::vector<delta::AddFile> ChooseFiles(const delta::Snapshot& snapshot,
 
 Compaction::Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
                        std::shared_ptr<const delta::Snapshot> snapshot,
-                       std::vector<delta::AddFile> files, int64_t now_ms)
+                       std::vector<delta::AddFile> files, int64_t now_ms,
+                       const CompactionRules& rules)
     : table_(std::move(table)),
       form_(std::move(form)),
       snapshot_(std::move(snapshot)),
       now_ms_(now_ms),
+      rules_(rules),
       writer_(table_, form_, now_ms) {
   for (auto& file : files) inputs_.push_back({.file = std::move(file), .dead = {}});
 }
@@ -97,7 +96,7 @@ Compaction::Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
 
 Status Compaction::Run(const std::stop_token& stop) {
   for (auto& input : inputs_) FRESHET_CHECK_OK(Rewrite(&input, stop));
-  FRESHET_CHECK_OK(WriteInOrder());
+  FRESHET_CHECK_OK(WriteWaiting());
   FRESHET_TRY(outputs_, writer_.Finish());
   return Status::Ok();
 }
@@ -122,73 +121,84 @@ Status Compaction::Rewrite(Input* input, const std::stop_token& stop) {
       FRESHET_TRY(batch, batch->RemoveColumn(batch->num_columns() - 1));
       FRESHET_TRY(batch, batch->RemoveColumn(batch->num_columns() - 1));
     }
-    FRESHET_CHECK_OK(Take({input, std::move(piece), std::move(batch), std::move(ids)}));
+    FRESHET_CHECK_OK(Add({input, std::move(piece), std::move(batch), std::move(ids)}));
   }
   return Status::Ok();
 }
 
-Status Compaction::Take(Waiting taken) {
-  taken.rows =
-      arrow::RecordBatch::Make(form_.rows.schema, taken.rows->num_rows(), taken.rows->columns());
-  if (!OrdersByKey(*form_.rows.schema, form_.rows.key) || ordered_rows_ >= kOrderedRowsMax) {
-    FRESHET_CHECK_OK(WriteInOrder());
-    return Write(&taken);
+Status Compaction::Add(Group group) {
+  group.rows =
+      arrow::RecordBatch::Make(form_.rows.schema, group.rows->num_rows(), group.rows->columns());
+  FRESHET_TRY(const int64_t bytes, arrow::util::ReferencedBufferSize(*group.rows));
+  // What another engine made large is not held twice.
+  if (!OrdersByKey(*form_.rows.schema, form_.rows.key) || bytes >= 2 * rules_.unit_bytes ||
+      ordered_rows_ + group.rows->num_rows() > rules_.ordered_rows_max) {
+    FRESHET_CHECK_OK(WriteWaiting());
+    return Write(&group);
   }
-  waiting_rows_ += taken.rows->num_rows();
-  FRESHET_TRY(const int64_t bytes, arrow::util::ReferencedBufferSize(*taken.rows));
+  ordered_rows_ += group.rows->num_rows();
+  waiting_rows_ += group.rows->num_rows();
   waiting_bytes_ += bytes;
-  waiting_.push_back(std::move(taken));
-  if (waiting_rows_ >= limits::kRowGroupRowsMax ||
-      waiting_bytes_ >= static_cast<int64_t>(limits::kRowGroupBytesMax))
-    return WriteInOrder();
+  waiting_.push_back(std::move(group));
+  if (waiting_rows_ >= rules_.unit_rows || waiting_bytes_ >= rules_.unit_bytes)
+    return WriteWaiting();
   return Status::Ok();
 }
 
-Status Compaction::Write(Waiting* taken) {
-  FRESHET_TRY(taken->piece.to, writer_.Write(taken->rows, taken->ids));
-  KeepEntries(*taken->rows, *taken->input, taken->piece);
-  taken->input->pieces.push_back(std::move(taken->piece));
+Status Compaction::Write(Group* group) {
+  FRESHET_TRY(group->piece.to, writer_.Write(group->rows, group->ids));
+  KeepEntries(*group->rows, *group->input, group->piece);
+  group->input->pieces.push_back(std::move(group->piece));
   return Status::Ok();
 }
 
-Status Compaction::WriteInOrder() {
-  if (waiting_.empty()) return Status::Ok();
-  auto waiting = std::exchange(waiting_, {});
-  ordered_rows_ += std::exchange(waiting_rows_, 0);
-  waiting_bytes_ = 0;
-  arrow::RecordBatchVector batches;
-  arrow::ArrayVector ids, versions;
-  for (const auto& one : waiting) {
-    batches.push_back(one.rows);
-    ids.push_back(one.ids.ids);
-    versions.push_back(one.ids.versions);
+Status Compaction::WriteWaiting() {
+  auto groups = std::exchange(waiting_, {});
+  waiting_rows_ = waiting_bytes_ = 0;
+  if (groups.empty()) return Status::Ok();
+  arrow::ArrayVector key;
+  for (int at : form_.rows.key) {
+    arrow::ArrayVector parts;
+    for (const auto& group : groups) parts.push_back(group.rows->column(at));
+    FRESHET_TRY(key.emplace_back(), arrow::Concatenate(parts));
   }
-  FRESHET_TRY(const auto rows, arrow::ConcatenateRecordBatches(batches));
-  FRESHET_TRY(const auto order, KeyOrder(*rows, form_.rows.key));
+  FRESHET_TRY(const auto order, KeyOrder(key));
+  if (order != nullptr) return WriteInOrder(&groups, *order);
+  for (auto& group : groups) FRESHET_CHECK_OK(Write(&group));
+  return Status::Ok();
+}
+
+Status Compaction::WriteInOrder(std::vector<Group>* groups, const arrow::UInt64Array& order) {
+  // A column at a time: all of them would be a third copy of the rows.
+  const auto ordered = [&](const auto& of) -> Result<std::shared_ptr<arrow::Array>> {
+    arrow::ArrayVector parts;
+    for (const auto& group : *groups) parts.push_back(of(group));
+    FRESHET_TRY(const auto whole, arrow::Concatenate(parts));
+    return ValuesAt(*whole, order);
+  };
   arrow::ArrayVector columns;
-  for (const auto& column : rows->columns()) {
-    FRESHET_TRY(columns.emplace_back(), ValuesIn(*column, *order));
+  for (int at = 0; at < form_.rows.schema->num_fields(); ++at) {
+    FRESHET_TRY(columns.emplace_back(),
+                ordered([&](const Group& group) { return group.rows->column(at); }));
   }
-  DataWriter::RowIds ordered;
+  DataWriter::RowIds ids;
   if (form_.row_ids) {
-    FRESHET_TRY(const auto all_ids, arrow::Concatenate(ids));
-    FRESHET_TRY(const auto all_versions, arrow::Concatenate(versions));
-    FRESHET_TRY(ordered.ids, ValuesIn(*all_ids, *order));
-    FRESHET_TRY(ordered.versions, ValuesIn(*all_versions, *order));
+    FRESHET_TRY(ids.ids, ordered([](const Group& group) { return group.ids.ids; }));
+    FRESHET_TRY(ids.versions, ordered([](const Group& group) { return group.ids.versions; }));
   }
-  FRESHET_TRY(const auto to,
-              writer_.Write(arrow::RecordBatch::Make(form_.rows.schema, rows->num_rows(), columns),
-                            ordered));
-  std::vector<uint32_t> places(static_cast<size_t>(rows->num_rows()));
-  for (int64_t i = 0; i < order->length(); ++i)
-    places[order->Value(i)] = to.row + static_cast<uint32_t>(i);
+  FRESHET_TRY(
+      const auto to,
+      writer_.Write(arrow::RecordBatch::Make(form_.rows.schema, order.length(), columns), ids));
+  std::vector<uint32_t> places(static_cast<size_t>(order.length()));
+  for (int64_t i = 0; i < order.length(); ++i)
+    places[order.Value(i)] = to.row + static_cast<uint32_t>(i);
   auto place = places.begin();
-  for (auto& one : waiting) {
-    one.piece.to = {to.file, *place};
-    one.piece.order.assign(place, place + one.rows->num_rows());
-    place += one.rows->num_rows();
-    KeepEntries(*one.rows, *one.input, one.piece);
-    one.input->pieces.push_back(std::move(one.piece));
+  for (auto& [input, piece, rows, old_ids] : *groups) {
+    piece.to = to;
+    piece.order.assign(place, place + rows->num_rows());
+    place += rows->num_rows();
+    KeepEntries(*rows, *input, piece);
+    input->pieces.push_back(std::move(piece));
   }
   return Status::Ok();
 }
@@ -259,7 +269,10 @@ Result<bool> Compaction::Translate(const Input& input, const delta::AddFile& now
     auto piece = std::upper_bound(
         input.pieces.begin(), input.pieces.end(), static_cast<int64_t>(row),
         [](int64_t wanted, const Piece& candidate) { return wanted < candidate.first; });
-    FRESHET_ASSERT(piece != input.pieces.begin());
+    if (piece == input.pieces.begin() ||
+        static_cast<int64_t>(row) >= (piece - 1)->first + (piece - 1)->rows)
+      return Error(ErrorClass::DELTA_CORRUPT,
+                   "the deletion vector of {} names row {}, which it does not have", now.path, row);
     --piece;
     auto first =
         std::lower_bound(before.begin(), before.end(), static_cast<uint64_t>(piece->first));

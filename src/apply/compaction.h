@@ -21,6 +21,12 @@ struct CompactionRules {
   size_t files_min = limits::kCompactionFilesMin;
   int64_t bytes_min = limits::kCompactionBytesMin;
   int64_t commits_min = limits::kCommitsPerCompaction;
+  /// What is put in order together: about a row group.
+  int64_t unit_rows = limits::kRowGroupRowsMax;
+  int64_t unit_bytes = limits::kRowGroupBytesMax;
+  /// Rows of one compaction that are put in order, the place of each being kept (4 bytes); as many
+  /// as those whose entries are.
+  int64_t ordered_rows_max = limits::kIndexIngestEntriesMax;
 };
 
 /// Choose the files that one compaction rewrites; none: nothing is due. Small files by classes of
@@ -29,17 +35,17 @@ struct CompactionRules {
 std::vector<delta::AddFile> ChooseFiles(const delta::Snapshot& snapshot,
                                         const CompactionRules& rules);
 
-/// Rewrites the living rows of some files of a table to new ones: in the order of their key, a row
-/// group at a time, where that is worth it (OrdersByKey), for rows that were updated at random
-/// compress worse than those that lie beside their like; else as they lay. The old files stay for
-/// readers of older versions until their retention is over. One thread; nothing counts until the
-/// actions are committed.
+/// Rewrites the living rows of some files of a table to new ones. Where OrdersByKey, about a row
+/// group at a time is put in the order of the key, for rows that were updated at random compress
+/// worse than those that lie beside their like; what is beyond memory stays as it lay. The old
+/// files stay for readers of older versions until their retention is over. One thread; nothing
+/// counts until the actions are committed.
 class Compaction {
  public:
   /// `snapshot` has the files.
   Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
              std::shared_ptr<const delta::Snapshot> snapshot, std::vector<delta::AddFile> files,
-             int64_t now_ms);
+             int64_t now_ms, const CompactionRules& rules = {});
   /// The same of files with other rows dead than their vectors say: only Run, the outputs and the
   /// entries mean something then.
   Compaction(std::shared_ptr<store::FileStore> table, TableForm form,
@@ -69,8 +75,8 @@ class Compaction {
   /// Rows of a file that were written together.
   struct Piece {
     int64_t first = 0, rows = 0;  // of the old file, dead ones included
-    RowAddress to;                // of the first living one
-    std::vector<uint32_t> order;  // the new rows of the living ones; empty: one after the other
+    RowAddress to;                // of the first living one, where they follow each other
+    std::vector<uint32_t> order;  // else the living ones' new rows, in to.file
 
     uint32_t RowOf(size_t living) const {
       return order.empty() ? to.row + static_cast<uint32_t>(living) : order[living];
@@ -82,8 +88,8 @@ class Compaction {
     bool known = false;          // what is dead, without reading its vector
     std::vector<Piece> pieces = {};
   };
-  /// Living rows that wait for others, to be put in order with them.
-  struct Waiting {
+  /// The living rows of a row group of a file.
+  struct Group {
     Input* input = nullptr;
     Piece piece;
     std::shared_ptr<arrow::RecordBatch> rows;
@@ -92,10 +98,11 @@ class Compaction {
   using Killed = std::map<uint64_t, delta::DeletionVector>;  // by the new path's hash
 
   Status Rewrite(Input* input, const std::stop_token& stop);
-  Status Take(Waiting taken);
-  Status Write(Waiting* taken);
-  /// Write those that wait, in the order of their key.
-  Status WriteInOrder();
+  /// Write it, or let it wait for others to be put in order with.
+  Status Add(Group group);
+  Status Write(Group* group);
+  Status WriteWaiting();
+  Status WriteInOrder(std::vector<Group>* groups, const arrow::UInt64Array& order);
   /// The ids and versions of living rows, of which the batch's last two columns have what was kept.
   Result<DataWriter::RowIds> IdsOf(const arrow::RecordBatch& batch, const Input& input,
                                    const Piece& piece) const;
@@ -107,12 +114,13 @@ class Compaction {
   const TableForm form_;
   const std::shared_ptr<const delta::Snapshot> snapshot_;
   const int64_t now_ms_;
+  const CompactionRules rules_;
   DataWriter writer_;
   std::vector<Input> inputs_;
   std::vector<delta::AddFile> outputs_;
-  std::vector<Waiting> waiting_;
+  std::vector<Group> waiting_;
   int64_t waiting_rows_ = 0, waiting_bytes_ = 0;
-  int64_t ordered_rows_ = 0;  // so far, each known by its place in memory
+  int64_t ordered_rows_ = 0;  // that have waited so far
   std::vector<IndexEntry> entries_, gone_;
   bool has_entries_ = true;
 };

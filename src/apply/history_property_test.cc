@@ -168,7 +168,8 @@ class HistoryPlay {
   HistoryPlay(Mode mode, size_t fold_bytes_max, int snapshot_after)
       : mode_(mode), snapshot_after_(snapshot_after), model_(mode) {
     world_.fold_bytes_max_ = fold_bytes_max;
-    world_.compaction_ = {.files_min = 3, .bytes_min = 0, .commits_min = 2};
+    world_.compaction_ = {
+        .files_min = 3, .bytes_min = 0, .commits_min = 2, .unit_rows = 5, .ordered_rows_max = 40};
     world_.properties_["delta.enableChangeDataFeed"] = "true";
     if (mode == Mode::kVersions || mode == Mode::kVersionsBySequence)
       world_.history_.scd_type = ScdType::kType2;

@@ -4,10 +4,11 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/compute/initialize.h>
 #include <arrow/datum.h>
+#include <arrow/record_batch.h>
 #include <arrow/type_traits.h>
 
 #include <algorithm>
-#include <string>
+#include <span>
 
 #include "record/arrow_status.h"
 
@@ -26,23 +27,21 @@ bool OrdersByKey(const arrow::Schema& schema, const std::vector<int>& key) {
          std::ranges::all_of(key, [&](int at) { return Grows(*schema.field(at)->type()); });
 }
 
-Result<std::shared_ptr<arrow::UInt64Array>> KeyOrder(const arrow::RecordBatch& rows,
-                                                     const std::vector<int>& key) {
+Result<std::shared_ptr<arrow::UInt64Array>> KeyOrder(const arrow::ArrayVector& key) {
   FRESHET_CHECK_OK(arrow::compute::Initialize());
   arrow::FieldVector fields;
-  arrow::ArrayVector columns;
-  std::vector<arrow::compute::SortKey> keys;
-  for (int at : key) {
-    // By a name of its own: a column's may be a path to Arrow.
-    fields.push_back(arrow::field("k" + std::to_string(keys.size()), rows.column(at)->type()));
-    columns.push_back(rows.column(at));
-    keys.emplace_back(fields.back()->name());
+  std::vector<arrow::compute::SortKey> by;
+  for (const auto& column : key) {
+    by.emplace_back(arrow::FieldRef(static_cast<int>(fields.size())));
+    fields.push_back(arrow::field("", column->type()));
   }
-  const auto batch =
-      arrow::RecordBatch::Make(arrow::schema(fields), rows.num_rows(), std::move(columns));
-  FRESHET_TRY(auto order,
-              arrow::compute::SortIndices(arrow::Datum(batch), arrow::compute::SortOptions(keys)));
-  return std::static_pointer_cast<arrow::UInt64Array>(std::move(order));
+  const auto rows = arrow::RecordBatch::Make(arrow::schema(fields), key[0]->length(), key);
+  FRESHET_TRY(const auto sorted,
+              arrow::compute::SortIndices(arrow::Datum(rows), arrow::compute::SortOptions(by)));
+  auto order = std::static_pointer_cast<arrow::UInt64Array>(sorted);
+  const std::span ordinals(order->raw_values(), static_cast<size_t>(order->length()));
+  if (std::ranges::is_sorted(ordinals)) return std::shared_ptr<arrow::UInt64Array>();
+  return order;
 }
 
 }  // namespace freshet::apply

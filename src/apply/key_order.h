@@ -2,7 +2,7 @@
 #pragma once
 
 #include <arrow/array/array_primitive.h>
-#include <arrow/record_batch.h>
+#include <arrow/type_fwd.h>
 
 #include <memory>
 #include <vector>
@@ -16,9 +16,8 @@ namespace freshet::apply {
 /// order in which rows came. `key`: ordinals of the columns, in key order.
 bool OrdersByKey(const arrow::Schema& schema, const std::vector<int>& key);
 
-/// The ordinals of the rows in the order of their key, equal ones as they lie.
-/// REQUIRES: OrdersByKey.
-Result<std::shared_ptr<arrow::UInt64Array>> KeyOrder(const arrow::RecordBatch& rows,
-                                                     const std::vector<int>& key);
+/// The ordinals of rows with these key columns in the order of the key: equal ones as they lie,
+/// NULL last. Null: they lie in that order. REQUIRES: OrdersByKey.
+Result<std::shared_ptr<arrow::UInt64Array>> KeyOrder(const arrow::ArrayVector& key);
 
 }  // namespace freshet::apply

@@ -7,10 +7,10 @@
 
 namespace freshet::apply {
 
-Result<std::shared_ptr<arrow::Array>> ValuesIn(const arrow::Array& values,
+Result<std::shared_ptr<arrow::Array>> ValuesAt(const arrow::Array& column,
                                                const arrow::Array& ordinals) {
   FRESHET_TRY(auto taken,
-              arrow::compute::Take(values, ordinals, arrow::compute::TakeOptions::NoBoundsCheck()));
+              arrow::compute::Take(column, ordinals, arrow::compute::TakeOptions::NoBoundsCheck()));
   return taken;
 }
 
@@ -19,7 +19,7 @@ Result<arrow::ArrayVector> ValuesAt(const arrow::ArrayVector& columns,
   FRESHET_TRY(auto indices, ordinals->Finish());
   arrow::ArrayVector values;
   for (const auto& column : columns) {
-    FRESHET_TRY(values.emplace_back(), ValuesIn(*column, *indices));
+    FRESHET_TRY(values.emplace_back(), ValuesAt(*column, *indices));
   }
   return values;
 }

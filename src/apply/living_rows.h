@@ -14,9 +14,8 @@ namespace freshet::apply {
 /// The columns' values at the ordinals that were appended, in that order. REQUIRES: rows of them.
 Result<arrow::ArrayVector> ValuesAt(const arrow::ArrayVector& columns,
                                     arrow::Int64Builder* ordinals);
-
-/// The values at the ordinals, in their order. REQUIRES: there are values there.
-Result<std::shared_ptr<arrow::Array>> ValuesIn(const arrow::Array& values,
+/// … of one column.
+Result<std::shared_ptr<arrow::Array>> ValuesAt(const arrow::Array& column,
                                                const arrow::Array& ordinals);
 
 /// The rows that are not dead of some that lie one behind the other in a file, from `first` on.

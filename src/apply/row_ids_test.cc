@@ -63,7 +63,7 @@ class RowIdsTest : public AppliedTableTest {
 };
 
 TEST_F(RowIdsTest, AnUpdateKeepsTheIdAndACopyTheVersionToo) {
-  world_.compaction_ = {.files_min = 4, .bytes_min = 0, .commits_min = 1};
+  world_.compaction_ = {.files_min = 4, .bytes_min = 0, .commits_min = 1, .unit_rows = 3};
   Snapshot();
   Settle();
   const auto first = Ids();

@@ -12,7 +12,8 @@ Result<std::optional<Applied>> StagingApplier::Compact(const std::stop_token& st
   // After a compaction there may be more to rewrite: look again, but let changes come first.
   commits_unlooked_ = files.empty() ? 0 : context_.compaction.commits_min;
   if (files.empty()) return std::optional<Applied>();
-  Compaction compaction(context_.table, std::move(form), known_, std::move(files), NowMs());
+  Compaction compaction(context_.table, std::move(form), known_, std::move(files), NowMs(),
+                        context_.compaction);
   Status run = compaction.Run(stop);
   if (!run.ok()) {
     compaction.Discard();

@@ -122,7 +122,7 @@ class Snapshots {
   /// The newest generation of a flow. REQUIRES: there is one.
   const staging::GenerationState& StateOf(const Key& key) const;
   std::map<Key, staging::Generation> Wanted(const std::vector<staging::Wish>& wishes) const;
-  /// Those of some columns alone that are due.
+  /// Generations of some columns alone that are due: of all tables, of one.
   void AddFills(std::map<Key, staging::Generation>* wanted) const;
   void AddFills(const TableId& table, const staging::TableState& state,
                 std::map<Key, staging::Generation>* wanted) const;

@@ -51,11 +51,12 @@ class FlowBook {
  private:
   explicit FlowBook(std::shared_ptr<store::FileStore> root) : root_(std::move(root)) {}
   Result<Entry> Keep(Entry entry);
+  /// One that is known keeps its folder and its former.
   void Take(Entry entry);
 
   std::shared_ptr<store::FileStore> root_;
   std::map<record::FlowId, Entry> entries_;
-  // Of the entries; there may be thousands, and each is asked for when its table is found.
+  // Of the entries, of which there may be thousands: every table that is found asks for its folder.
   std::map<std::string, std::set<record::FlowId>> by_folder_;
   std::set<record::FlowId> succeeded_;
 };
