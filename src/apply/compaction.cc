@@ -24,6 +24,15 @@ struct Candidate {
   int64_t bytes = 0;  // its living rows' share
 };
 
+/// What `of` says of each group, one behind the other.
+template <typename Group, typename Of>
+Result<std::shared_ptr<arrow::Array>> Joined(const std::vector<Group>& groups, const Of& of) {
+  arrow::ArrayVector parts;
+  for (const auto& group : groups) parts.push_back(of(group));
+  FRESHET_TRY(auto whole, arrow::Concatenate(parts));
+  return whole;
+}
+
 /// Take the oldest until they make a whole file.
 std::vector<delta::AddFile> Oldest(std::vector<Candidate> candidates) {
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
@@ -147,9 +156,13 @@ Status Compaction::Add(Group group) {
 
 Status Compaction::Write(Group* group) {
   FRESHET_TRY(group->piece.to, writer_.Write(group->rows, group->ids));
+  Keep(group);
+  return Status::Ok();
+}
+
+void Compaction::Keep(Group* group) {
   KeepEntries(*group->rows, *group->input, group->piece);
   group->input->pieces.push_back(std::move(group->piece));
-  return Status::Ok();
 }
 
 Status Compaction::WriteWaiting() {
@@ -158,9 +171,8 @@ Status Compaction::WriteWaiting() {
   if (groups.empty()) return Status::Ok();
   arrow::ArrayVector key;
   for (int at : form_.rows.key) {
-    arrow::ArrayVector parts;
-    for (const auto& group : groups) parts.push_back(group.rows->column(at));
-    FRESHET_TRY(key.emplace_back(), arrow::Concatenate(parts));
+    FRESHET_TRY(key.emplace_back(),
+                Joined(groups, [&](const Group& group) { return group.rows->column(at); }));
   }
   FRESHET_TRY(const auto order, KeyOrder(key));
   if (order != nullptr) return WriteInOrder(&groups, *order);
@@ -171,9 +183,7 @@ Status Compaction::WriteWaiting() {
 Status Compaction::WriteInOrder(std::vector<Group>* groups, const arrow::UInt64Array& order) {
   // A column at a time: all of them would be a third copy of the rows.
   const auto ordered = [&](const auto& of) -> Result<std::shared_ptr<arrow::Array>> {
-    arrow::ArrayVector parts;
-    for (const auto& group : *groups) parts.push_back(of(group));
-    FRESHET_TRY(const auto whole, arrow::Concatenate(parts));
+    FRESHET_TRY(const auto whole, Joined(*groups, of));
     return ValuesAt(*whole, order);
   };
   arrow::ArrayVector columns;
@@ -193,12 +203,12 @@ Status Compaction::WriteInOrder(std::vector<Group>* groups, const arrow::UInt64A
   for (int64_t i = 0; i < order.length(); ++i)
     places[order.Value(i)] = to.row + static_cast<uint32_t>(i);
   auto place = places.begin();
-  for (auto& [input, piece, rows, old_ids] : *groups) {
-    piece.to = to;
-    piece.order.assign(place, place + rows->num_rows());
-    place += rows->num_rows();
-    KeepEntries(*rows, *input, piece);
-    input->pieces.push_back(std::move(piece));
+  for (auto& group : *groups) {
+    const auto end = place + group.rows->num_rows();
+    group.piece.to = to;
+    group.piece.order.assign(place, end);
+    place = end;
+    Keep(&group);
   }
   return Status::Ok();
 }

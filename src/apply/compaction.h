@@ -103,6 +103,8 @@ class Compaction {
   Status Write(Group* group);
   Status WriteWaiting();
   Status WriteInOrder(std::vector<Group>* groups, const arrow::UInt64Array& order);
+  /// Note where its rows lie now, which its piece says.
+  void Keep(Group* group);
   /// The ids and versions of living rows, of which the batch's last two columns have what was kept.
   Result<DataWriter::RowIds> IdsOf(const arrow::RecordBatch& batch, const Input& input,
                                    const Piece& piece) const;

@@ -17,6 +17,38 @@ namespace {
 
 class CompactionTest : public AppliedTableTest {
  protected:
+  using State = std::shared_ptr<const delta::Snapshot>;
+
+  State Latest() { return table_.Latest(nullptr).value(); }
+  static std::vector<delta::AddFile> FilesOf(const State& state) {
+    std::vector<delta::AddFile> files;
+    for (const auto& [path, file] : state->files) files.push_back(file);
+    return files;
+  }
+  Compaction Of(const State& state, std::vector<delta::AddFile> files,
+                const CompactionRules& rules = {}) {
+    auto mark = TableMark::Of(state->metadata.configuration).value();
+    return Compaction(world_.table_, TableForm::Of(*state, *mark).value(), state, std::move(files),
+                      0, rules);
+  }
+  /// What the table is once the compaction is committed on its newest version.
+  State Commit(Compaction* compaction) {
+    auto latest = Latest();
+    auto actions = compaction->ActionsOn(*latest).value();
+    EXPECT_TRUE(actions.has_value());
+    delta::CommitInfo info;
+    info.operation = "OPTIMIZE";
+    return table_.Commit(latest, info, actions.value()).value();
+  }
+  /// The entries say of each row of the one new file where it lies.
+  void ExpectEntriesOf(Compaction* compaction) {
+    std::map<KeyHash, uint32_t> places;
+    for (const auto& entry : compaction->TakeEntries()) places[entry.key] = entry.address.row;
+    const auto ids = IdColumn(compaction->outputs().at(0).path);
+    const auto keys = HashKeys({ids}, ids->length());
+    EXPECT_EQ(places.size(), keys.size());
+    for (uint32_t row = 0; row < keys.size(); ++row) EXPECT_EQ(places.at(keys[row]), row);
+  }
   std::shared_ptr<arrow::Array> IdColumn(const std::string& path) {
     auto reader = parquet::Reader::Open(world_.table_, path).value();
     return reader->Read(0, {arrow::field("id", arrow::int64())}).value()->column(0);
@@ -26,6 +58,8 @@ class CompactionTest : public AppliedTableTest {
     const auto ids = std::static_pointer_cast<arrow::Int64Array>(IdColumn(path));
     return {ids->raw_values(), ids->raw_values() + ids->length()};
   }
+
+  delta::Table table_{world_.table_};
 };
 
 /// Every commit looks for files to rewrite, whatever their size.
@@ -41,7 +75,7 @@ TEST_F(CompactionTest, SmallFilesBecomeOneAndTheIndexFollows) {
     world_.Change({Change(Op::kInsert, {static_cast<int64_t>(10 + i), "x", "X"}, 11 + i)});
     world_.Seal();
     ASSERT_EQ(Settle(applier.get()), Applied::State::kCurrent);
-    most = std::max(most, delta::Table(world_.table_).Latest(nullptr).value()->files.size());
+    most = std::max(most, Latest()->files.size());
   }
   EXPECT_LE(most, 7u) << "two classes of size";
   auto positions = applier->Current().value();
@@ -73,12 +107,12 @@ TEST_F(CompactionTest, AFileWithManyDeadRowsIsRewrittenAndNothingIsDoneTwice) {
   world_.Seal();
   auto applier = world_.Open();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
-  auto one = delta::Table(world_.table_).Latest(nullptr).value();
+  auto one = Latest();
   EXPECT_TRUE(one->files.begin()->second.deletion_vector.has_value()) << "one in ten is no matter";
   world_.Change({Change(Op::kDelete, {4, Null(), Null()}, 12)});
   world_.Seal();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
-  auto two = delta::Table(world_.table_).Latest(nullptr).value();
+  auto two = Latest();
   ASSERT_EQ(two->files.size(), 1u);
   EXPECT_FALSE(two->files.begin()->second.deletion_vector.has_value());
   EXPECT_EQ(delta::RowsOf(two->files.begin()->second.stats_json), 8);
@@ -102,16 +136,13 @@ TEST_F(CompactionTest, RowsThatDieWhileFilesAreRewrittenAreDeadInTheNewOnes) {
   world_.Seal();
   auto applier = world_.Open();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
-  delta::Table table(world_.table_);
-  auto read = table.Latest(nullptr).value();
-  auto mark = TableMark::Of(read->metadata.configuration).value();
-  std::vector<delta::AddFile> files;
-  for (const auto& [path, file] : read->files) files.push_back(file);
+  auto read = Latest();
+  auto files = FilesOf(read);
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
     return a.deletion_vector.has_value() > b.deletion_vector.has_value();
   });
   ASSERT_EQ(files.size(), 2u);
-  Compaction compaction(world_.table_, TableForm::Of(*read, *mark).value(), read, files, 0);
+  auto compaction = Of(read, files);
   ASSERT_TRUE(compaction.Run({}).ok());
   EXPECT_EQ(compaction.rows(), 6);
 
@@ -120,12 +151,8 @@ TEST_F(CompactionTest, RowsThatDieWhileFilesAreRewrittenAreDeadInTheNewOnes) {
                  Change(Op::kUpdate, {4, "new", Unsent{}}, 12, 3)});
   world_.Seal();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
-  auto latest = table.Latest(nullptr).value();
-  auto actions = compaction.ActionsOn(*latest).value();
-  ASSERT_TRUE(actions.has_value());
-  delta::CommitInfo info;
-  info.operation = "OPTIMIZE";
-  auto after = table.Commit(latest, info, *actions).value();
+  auto latest = Latest();
+  auto after = Commit(&compaction);
   EXPECT_EQ(world_.Rows(), (Lines{"0 a A", "4 new A", "5 b B", "6 b B"}));
   EXPECT_EQ(after->files.size(), 2u);
   // The applier finds everything in its new place, the index being behind.
@@ -135,9 +162,8 @@ TEST_F(CompactionTest, RowsThatDieWhileFilesAreRewrittenAreDeadInTheNewOnes) {
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
   EXPECT_EQ(world_.Rows(), (Lines{"4 new A", "5 b B", "6 six B"}));
   // What is gone, or came back, is not rewritten.
-  EXPECT_FALSE(compaction.ActionsOn(*table.Latest(nullptr).value()).value().has_value());
-  Compaction late(world_.table_, TableForm::Of(*latest, *mark).value(), latest,
-                  {latest->files.at(files[0].path)}, 0);
+  EXPECT_FALSE(compaction.ActionsOn(*Latest()).value().has_value());
+  auto late = Of(latest, {latest->files.at(files[0].path)});
   ASSERT_TRUE(late.Run({}).ok());
   EXPECT_FALSE(late.ActionsOn(*read).value().has_value());
 }
@@ -152,12 +178,9 @@ TEST_F(CompactionTest, RowsAreRewrittenInTheOrderOfTheirKeyAcrossFiles) {
   world_.Seal();
   auto applier = world_.Open();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
-  delta::Table table(world_.table_);
-  auto read = table.Latest(nullptr).value();
-  auto mark = TableMark::Of(read->metadata.configuration).value();
-  std::vector<delta::AddFile> files;
-  for (const auto& [path, file] : read->files) files.push_back(file);
-  Compaction compaction(world_.table_, TableForm::Of(*read, *mark).value(), read, files, 0);
+  auto read = Latest();
+  auto files = FilesOf(read);
+  auto compaction = Of(read, files);
   ASSERT_TRUE(compaction.Run({}).ok());
   ASSERT_EQ(compaction.outputs().size(), 1u);
   const auto& written = compaction.outputs()[0].path;
@@ -167,18 +190,9 @@ TEST_F(CompactionTest, RowsAreRewrittenInTheOrderOfTheirKeyAcrossFiles) {
                  Change(Op::kUpdate, {7, "seven", Unsent{}}, 12, 2)});
   world_.Seal();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
-  auto latest = table.Latest(nullptr).value();
-  auto actions = compaction.ActionsOn(*latest).value();
-  ASSERT_TRUE(actions.has_value());
-  delta::CommitInfo info;
-  info.operation = "OPTIMIZE";
-  ASSERT_TRUE(table.Commit(latest, info, *actions).ok());
+  Commit(&compaction);
   EXPECT_EQ(world_.Rows(), (Lines{"1 b B", "2 a A", "6 b B", "7 seven B", "8 a A"}));
-  // Where the entries say that the rows lie: those alive when it was rewritten.
-  std::map<KeyHash, uint32_t> places;
-  for (const auto& entry : compaction.TakeEntries()) places[entry.key] = entry.address.row;
-  const auto keys = HashKeys({IdColumn(written)}, 6);
-  for (uint32_t row = 0; row < keys.size(); ++row) EXPECT_EQ(places.at(keys[row]), row);
+  ExpectEntriesOf(&compaction);
 }
 
 TEST_F(CompactionTest, UnitsOfRowsFollowEachOtherAndWhatIsBeyondMemoryStaysAsItLay) {
@@ -192,14 +206,10 @@ TEST_F(CompactionTest, UnitsOfRowsFollowEachOtherAndWhatIsBeyondMemoryStaysAsItL
   world_.Seal();
   auto applier = world_.Open();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
-  delta::Table table(world_.table_);
-  auto read = table.Latest(nullptr).value();
-  auto mark = TableMark::Of(read->metadata.configuration).value();
-  std::vector<delta::AddFile> files;
-  for (const auto& [path, file] : read->files) files.push_back(file);
+  auto read = Latest();
+  auto files = FilesOf(read);
   std::ranges::sort(files, {}, [](const delta::AddFile& file) { return file.stats_json; });
-  Compaction compaction(world_.table_, TableForm::Of(*read, *mark).value(), read, files, 0,
-                        {.unit_rows = 2, .ordered_rows_max = 6});
+  auto compaction = Of(read, files, {.unit_rows = 2, .ordered_rows_max = 6});
   ASSERT_TRUE(compaction.Run({}).ok());
   ASSERT_EQ(compaction.outputs().size(), 1u);
   const auto written = IdsOf(compaction.outputs()[0].path);
@@ -215,26 +225,17 @@ TEST_F(CompactionTest, UnitsOfRowsFollowEachOtherAndWhatIsBeyondMemoryStaysAsItL
   world_.Change(deaths);
   world_.Seal();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
-  auto latest = table.Latest(nullptr).value();
-  auto actions = compaction.ActionsOn(*latest).value();
-  ASSERT_TRUE(actions.has_value());
-  delta::CommitInfo info;
-  info.operation = "OPTIMIZE";
-  ASSERT_TRUE(table.Commit(latest, info, *actions).ok());
+  Commit(&compaction);
   EXPECT_EQ(world_.Rows(), (Lines{"1 b B", "11 d D", "3 c C", "5 a A", "7 b B", "9 c C"}));
-  std::map<KeyHash, uint32_t> places;
-  for (const auto& entry : compaction.TakeEntries()) places[entry.key] = entry.address.row;
-  const auto keys = HashKeys({IdColumn(compaction.outputs()[0].path)}, 12);
-  for (uint32_t row = 0; row < keys.size(); ++row) EXPECT_EQ(places.at(keys[row]), row);
+  ExpectEntriesOf(&compaction);
 }
 
 TEST_F(CompactionTest, AVectorOfRowsThatAFileDoesNotHaveIsCorrupt) {
   Snapshot();
   EXPECT_EQ(Settle(), Applied::State::kCurrent);
-  auto read = delta::Table(world_.table_).Latest(nullptr).value();
-  auto mark = TableMark::Of(read->metadata.configuration).value();
+  auto read = Latest();
   auto file = read->files.begin()->second;
-  Compaction compaction(world_.table_, TableForm::Of(*read, *mark).value(), read, {file}, 0);
+  auto compaction = Of(read, {file});
   ASSERT_TRUE(compaction.Run({}).ok());
   delta::DeletionVector strange;
   strange.Add(7);
