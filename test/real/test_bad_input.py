@@ -42,15 +42,20 @@ def test_wrong_host(freshet):
 
 
 def test_wrong_port(freshet, server):
-    refused(
+    run = refused(
         freshet,
         None,
         "SOURCE_UNREACHABLE",
         3,
         "--retry-for",
         "1s",
-        url="postgresql://postgres@127.0.0.1:1/postgres",
+        url="postgresql://postgres@127.0.0.1:1,127.0.0.1:2/postgres",
     )
+    tried = [
+        f'connection to server at "127.0.0.1", port {port} failed: Connection refused' for port in (1, 2)
+    ]
+    assert "; ".join(tried) in run.stdout, run.describe()
+    assert "Is the server running" not in run.stdout, "libpq's question is no part of our sentence"
 
 
 def test_wrong_database(freshet, server):

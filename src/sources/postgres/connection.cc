@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <ranges>
 
 namespace freshet::sources::postgres {
 namespace {
@@ -59,16 +60,23 @@ std::string SqlStateIn(std::string_view message) {
   return {};
 }
 
-/// Verbose messages name the server's source file: of no use to the reader.
-std::string WithoutLocation(std::string_view message) {
-  size_t at = message.find("\nLOCATION:");
-  return OneLine(at == std::string_view::npos ? message : message.substr(0, at));
+/// What libpq says, in one line. Verbose messages name the server's source file, and a refused
+/// connection ends in a question: of no use to the reader. Hosts that were tried are told apart.
+std::string FailureIn(std::string_view message) {
+  std::string words;
+  for (const auto part : std::views::split(message.substr(0, message.find("\nLOCATION:")), '\n')) {
+    const std::string_view line(part.begin(), part.end());
+    if (line.starts_with("\tIs the server running ")) continue;
+    const bool another = !words.empty() && line.starts_with("connection to server ");
+    words += fmt::format("{}{}", another ? "; " : " ", line);
+  }
+  return OneLine(words);
 }
 
 Status ConnectError(const Config& config, Connection::Mode mode, PGconn* connection) {
   std::string message = PQerrorMessage(connection);
   std::string state = SqlStateIn(message);
-  std::string words = WithoutLocation(message);
+  std::string words = FailureIn(message);
   if (!config.password.empty()) {
     // libpq does not quote passwords, but a message that does must never get out.
     size_t at = words.find(config.password.Reveal());
