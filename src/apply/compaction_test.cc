@@ -100,7 +100,7 @@ TEST_F(CompactionTest, AFileWithManyDeadRowsIsRewrittenAndNothingIsDoneTwice) {
   world_.List(Shape());
   world_.Begin(1, 10);
   std::vector<fakes::Row> rows;
-  for (int64_t i = 0; i < 10; ++i) rows.push_back({i, "a", "A"});
+  for (int64_t i = 0; i < 20; ++i) rows.push_back({i, "a", "A"});
   world_.Chunk(1, 0, rows);
   world_.End(1);
   world_.Change({Change(Op::kDelete, {3, Null(), Null()}, 11)});
@@ -108,14 +108,15 @@ TEST_F(CompactionTest, AFileWithManyDeadRowsIsRewrittenAndNothingIsDoneTwice) {
   auto applier = world_.Open();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
   auto one = Latest();
-  EXPECT_TRUE(one->files.begin()->second.deletion_vector.has_value()) << "one in ten is no matter";
+  EXPECT_TRUE(one->files.begin()->second.deletion_vector.has_value())
+      << "one in twenty is no matter";
   world_.Change({Change(Op::kDelete, {4, Null(), Null()}, 12)});
   world_.Seal();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
   auto two = Latest();
   ASSERT_EQ(two->files.size(), 1u);
   EXPECT_FALSE(two->files.begin()->second.deletion_vector.has_value());
-  EXPECT_EQ(delta::RowsOf(two->files.begin()->second.stats_json), 8);
+  EXPECT_EQ(delta::RowsOf(two->files.begin()->second.stats_json), 18);
   EXPECT_TRUE(world_.table_->Stat(one->files.begin()->first).ok()) << "readers may still need it";
   auto log = world_.table_->Get(fmt::format("_delta_log/{:020}.json", two->version), 0, -1).value();
   EXPECT_EQ(log->find("\"dataChange\":true"), std::string::npos);

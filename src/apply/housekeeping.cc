@@ -11,7 +11,7 @@ namespace freshet::apply {
 
 void Housekeeping::AfterCommit(const delta::Snapshot& snapshot) {
   checkpointed_ = std::max(checkpointed_, snapshot.checkpoint_version);
-  if (snapshot.version - checkpointed_ < commits_) return;
+  if (snapshot.version - checkpointed_ < CommitsDue(snapshot)) return;
   checkpointed_ = snapshot.version;
   const Status written = table_->Checkpoint(snapshot);
   if (!written.ok()) {
@@ -21,6 +21,12 @@ void Housekeeping::AfterCommit(const delta::Snapshot& snapshot) {
   if (clean_again_ && clock_->Now() < *clean_again_) return;
   clean_again_ = clock_->Now() + limits::kCleanUpInterval;
   Clean(snapshot);
+}
+
+int64_t Housekeeping::CommitsDue(const delta::Snapshot& snapshot) const {
+  const auto actions = static_cast<int64_t>(snapshot.files.size() + snapshot.tombstones.size());
+  return std::min(commits_max_, std::max(limits::kCommitsPerCheckpointMin,
+                                         actions / limits::kActionsPerCheckpointCommit));
 }
 
 void Housekeeping::Clean(const delta::Snapshot& snapshot) {

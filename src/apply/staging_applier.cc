@@ -181,7 +181,9 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
   // Once it is said that the rows are not what the changes make of them, no change is applied any
   // more: a later generation comes.
   if (ended_) return Settled(waiting, latest, state);
-  if (commits_unlooked_ >= context_.compaction.commits_min) {
+  const auto files = static_cast<int64_t>(known_->files.size());
+  if (commits_unlooked_ >= std::clamp<int64_t>(files / limits::kCompactionFilesPerCommit, 1,
+                                               context_.compaction.commits_min)) {
     FRESHET_TRY(auto applied, Compact(stop));
     if (applied) return *applied;
   }

@@ -416,15 +416,15 @@ TEST_F(TableApplierTest, AnIndexBehindAVacuumedVectorReadsTheFileAgain) {
 TEST_F(TableApplierTest, ManyCommitsLeaveACheckpoint) {
   Snapshot();
   auto applier = world_.Open();
-  for (uint64_t i = 0; i < static_cast<uint64_t>(limits::kCommitsPerCheckpoint) + 3; ++i) {
+  for (uint64_t i = 0; i < static_cast<uint64_t>(limits::kCommitsPerCheckpointMin) + 3; ++i) {
     world_.Change({Change(Op::kUpdate, {1, fmt::format("a{}", i), Unsent{}}, 11 + i)});
     world_.Seal();
     ASSERT_EQ(Settle(applier.get()), Applied::State::kCurrent);
   }
   auto snapshot = delta::Table(world_.table_).Latest(nullptr).value();
-  EXPECT_EQ(snapshot->checkpoint_version, limits::kCommitsPerCheckpoint);
+  EXPECT_EQ(snapshot->checkpoint_version, limits::kCommitsPerCheckpointMin);
   EXPECT_EQ(world_.Rows(),
-            (Lines{fmt::format("1 a{} A", limits::kCommitsPerCheckpoint + 2), "2 b B"}));
+            (Lines{fmt::format("1 a{} A", limits::kCommitsPerCheckpointMin + 2), "2 b B"}));
 }
 
 TEST_F(TableApplierTest, WhatOutlivedItsRetentionGoesWithACheckpoint) {

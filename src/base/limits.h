@@ -71,12 +71,14 @@ inline constexpr size_t kCompactionFilesMax = 256;
 inline constexpr int64_t kCompactionBytesMin = 64 * kKiB;
 /// From this size on a file is not small: opening it costs little beside reading it.
 inline constexpr int64_t kCompactionSmallBytes = 8 * kMiB;
-/// A file is rewritten when one row in so many is dead: reading a table costs at most a quarter
-/// more for them, and on average half of that.
-inline constexpr int64_t kCompactionDeadShare = 5;
-/// Commits of changes between two looks for files worth rewriting: a look costs as many steps as
-/// there are files.
+/// A file is rewritten when one row in so many is dead: reading a table costs at most a ninth more
+/// for them, and on average half of that. Each row of a table of which everything changes is
+/// written as many times again as this says.
+inline constexpr int64_t kCompactionDeadShare = 10;
+/// Commits of changes between two looks for files worth rewriting. A look costs as many steps as
+/// there are files, so where nothing else waits it comes sooner: a commit for so many files.
 inline constexpr int64_t kCommitsPerCompaction = 8;
+inline constexpr int64_t kCompactionFilesPerCommit = 128;
 /// Segments one apply takes together.
 inline constexpr int kApplySegmentsMax = 512;
 /// How long connecting to a source may take when its URI does not say.
@@ -114,7 +116,11 @@ inline constexpr int kSnapshotsMax = 4;
 inline constexpr int kChunksOutstandingMax = 64;
 /// How long a stopping gateway reads on to the end of the source transaction it is in.
 inline constexpr std::chrono::seconds kStopDelayMax{2};
-/// Commits between two checkpoints of a table.
+/// Commits between two checkpoints of a table: readers parse each commit since the last one, and a
+/// checkpoint writes every live and every removed file again. So few commits where those are few,
+/// one more for so many of them, and these at most.
+inline constexpr int64_t kCommitsPerCheckpointMin = 10;
+inline constexpr int64_t kActionsPerCheckpointCommit = 2000;
 inline constexpr int64_t kCommitsPerCheckpoint = 50;
 /// Between two looks at a table's folder for what outlived its retention.
 inline constexpr std::chrono::hours kCleanUpInterval{6};
