@@ -66,7 +66,7 @@ std::vector<delta::AddFile> ChooseFiles(const delta::Snapshot& snapshot,
           static_cast<int64_t>(static_cast<double>(file.bytes) * static_cast<double>(rows - dead) /
                                static_cast<double>(rows));
     }
-    if (file.bytes >= rules.bytes_min && rows > 0 && dead * limits::kCompactionDeadShare >= rows)
+    if (file.bytes >= rules.bytes_min && rows > 0 && dead * rules.dead_share >= rows)
       wasteful.push_back(candidate);
     if (file.bytes >= limits::kCompactionSmallBytes) continue;
     int size_class = 0;

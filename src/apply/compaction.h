@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +22,10 @@ struct CompactionRules {
   size_t files_min = limits::kCompactionFilesMin;
   int64_t bytes_min = limits::kCompactionBytesMin;
   int64_t commits_min = limits::kCommitsPerCompaction;
+  /// One row in so many is dead in a file that is rewritten.
+  int64_t dead_share = limits::kCompactionDeadShare;
+  /// What makes a rest between changes: a rewriting takes about as long.
+  std::chrono::milliseconds rest_min{1000};
   /// What is put in order together: about a row group.
   int64_t unit_rows = limits::kRowGroupRowsMax;
   int64_t unit_bytes = limits::kRowGroupBytesMax;

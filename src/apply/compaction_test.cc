@@ -113,10 +113,17 @@ TEST_F(CompactionTest, AFileWithManyDeadRowsIsRewrittenAndNothingIsDoneTwice) {
   world_.Change({Change(Op::kDelete, {4, Null(), Null()}, 12)});
   world_.Seal();
   EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
+  one = Latest();
+  EXPECT_TRUE(one->files.begin()->second.deletion_vector.has_value())
+      << "two are, but not while change follows change";
+  world_.clock_.Advance(world_.compaction_.rest_min);
+  world_.Change({Change(Op::kDelete, {5, Null(), Null()}, 13)});
+  world_.Seal();
+  EXPECT_EQ(Settle(applier.get()), Applied::State::kCurrent);
   auto two = Latest();
   ASSERT_EQ(two->files.size(), 1u);
   EXPECT_FALSE(two->files.begin()->second.deletion_vector.has_value());
-  EXPECT_EQ(delta::RowsOf(two->files.begin()->second.stats_json), 18);
+  EXPECT_EQ(delta::RowsOf(two->files.begin()->second.stats_json), 17);
   EXPECT_TRUE(world_.table_->Stat(one->files.begin()->first).ok()) << "readers may still need it";
   auto log = world_.table_->Get(fmt::format("_delta_log/{:020}.json", two->version), 0, -1).value();
   EXPECT_EQ(log->find("\"dataChange\":true"), std::string::npos);

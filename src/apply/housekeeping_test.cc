@@ -28,8 +28,9 @@ class HousekeepingTest : public testing::Test {
     Housekeeping housekeeping(&table_, "t", commits_max, &clock_, &observer_);
     delta::Snapshot snapshot = *state_;
     for (int64_t i = 0; i < tombstones; ++i) {
-      std::string path = fmt::format("{}.parquet", i);
-      snapshot.tombstones.insert_or_assign(path + '#', {.path = path});
+      delta::RemoveFile removed;
+      removed.path = fmt::format("{}.parquet", i);
+      snapshot.tombstones.insert_or_assign(removed.path + '#', removed);
     }
     for (;;) {
       housekeeping.AfterCommit(snapshot);

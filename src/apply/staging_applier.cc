@@ -161,16 +161,14 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
   }
   FRESHET_TRY(auto switched, SwitchHistory(!state.shape || state.shape->logged, stop));
   if (switched) return *switched;
-  // Under load changes go first, and every so often a compaction comes between them.
-  if (commits_unlooked_ >= 2 * context_.compaction.commits_min) {
-    FRESHET_TRY(auto applied, Compact(stop));
-    if (applied) return *applied;
-  }
   const auto held = HeldAfter(state);
   const SegmentNumber until = std::min(through, held.value_or(through));
-  SegmentNumber from = std::max(positions_.changes, scanned_);
+  const SegmentNumber from = std::max(positions_.changes, scanned_);
   const bool logged = !state.shape || state.shape->logged;
   if (logged && from < until && state.last_segment > from) {
+    FRESHET_TRY(auto compacted, Compact(/*waits=*/true, stop));
+    if (compacted) return *compacted;
+    pace_.Begin();
     FRESHET_TRY(auto applied, Changes(until, stop));
     if (applied) return *applied;
   }
@@ -181,12 +179,9 @@ Result<Applied> StagingApplier::Step(SegmentNumber through, const std::stop_toke
   // Once it is said that the rows are not what the changes make of them, no change is applied any
   // more: a later generation comes.
   if (ended_) return Settled(waiting, latest, state);
-  const auto files = static_cast<int64_t>(known_->files.size());
-  if (commits_unlooked_ >= std::clamp<int64_t>(files / limits::kCompactionFilesPerCommit, 1,
-                                               context_.compaction.commits_min)) {
-    FRESHET_TRY(auto applied, Compact(stop));
-    if (applied) return *applied;
-  }
+  FRESHET_TRY(auto compacted, Compact(/*waits=*/false, stop));
+  if (compacted) return *compacted;
+  pace_.Rest();
   waiting.held = held && *held < through;
   if (held) return Settled(waiting, latest, state);
   return Settled({.state = Applied::State::kCurrent,
@@ -398,7 +393,7 @@ Result<Applied> StagingApplier::CommitInput(Draft draft, const TableForm& form, 
   std::move(plan->actions.begin(), plan->actions.end(), std::back_inserter(draft.actions));
   auto applied = Commit(std::move(draft));
   if (applied.status().Is(ErrorClass::DELTA_CONFLICT)) planner->Discard();
-  if (applied.ok()) ++commits_unlooked_;
+  if (applied.ok()) pace_.Committed();
   if (applied.ok() && plan->has_entries && !form.history.appends()) {
     FRESHET_CHECK_OK(context_.index->Ingest(index, form.rows.keyless(), std::move(plan->entries),
                                             {applied->version, form.layout}));
@@ -443,7 +438,7 @@ Result<Applied> StagingApplier::Replace(const StagingApplier& other) {
   if (!applied.ok()) return Named(applied.status());
   scanned_ = SegmentNumber(0);
   ended_ = false;
-  commits_unlooked_ = context_.compaction.commits_min;
+  pace_.Looked(/*found=*/true);
   return applied;
 }
 

@@ -9,6 +9,7 @@
 
 #include "apply/change_plan.h"
 #include "apply/closed_versions.h"
+#include "apply/compaction_pace.h"
 #include "apply/housekeeping.h"
 #include "apply/live_rows.h"
 #include "apply/staged_changes.h"
@@ -38,7 +39,7 @@ class StagingApplier final : public TableApplier {
         table_(context_.table),
         housekeeping_(&table_, flow_.source.ToString(), context_.commits_per_checkpoint,
                       context_.clock, context_.observer),
-        commits_unlooked_(context_.compaction.commits_min) {}
+        pace_(context_.compaction, context_.clock) {}
 
   Result<Positions> Current() override;
   Result<Applied> Apply(record::SegmentNumber through, const std::stop_token& stop) override;
@@ -128,7 +129,9 @@ class StagingApplier final : public TableApplier {
   Result<std::optional<Applied>> TakeColumnsRead(const staging::TableState& state,
                                                  record::SegmentNumber through,
                                                  const std::stop_token& stop);
-  Result<std::optional<Applied>> Compact(const std::stop_token& stop);
+  /// Rewrite files that are worth it; nothing: there are none, or it is not the time to look.
+  /// `waits`: there are changes that wait for it.
+  Result<std::optional<Applied>> Compact(bool waits, const std::stop_token& stop);
   Result<std::optional<Applied>> CommitCompaction(Compaction* compaction);
   Result<Applied> Commit(Draft draft);
   void TellUpgraded(const delta::Protocol& before) const;
@@ -174,9 +177,7 @@ class StagingApplier final : public TableApplier {
   bool reread_ = false;      // and nobody was told yet
   bool told_named_ = false;  // that inactive columns stay
   ClosedVersions closed_;
-  // Commits since files were looked through for some worth rewriting; a table just opened may need
-  // it.
-  int64_t commits_unlooked_ = 0;
+  CompactionPace pace_;
 };
 
 }  // namespace freshet::apply

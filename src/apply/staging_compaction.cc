@@ -5,12 +5,11 @@
 
 namespace freshet::apply {
 
-/// Rewrite files that are worth it; nothing: there are none.
-Result<std::optional<Applied>> StagingApplier::Compact(const std::stop_token& stop) {
+Result<std::optional<Applied>> StagingApplier::Compact(bool waits, const std::stop_token& stop) {
+  if (!pace_.IsDue(waits, known_->files.size())) return std::optional<Applied>();
   FRESHET_TRY(auto form, TableForm::Of(*known_, mark_));
-  auto files = ChooseFiles(*known_, context_.compaction);
-  // After a compaction there may be more to rewrite: look again, but let changes come first.
-  commits_unlooked_ = files.empty() ? 0 : context_.compaction.commits_min;
+  auto files = ChooseFiles(*known_, pace_.RulesFor(waits));
+  pace_.Looked(!files.empty());
   if (files.empty()) return std::optional<Applied>();
   Compaction compaction(context_.table, std::move(form), known_, std::move(files), NowMs(),
                         context_.compaction);

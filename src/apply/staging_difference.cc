@@ -63,7 +63,7 @@ Result<Applied> StagingApplier::CommitDifference(const staging::GenerationBegun&
             std::back_inserter(draft.actions));
   auto applied = Commit(std::move(draft));
   if (applied.status().Is(ErrorClass::DELTA_CONFLICT)) planner.Discard();
-  if (applied.ok()) ++commits_unlooked_;
+  if (applied.ok()) pace_.Committed();
   return applied;
 }
 
