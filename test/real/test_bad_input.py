@@ -55,7 +55,9 @@ def test_wrong_port(freshet, server):
         f'connection to server at "127.0.0.1", port {port} failed: Connection refused' for port in (1, 2)
     ]
     assert "; ".join(tried) in run.stderr, run.describe()
-    assert "Is the server running" not in run.stdout + run.stderr, "libpq's question is no part of our sentence"
+    assert (
+        "Is the server running" not in run.stdout + run.stderr
+    ), "libpq's question is no part of our sentence"
 
 
 def test_wrong_database(freshet, server):
